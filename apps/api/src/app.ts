@@ -1,0 +1,121 @@
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { Database } from '@quoin/db';
+import Fastify, { type FastifyServerOptions } from 'fastify';
+import { v7 } from 'uuid';
+import { createAccessTokens } from './auth/access-token.ts';
+import { createPasswords } from './auth/password.ts';
+import { createRefreshTokens } from './auth/refresh-token.ts';
+import { authRoutes } from './auth/routes.ts';
+import { createAuth } from './auth/service.ts';
+import type { Config } from './config.ts';
+import { Problem } from './errors.ts';
+import { healthRoutes } from './health/routes.ts';
+import { createPages } from './page.ts';
+import { authentication } from './plugins/authentication.ts';
+import { methodNotAllowed } from './plugins/method-not-allowed.ts';
+import { openApi } from './plugins/openapi.ts';
+import { clientError, problemResponses } from './plugins/problem.ts';
+import { rateLimit } from './plugins/rate-limit.ts';
+import { requestValidation } from './plugins/validation.ts';
+import { preferenceRoutes } from './preferences/routes.ts';
+import { createPreferences } from './preferences/service.ts';
+import type { App } from './schema.ts';
+import { taskRoutes } from './tasks/routes.ts';
+import { createTasks } from './tasks/service.ts';
+import { userRoutes } from './users/routes.ts';
+import { createUsers } from './users/service.ts';
+
+const bodyBytesMax = 1024 * 1024;
+const requestIdPattern = /^[A-Za-z0-9._-]{1,128}$/;
+
+/**
+ * The application: every plugin and feature by name, in order. What listens, and on what, is main.ts's business; tests call it with
+ * `inject`.
+ *
+ * @param clock the time, for everything that expires
+ */
+export async function buildApp(
+  config: Config,
+  database: Database,
+  { clock = () => new Date(), logger = { level: config.logLevel } }: { clock?: () => Date; logger?: FastifyServerOptions['logger'] } = {},
+) {
+  let isDraining = false;
+  const app = Fastify({
+    logger: logger ?? false,
+    requestIdLogLabel: 'request_id',
+    requestIdHeader: false,
+    genReqId: ({ headers }) => {
+      const given = headers['x-request-id'];
+      return typeof given === 'string' && requestIdPattern.test(given) ? given : v7();
+    },
+    disableRequestLogging: true,
+    bodyLimit: bodyBytesMax,
+    trustProxy: config.trustProxy as boolean,
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    clientErrorHandler: clientError,
+    requestTimeout: 30_000,
+    routerOptions: { maxParamLength: 2000 },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  app.addHook('onRequest', async ({ id, routeOptions }, reply) => {
+    reply.header('x-request-id', id);
+    if (isDraining && !routeOptions.config.whileDraining) throw new Problem('shutting_down', 'This server takes no new requests.');
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, routeOptions, user } = request;
+    const ms = Math.round(reply.elapsedTime * 10) / 10;
+    request.log.info({ method, route: routeOptions.url ?? null, status: reply.statusCode, ms, user_id: user?.id }, 'request');
+  });
+
+  problemResponses(app);
+  requestValidation(app);
+  await app.register(helmet);
+  await app.register(cors, {
+    origin: config.corsOrigins.includes('*') ? '*' : config.corsOrigins,
+    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+    exposedHeaders: ['location', 'retry-after', 'x-request-id', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'],
+    maxAge: 600,
+  });
+  if (config.hasRateLimit) await rateLimit(app);
+  await openApi(app, config);
+
+  const passwords = createPasswords(config);
+  const pages = createPages(config.secretKey);
+  const accessTokens = createAccessTokens(config, clock);
+  const refreshTokens = createRefreshTokens(config.secretKey);
+  const users = createUsers({ database, passwords, pages, clock });
+  const auth = createAuth({ database, passwords, accessTokens, refreshTokens, config, clock });
+  const preferences = createPreferences({ database });
+  const tasks = createTasks({ database, pages });
+
+  authentication(app, { database, accessTokens, config, clock });
+  const answerOtherMethods = methodNotAllowed(app);
+  const health = { database, isDraining: () => isDraining };
+  healthRoutes(app, health);
+  await app.register(
+    async (api: App) => {
+      api.addHook('onRequest', async ({ url }, reply) => {
+        if (/\/(auth|users)(\/|\?|$)/.test(url)) reply.header('cache-control', 'no-store');
+      });
+      healthRoutes(api, health, { suffix: 'UnderPrefix' });
+      await authRoutes(api, { auth, users });
+      userRoutes(api, { users });
+      preferenceRoutes(api, { preferences });
+      taskRoutes(api, { tasks });
+    },
+    { prefix: config.apiPrefix },
+  );
+  answerOtherMethods();
+
+  return Object.assign(app, {
+    /** From now on every request is answered 503 `shutting_down`; what is under way finishes. */
+    drain: () => {
+      isDraining = true;
+    },
+    /** For the commands, which work as the API does. */
+    services: { users },
+  });
+}

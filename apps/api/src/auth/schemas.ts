@@ -1,0 +1,78 @@
+import { type Static, Type } from '@fastify/type-provider-typebox';
+import { AccountProperties, PasswordProperty } from '../account.ts';
+import { closed } from '../schema.ts';
+
+export const Registration = closed(
+  {
+    email: AccountProperties.email,
+    password: PasswordProperty,
+    username: Type.Optional(AccountProperties.username),
+    full_name: Type.Optional(AccountProperties.full_name),
+  },
+  {
+    title: 'Registration',
+    examples: [{ email: 'ada@example.com', password: 'correct horse battery', full_name: 'Ada Lovelace' }],
+  },
+);
+export type Registration = Static<typeof Registration>;
+
+const name = { minLength: 1, maxLength: 320 };
+// What somebody types to sign in is compared, not judged: a password that nobody may choose is simply wrong.
+const password = Type.String({ minLength: 1, maxLength: 256, description: 'The password.' });
+const grantType = Type.Optional(Type.Literal('password', { description: 'As OAuth 2 clients send it.' }));
+
+export const LoginJson = closed(
+  {
+    email: Type.Optional(Type.String({ ...name, description: 'The email of the account.' })),
+    username: Type.Optional(Type.String({ ...name, description: 'The username of the account, or its email.' })),
+    password,
+    grant_type: grantType,
+  },
+  {
+    title: 'Login',
+    oneOf: [{ required: ['email'] }, { required: ['username'] }],
+    examples: [{ email: 'ada@example.com', password: 'correct horse battery' }],
+  },
+);
+
+// The fields that OAuth 2 clients send besides are accepted and mean nothing here: there is one client, and one scope.
+const oauthFields = {
+  scope: Type.Optional(Type.String({ maxLength: 1000, description: 'Ignored.' })),
+  client_id: Type.Optional(Type.String({ maxLength: 1000, description: 'Ignored.' })),
+  client_secret: Type.Optional(Type.String({ maxLength: 1000, description: 'Ignored.' })),
+};
+
+/** OAuth 2's password grant (RFC 6749, 4.3.2). */
+export const LoginForm = closed(
+  {
+    grant_type: grantType,
+    username: Type.String({ ...name, description: 'The email or the username of the account.' }),
+    password,
+    ...oauthFields,
+  },
+  { title: 'LoginForm', examples: [{ username: 'ada@example.com', password: 'correct horse battery' }] },
+);
+export type Login = Static<typeof LoginJson> | Static<typeof LoginForm>;
+
+const refresh = {
+  refresh_token: Type.String({ minLength: 1, maxLength: 500, description: 'The latest one of the session.' }),
+  grant_type: Type.Optional(Type.Literal('refresh_token', { description: 'As OAuth 2 clients send it.' })),
+};
+const refreshExample = { examples: [{ refresh_token: 'AZng9XwecXs6mlMPXOmhwgAAAAAnM1k3c2Vuc2VsZXNzIGJ1dCBvZiB0aGUgcmlnaHQgbGVuZ3Ro' }] };
+
+export const RefreshJson = closed(refresh, { title: 'Refresh', ...refreshExample });
+
+/** OAuth 2's refresh grant (RFC 6749, 6). */
+export const RefreshForm = closed({ ...refresh, ...oauthFields }, { title: 'RefreshForm', ...refreshExample });
+export type Refresh = Static<typeof RefreshJson>;
+
+export const TokenPair = closed(
+  {
+    access_token: Type.String({ description: 'A JWT (RFC 9068) for the header `Authorization: Bearer …`.' }),
+    refresh_token: Type.String({ description: 'For `POST /auth/refresh`, once: the answer has the next one.' }),
+    token_type: Type.Literal('bearer'),
+    expires_in: Type.Integer({ description: 'Seconds until the access token expires.', examples: [900] }),
+  },
+  { title: 'TokenPair' },
+);
+export type TokenPair = Static<typeof TokenPair>;

@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { defaultDatabaseUrl } from '@quoin/db';
+
+// The only place that reads the environment. .env.example lists the same variables, and scripts/docs.ts compares the two.
+
+export type Config = Readonly<ReturnType<typeof parse>>;
+
+/** All mistakes of the configuration, in one message. */
+export class ConfigError extends Error {
+  override name = 'ConfigError';
+}
+
+/**
+ * The configuration, from `.env` (where there is one; it overrides nothing) and the environment.
+ *
+ * @throws ConfigError that names every problem
+ */
+export function readConfig(): Config {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  return parseConfig(process.env);
+}
+
+/** As `readConfig`, from the variables that are given. */
+export function parseConfig(env: NodeJS.ProcessEnv): Config {
+  const problems: string[] = [];
+  const config = parse(env, problems);
+  if (problems.length > 0) {
+    throw new ConfigError(`the configuration is not valid:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+  }
+  return Object.freeze(config);
+}
+
+function parse(env: NodeJS.ProcessEnv, problems: string[]) {
+  const read = readers(env, problems);
+  const environment = read.oneOf('NODE_ENV', ['development', 'production', 'test'], 'development');
+  return {
+    environment,
+    host: read.text('HOST', '127.0.0.1'),
+    port: read.integer('PORT', 8000, { min: 0, max: 65_535 }),
+    logLevel: read.oneOf('LOG_LEVEL', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info'),
+    apiPrefix: read.matching('API_PREFIX', '/api/v1', /^(\/[\w.~-]+)+$/, 'a path such as /api/v1'),
+    databaseUrl: read.matching('DATABASE_URL', defaultDatabaseUrl, /^(postgres(ql)?:\/\/.|pglite:\/\/.|memory:\/\/$)/, 'postgres://…, pglite://DIRECTORY or memory://'),
+    databasePoolMax: read.integer('DATABASE_POOL_MAX', 10, { min: 1, max: 1000 }),
+    databasePrepare: read.boolean('DATABASE_PREPARE', true),
+    secretKey: secretKey(env.SECRET_KEY, environment, problems),
+    jwtAlgorithm: read.oneOf('JWT_ALGORITHM', ['HS256'], 'HS256'),
+    jwtIssuer: read.text('JWT_ISSUER', 'quoin'),
+    jwtAudience: read.text('JWT_AUDIENCE', 'quoin'),
+    accessTokenSeconds: read.number('ACCESS_TOKEN_EXPIRE_MINUTES', 15, { min: 0.01, max: 1440 }) * 60,
+    sessionSeconds: read.number('REFRESH_TOKEN_EXPIRE_DAYS', 30, { min: 0.00001, max: 3650 }) * 86_400,
+    sessionInactivitySeconds: read.number('SESSION_INACTIVITY_DAYS', 7, { min: 0.00001, max: 3650 }) * 86_400,
+    refreshGraceSeconds: read.number('REFRESH_GRACE_SECONDS', 30, { min: 0, max: 600 }),
+    passwordLengthMin: read.integer('PASSWORD_MIN_LENGTH', 8, { min: 8, max: 64 }),
+    corsOrigins: read.list('CORS_ORIGINS', (origin) => origin === '*' || URL.parse(origin)?.origin === origin, 'origins such as https://app.example.com, separated by commas'),
+    trustProxy: trustProxy(env.TRUST_PROXY, problems),
+    hasRateLimit: read.boolean('RATE_LIMIT', true),
+    firstAdmin: firstAdmin(env.FIRST_ADMIN_EMAIL, env.FIRST_ADMIN_PASSWORD, problems),
+  };
+}
+
+/** Readers of one variable each: its value, or its default where it is empty, or the default and a problem noted. */
+function readers(env: NodeJS.ProcessEnv, problems: string[]) {
+  const value = <T>(name: string, fallback: T, parseText: (text: string) => T | undefined, expected: string): T => {
+    const text = env[name];
+    if (text === undefined || text === '') return fallback;
+    const parsed = parseText(text);
+    if (parsed === undefined) problems.push(`${name} must be ${expected}, not ${JSON.stringify(text)}`);
+    return parsed ?? fallback;
+  };
+  const number = (name: string, fallback: number, { min, max }: { min: number; max: number }, isInteger = false) => {
+    const parseText = (text: string) => {
+      const parsed = text.trim() === '' ? Number.NaN : Number(text);
+      return parsed >= min && parsed <= max && (!isInteger || Number.isInteger(parsed)) ? parsed : undefined;
+    };
+    return value(name, fallback, parseText, `${isInteger ? 'a whole number' : 'a number'} from ${min} to ${max}`);
+  };
+  return {
+    text: (name: string, fallback: string) => value(name, fallback, (text) => text, 'a text'),
+    matching: (name: string, fallback: string, pattern: RegExp, expected: string) =>
+      value(name, fallback, (text) => (pattern.test(text) ? text : undefined), expected),
+    oneOf: <const T extends string>(name: string, allowed: readonly T[], fallback: T) =>
+      value<T>(name, fallback, (text) => allowed.find((one) => one === text), allowed.join(', ')),
+    boolean: (name: string, fallback: boolean) =>
+      value(name, fallback, (text) => ({ true: true, false: false })[text], 'true or false'),
+    number,
+    integer: (name: string, fallback: number, range: { min: number; max: number }) => number(name, fallback, range, true),
+    list: (name: string, isValid: (item: string) => boolean, expected: string) =>
+      value<string[]>(name, [], (text) => {
+        const items = text.split(',').map((item) => item.trim());
+        return items.every(isValid) ? items : undefined;
+      }, expected),
+  };
+}
+
+const secretBytesMin = 32;
+const secretFile = '.data/secret-key';
+
+/** In production it must be given; elsewhere one is made on the first start and kept. A weak one is refused everywhere. */
+function secretKey(given: string | undefined, environment: string, problems: string[]): string {
+  if (given) {
+    if (Buffer.byteLength(given) < secretBytesMin) problems.push(`SECRET_KEY must have at least ${secretBytesMin} bytes: ${howToMakeOne}`);
+    else if (new Set(given).size < 10) problems.push(`SECRET_KEY is too regular to be secret: ${howToMakeOne}`);
+    return given;
+  }
+  if (environment === 'production') {
+    problems.push(`SECRET_KEY is required in production: ${howToMakeOne}`);
+    return '';
+  }
+  if (existsSync(secretFile)) return readFileSync(secretFile, 'utf8').trim();
+  const made = randomBytes(32).toString('base64url');
+  mkdirSync('.data', { recursive: true });
+  try {
+    writeFileSync(secretFile, `${made}\n`, { mode: 0o600, flag: 'wx' });
+    return made;
+  } catch {
+    return readFileSync(secretFile, 'utf8').trim(); // another process was first
+  }
+}
+
+const howToMakeOne = 'make one with `openssl rand -base64 48`';
+
+/**
+ * Whose X-Forwarded-For is believed: false (nobody's), a number of hops counted from this server, or the addresses of the proxies.
+ * Never simply "everybody's", since the header is the caller's to write.
+ */
+function trustProxy(text: string | undefined, problems: string[]): boolean | number | string[] {
+  if (!text || text === 'false') return false;
+  if (/^[1-9]\d?$/.test(text)) return Number(text);
+  const addresses = text.split(',').map((item) => item.trim());
+  if (addresses.every((address) => /^[\da-f.:]+(\/\d{1,3})?$|^(loopback|linklocal|uniquelocal)$/i.test(address) && !/^\d+$/.test(address))) return addresses;
+  problems.push(`TRUST_PROXY must be false, a number of hops, or addresses and networks separated by commas, not ${JSON.stringify(text)}`);
+  return false;
+}
+
+function firstAdmin(email: string | undefined, password: string | undefined, problems: string[]) {
+  if (!email && !password) return undefined;
+  if (email && password) return { email, password };
+  problems.push('FIRST_ADMIN_EMAIL and FIRST_ADMIN_PASSWORD are needed together');
+  return undefined;
+}

@@ -1,0 +1,75 @@
+import { resolve } from 'node:path';
+import { migrations } from '@quoin/db';
+import { buildApp } from './app.ts';
+import { type Config, ConfigError, readConfig } from './config.ts';
+import { openDatabase } from './open-database.ts';
+
+// The process: configuration, database, listen; and on SIGTERM or Ctrl-C drain and stop.
+
+const drainMs = 10_000;
+
+async function main(): Promise<void> {
+  const config = readConfig();
+  const database = await openDatabase(config);
+  const app = await buildApp(config, database);
+  app.addHook('onClose', () => database.close());
+
+  await makeFirstAdmin(config, app);
+  const url = await app.listen({ host: config.host, port: config.port });
+  process.stdout.write(await welcome(config, database, url));
+  stopOnSignal(app);
+}
+
+type App = Awaited<ReturnType<typeof buildApp>>;
+
+/** FIRST_ADMIN_EMAIL becomes an admin, unless there is such an account already. */
+async function makeFirstAdmin({ firstAdmin }: Config, { services, log }: App): Promise<void> {
+  if (!firstAdmin) return;
+  const isNew = await services.users.ensureAdmin(firstAdmin);
+  if (isNew) log.info({ email: firstAdmin.email }, 'the first admin was made');
+}
+
+async function welcome({ databaseUrl, firstAdmin }: Config, database: Parameters<typeof migrations.pending>[0], url: string): Promise<string> {
+  const lines = [`Quoin answers at ${url} · documentation: ${url}/docs`];
+  if (database.isEmbedded) {
+    const where = databaseUrl === 'memory://' ? 'in memory, gone when this stops' : resolve(databaseUrl.replace('pglite://', ''));
+    lines.push(
+      `Data: an embedded PostgreSQL, ${where}`,
+      '      It is for development: one process, one connection, and safe against a crash of the process but not of the machine.',
+    );
+  } else {
+    const pending = await migrations.pending(database).catch(() => undefined);
+    if (pending === undefined) lines.push('Data: the PostgreSQL of DATABASE_URL does not answer yet');
+    else if (pending.length > 0) lines.push(`Data: ${pending.length} migrations are pending: run npm run db -- upgrade`);
+    else lines.push('Data: the PostgreSQL of DATABASE_URL');
+  }
+  if (!firstAdmin) {
+    const stopped = database.isEmbedded ? ' (stop this first)' : '';
+    lines.push(`Admin: npm run user -- create --email you@example.com --admin${stopped}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function stopOnSignal(app: App): void {
+  const stop = (signal: NodeJS.Signals) => {
+    process.once(signal, () => process.exit(1)); // asked twice: at once
+    app.log.info({ signal }, 'stopping');
+    app.drain();
+    setTimeout(() => process.exit(1), drainMs).unref();
+    app.close().then(
+      () => process.exit(0),
+      (error) => {
+        app.log.error({ err: error }, 'could not stop cleanly');
+        process.exit(1);
+      },
+    );
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
+}
+
+/** What a person can do something about is a sentence; anything else is a bug, and keeps its stack. */
+main().catch((error: Error & { code?: string }) => {
+  const isForPeople = error instanceof ConfigError || error.constructor === Error;
+  process.stderr.write(`${isForPeople ? error.message : error.stack}\n`);
+  process.exit(1);
+});

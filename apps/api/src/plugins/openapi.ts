@@ -1,0 +1,189 @@
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify';
+import { Type } from '@fastify/type-provider-typebox';
+import type { Config } from '../config.ts';
+import { type ProblemCode, problems } from '../errors.ts';
+import { closed } from '../schema.ts';
+
+// The OpenAPI document: made from the routes, so that it says what they do. What holds for all of them (how to sign in, which
+// errors can come) is added here; what a route alone can answer stands in its config.
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The errors that this route can answer besides those that follow from what it is. */
+    problems?: ProblemCode[];
+    /** Its errors carry OAuth 2's `error` and `error_description` as well. */
+    oauth?: boolean;
+  }
+}
+
+type JsonObject = Record<string, unknown>;
+
+const problemProperties = {
+  type: Type.String({ description: '`urn:quoin:problem:` and the code.' }),
+  title: Type.String({ description: 'What the code means, the same every time.' }),
+  status: Type.Integer({ description: 'The HTTP status.' }),
+  detail: Type.String({ description: 'What it is about this time, for a person.' }),
+  code: Type.String({ enum: Object.keys(problems), description: 'What a program goes by.' }),
+  instance: Type.String({ description: 'The path of the request.' }),
+  request_id: Type.String({ description: 'The X-Request-Id of the answer: what to look for in the log.' }),
+};
+const errors = Type.Array(
+  closed(
+    {
+      in: Type.String({ enum: ['body', 'query', 'path', 'headers'] }),
+      pointer: Type.String({ description: 'A JSON pointer (RFC 6901) into that part.', examples: ['/email'] }),
+      message: Type.String({ examples: ['must be an email address'] }),
+    },
+    { title: 'InputError' },
+  ),
+  { description: 'Every fault of the input.' },
+);
+const Problem = closed(problemProperties, { title: 'Problem', description: 'An error (RFC 9457).' });
+const ValidationProblem = closed({ ...problemProperties, errors }, { title: 'ValidationProblem', description: 'An error (RFC 9457) of the input.' });
+const oauthProperties = {
+  error: Type.String({ description: "OAuth 2's code for it.", examples: ['invalid_grant'] }),
+  error_description: Type.String({ description: 'As `detail`.' }),
+};
+const OAuthProblem = closed({ ...problemProperties, ...oauthProperties }, { title: 'OAuthProblem', description: 'An error (RFC 9457) that OAuth 2 clients understand (RFC 6749, 5.2).' });
+const OAuthValidationProblem = closed(
+  { ...problemProperties, errors, ...oauthProperties },
+  { title: 'OAuthValidationProblem', description: 'An error (RFC 9457) of the input that OAuth 2 clients understand (RFC 6749, 5.2).' },
+);
+
+export async function openApi(app: FastifyInstance, { apiPrefix }: Pick<Config, 'apiPrefix'>) {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Quoin',
+        version: '1',
+        summary: 'Accounts, sessions, preferences and tasks.',
+        description: 'Errors are `application/problem+json` (RFC 9457) with a stable `code`. Unknown fields are refused. Times are in UTC.',
+        license: { name: 'MIT', identifier: 'MIT' } as { name: string },
+      },
+      servers: [{ url: '/', description: 'This server' }],
+      security: [{ password: [] }, { bearer: [] }],
+      tags: [
+        { name: 'auth', description: 'Signing in and out.' },
+        { name: 'users', description: 'Your account; for admins, all of them.' },
+        { name: 'preferences', description: 'How you want the product to look and behave.' },
+        { name: 'tasks', description: 'What there is to do.' },
+        { name: 'operations', description: 'For who runs this.' },
+      ],
+      components: {
+        securitySchemes: {
+          password: {
+            type: 'oauth2',
+            description: 'Sign in here with an email or username; leave the client fields empty.',
+            flows: { password: { tokenUrl: `${apiPrefix}/auth/login`, refreshUrl: `${apiPrefix}/auth/refresh`, scopes: {} } },
+          },
+          bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The `access_token` of `POST /auth/login`.' },
+        },
+      },
+    },
+    transform: ({ schema, url, route }) => ({ schema: withProblems(schema, route), url }),
+    transformObject: (document) => ('openapiObject' in document ? withComponents(document.openapiObject as JsonObject) : document.swaggerObject) as never,
+  });
+
+  app.get('/openapi.json', { schema: { hide: true }, config: { public: true } }, async () => app.swagger());
+
+  await app.register(async (docs) => {
+    docs.addHook('onRoute', (route) => {
+      route.config = { ...route.config, public: true };
+    });
+    await docs.register(swaggerUi, {
+      routePrefix: '/docs',
+      staticCSP: true,
+      uiConfig: { persistAuthorization: true, displayRequestDuration: true, tryItOutEnabled: true, deepLinking: true },
+      theme: { title: 'Quoin' },
+    });
+  });
+}
+
+function withProblems(schema: FastifySchema, { config = {} }: RouteOptions): FastifySchema {
+  if (!schema || schema.hide) return schema;
+  const isPublic = config.public === true;
+  const codes: ProblemCode[] = [
+    ...(schema.body ? (['malformed_json', 'payload_too_large', 'unsupported_media_type'] as const) : []),
+    ...(isPublic ? [] : (['missing_token', 'invalid_token', 'expired_token'] as const)),
+    ...(config.admin ? (['forbidden'] as const) : []),
+    ...(schema.body || schema.params || schema.querystring ? (['validation_failed'] as const) : []),
+    ...((config as { rateLimit?: unknown }).rateLimit ? (['rate_limited'] as const) : []),
+    ...(config.problems ?? []),
+    'malformed_request',
+    'internal_error',
+    'database_unavailable',
+    'shutting_down',
+  ];
+  const byStatus = Object.groupBy(new Set(codes), (code) => problems[code].status);
+  const answers = Object.entries(byStatus).map(([status, some = []]) => [status, problemAnswer(Number(status), some, config.oauth === true)]);
+  return {
+    ...schema,
+    ...(isPublic && { security: [] }),
+    response: { ...withLocation(schema.response as JsonObject), ...Object.fromEntries(answers) },
+  };
+}
+
+function problemAnswer(status: number, codes: ProblemCode[], isOAuth: boolean) {
+  const schema = status === 422 ? (isOAuth ? OAuthValidationProblem : ValidationProblem) : isOAuth ? OAuthProblem : Problem;
+  const examples = Object.fromEntries(codes.map((code) => [code, { summary: problems[code].title, value: exampleOf(code, isOAuth) }]));
+  return {
+    description: codes.map((code) => `\`${code}\`: ${problems[code].title}.`).join(' '),
+    headers: headersOf(status),
+    content: { 'application/problem+json': { schema, examples } },
+  };
+}
+
+function exampleOf(code: ProblemCode, isOAuth: boolean) {
+  const { status, title } = problems[code];
+  return {
+    type: `urn:quoin:problem:${code}`,
+    title,
+    status,
+    detail: `${title}.`,
+    code,
+    instance: '/path/of/the/request',
+    request_id: '0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4',
+    ...(status === 422 && { errors: [{ in: 'body', pointer: '/email', message: 'must be an email address' }] }),
+    ...(isOAuth && { error: 'invalid_request', error_description: `${title}.` }),
+  };
+}
+
+function headersOf(status: number): JsonObject {
+  const text = (description: string) => ({ schema: { type: 'string' }, description });
+  if (status === 401) return { 'WWW-Authenticate': text('`Bearer`.') };
+  if (status === 429 || status === 503) return { 'Retry-After': text('Seconds until it is worth trying again.') };
+  return {};
+}
+
+/** What was made has an address. */
+function withLocation(response: JsonObject): JsonObject {
+  const created = response['201'] as JsonObject | undefined;
+  if (!created) return response;
+  const location = { schema: { type: 'string' }, description: 'The path of what was made.' };
+  return { ...response, 201: { description: 'Made.', headers: { Location: location }, content: { 'application/json': { schema: created } } } };
+}
+
+/**
+ * Moves every schema with a title to components/schemas, under that title, and refers to it from where it stood.
+ *
+ * @throws Error when two schemas have one title
+ */
+function withComponents(document: JsonObject): JsonObject {
+  const schemas: JsonObject = {};
+  const place = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(place);
+    if (typeof value !== 'object' || value === null) return value;
+    const placed = Object.fromEntries(Object.entries(value).map(([key, child]) => [key, key === 'examples' ? child : place(child)]));
+    const { title, ...schema } = placed as { title?: unknown; type?: unknown };
+    if (typeof title !== 'string' || !('type' in schema)) return placed;
+    if (schemas[title] && JSON.stringify(schemas[title]) !== JSON.stringify(schema)) throw new Error(`two schemas are called ${title}`);
+    schemas[title] = schema;
+    return { $ref: `#/components/schemas/${title}` };
+  };
+  const { components, ...rest } = document;
+  const placed = place(rest) as JsonObject;
+  return { ...placed, components: { ...(components as JsonObject), schemas } };
+}

@@ -1,0 +1,119 @@
+import { isUtf8 } from 'node:buffer';
+import { Ajv, type ErrorObject, type Options } from 'ajv';
+import type { FastifyError, FastifyInstance } from 'fastify';
+import { isEmail } from '../email.ts';
+import { type InputError, Problem } from '../errors.ts';
+
+// What a request must be before a handler sees it: JSON that can be stored as it is, and valid by the route's schema. Nothing is
+// dropped, and in a body nothing is converted: what is not known is refused.
+
+const errorsMax = 50;
+const depthMax = 64;
+
+const formats = {
+  email: isEmail,
+  uuid: /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i,
+  'date-time': true,
+  bcp47: isLanguageTag,
+  timezone: isTimeZone,
+} as const;
+
+export function requestValidation(app: FastifyInstance) {
+  const body = compilerOf({ coerceTypes: false });
+  // Everything in a query or a path is a text, which numbers and booleans have to be read from.
+  const text = compilerOf({ coerceTypes: true });
+  app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'body' ? body : text).compile(schema as object));
+
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.removeContentTypeParser(['application/json', 'text/plain']);
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes: Buffer, done) => {
+    if (!isUtf8(bytes)) return done(new Problem('malformed_json', 'The body is not valid JSON in UTF-8.'));
+    return parseJson(request, bytes.toString(), done);
+  });
+
+  app.addHook('preValidation', async ({ body, query }) => {
+    const errors = [...unstorable('body', body), ...unstorable('query', query)];
+    if (errors[0]) throw new Problem('validation_failed', `${errors[0].pointer} ${errors[0].message}`, { errors });
+  });
+}
+
+/** What was wrong, in the words of the contract; the values themselves are not repeated. */
+export function inputErrors({ validation = [], validationContext }: FastifyError): InputError[] {
+  const parts = { body: 'body', querystring: 'query', params: 'path', headers: 'headers' } as const;
+  const part = parts[validationContext as keyof typeof parts] ?? 'body';
+  const errors = (validation as unknown as ErrorObject[])
+    // The branches of a oneOf are reported by the line for the whole.
+    .filter(({ schemaPath }) => !/\/(oneOf|anyOf)\/\d+\//.test(schemaPath))
+    .slice(0, errorsMax);
+  return errors.map((error) => ({ in: part, pointer: pointerOf(error), message: messageOf(error) }));
+}
+
+function compilerOf(options: Options) {
+  const ajv = new Ajv({ allErrors: true, useDefaults: true, removeAdditional: false, allowUnionTypes: true, strictRequired: false, ...options });
+  for (const [name, format] of Object.entries(formats)) ajv.addFormat(name, format);
+  return ajv;
+}
+
+function pointerOf({ instancePath, params }: ErrorObject): string {
+  const name = params.missingProperty ?? params.additionalProperty;
+  return typeof name === 'string' ? `${instancePath}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}` : instancePath;
+}
+
+function messageOf({ keyword, params, message = 'is not valid', parentSchema, schema }: ErrorObject): string {
+  switch (keyword) {
+    case 'additionalProperties':
+      return 'is not known here';
+    case 'required':
+      return 'is required';
+    case 'format':
+      return { email: 'must be an email address', uuid: 'must be a UUID', bcp47: 'must be a BCP 47 language tag', timezone: 'must be an IANA time zone' }[params.format as string] ?? message;
+    case 'pattern':
+      return params.pattern === '\\S' ? 'must not be blank' : message;
+    case 'oneOf':
+    case 'anyOf':
+      return (parentSchema ?? schema) === undefined ? 'must be one of the forms described' : 'must be exactly one of the forms described';
+    default:
+      return message;
+  }
+}
+
+/**
+ * What PostgreSQL or we could not keep as it is: NUL characters, halves of surrogate pairs, and nesting beyond `depthMax`, at which
+ * writing it out again would run out of stack. Walks without recursion, for the same reason.
+ */
+function unstorable(part: InputError['in'], root: unknown): InputError[] {
+  const isText = (text: string) => !text.includes('\0') && text.isWellFormed();
+  const pending: { value: unknown; pointer: string; depth: number }[] = [{ value: root, pointer: '', depth: 0 }];
+  for (let next = pending.pop(); next; next = pending.pop()) {
+    const { value, pointer, depth } = next;
+    if (typeof value === 'string') {
+      if (!isText(value)) return [{ in: part, pointer, message: 'contains characters that cannot be stored' }];
+    } else if (typeof value === 'object' && value !== null) {
+      if (depth > depthMax) return [{ in: part, pointer: '', message: `is nested deeper than ${depthMax} levels` }];
+      for (const [key, child] of Object.entries(value)) {
+        if (!isText(key)) return [{ in: part, pointer, message: 'has a name with characters that cannot be stored' }];
+        if (typeof child === 'string' || (typeof child === 'object' && child !== null)) {
+          pending.push({ value: child, pointer: `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`, depth: depth + 1 });
+        }
+      }
+    }
+  }
+  return [];
+}
+
+function isLanguageTag(text: string): boolean {
+  try {
+    return Intl.getCanonicalLocales(text).length === 1;
+  } catch {
+    return false;
+  }
+}
+
+function isTimeZone(text: string): boolean {
+  if (!/^[A-Za-z]/.test(text)) return false; // "+01:00" is an offset, and knows no summer
+  try {
+    return Boolean(new Intl.DateTimeFormat('en', { timeZone: text }));
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,51 @@
+import type { App } from '../schema.ts';
+import { NewPreferences, PreferenceChanges, Preferences as PreferencesSchema } from './schemas.ts';
+import type { Preferences } from './service.ts';
+
+const url = '/users/me/preferences';
+
+export function preferenceRoutes(app: App, { preferences }: { preferences: Preferences }) {
+  app.get(
+    url,
+    {
+      schema: {
+        operationId: 'getPreferences',
+        tags: ['preferences'],
+        summary: 'Your preferences',
+        description: 'The defaults before the first write.',
+        response: { 200: PreferencesSchema },
+      },
+    },
+    async ({ scope }) => preferences.get(scope),
+  );
+
+  app.put(
+    url,
+    {
+      schema: {
+        operationId: 'replacePreferences',
+        tags: ['preferences'],
+        summary: 'Set your preferences',
+        description: 'What is left out becomes its default.',
+        body: NewPreferences,
+        response: { 200: PreferencesSchema },
+      },
+    },
+    async ({ scope, body }) => preferences.replace(scope, body),
+  );
+
+  app.patch(
+    url,
+    {
+      schema: {
+        operationId: 'updatePreferences',
+        tags: ['preferences'],
+        summary: 'Change your preferences',
+        description: 'Only what is sent changes; `settings` is one value, and changes as a whole.',
+        body: PreferenceChanges,
+        response: { 200: PreferencesSchema },
+      },
+    },
+    async ({ scope, body }) => preferences.change(scope, body),
+  );
+}

@@ -1,0 +1,33 @@
+import { type Static, Type } from '@fastify/type-provider-typebox';
+import { defaultPreferences } from '@quoin/db';
+import { changesOf, closed, nullable, Timestamp } from '../schema.ts';
+
+const properties = {
+  theme: Type.Union([Type.Literal('system'), Type.Literal('light'), Type.Literal('dark')], {
+    description: 'How the product looks.',
+    examples: ['dark'],
+  }),
+  locale: Type.String({ format: 'bcp47', maxLength: 85, description: 'A BCP 47 language tag.', examples: ['de-CH'] }),
+  timezone: Type.String({ format: 'timezone', maxLength: 64, description: 'An IANA time zone name.', examples: ['Europe/Zurich'] }),
+  email_notifications: Type.Boolean({ description: 'Whether the product may send mail that nobody asked for.', examples: [true] }),
+  settings: Type.Record(Type.String(), Type.Unknown(), {
+    description: "The product's own settings: any JSON object.",
+    examples: [{ sidebar: 'left' }],
+  }),
+};
+
+export const Preferences = closed(
+  { ...properties, updated_at: nullable(Timestamp('When they were last changed; null before the first time.')) },
+  { title: 'Preferences' },
+);
+
+const example = { examples: [{ theme: 'dark', locale: 'de-CH', timezone: 'Europe/Zurich' }] };
+
+export const PreferenceChanges = changesOf(properties, { title: 'PreferenceChanges', ...example });
+export type PreferenceChanges = Static<typeof PreferenceChanges>;
+
+export const NewPreferences = changesOf(properties, {
+  title: 'NewPreferences',
+  description: `What is left out becomes ${JSON.stringify(defaultPreferences)}.`,
+  ...example,
+});

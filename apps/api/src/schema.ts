@@ -1,0 +1,32 @@
+import { type Static, type TSchema, Type } from '@fastify/type-provider-typebox';
+import type { FastifyInstance, RawServerDefault } from 'fastify';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { FastifyBaseLogger } from 'fastify';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+
+// What the schemas of all features are made of.
+
+/** The application as a feature's routes see it: schemas are types. */
+export type App = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>;
+
+/** Gives a schema its name in the OpenAPI document (components/schemas). */
+export const named = <T extends TSchema>(name: string, schema: T): T => ({ ...schema, title: name });
+
+/** An object that refuses what it does not know. */
+export const closed = <P extends Record<string, TSchema>>(properties: P, options: Record<string, unknown> = {}) =>
+  Type.Object(properties, { additionalProperties: false, ...options });
+
+/** As the schema, or null. Written as a list of types: the serializer is twice as fast with it as with `anyOf`. */
+export const nullable = <T extends TSchema>(schema: T) =>
+  Type.Unsafe<Static<T> | null>({ ...schema, type: [(schema as unknown as { type: string }).type, 'null'] });
+
+/** A moment: a Date here, ISO 8601 in UTC with milliseconds on the wire. */
+export const Timestamp = (description: string) =>
+  Type.Unsafe<Date>({ type: 'string', format: 'date-time', description, examples: ['2026-11-20T09:30:00.000Z'] });
+
+export const Id = (description: string) =>
+  Type.String({ format: 'uuid', description, examples: ['0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4'] });
+
+/** Every field optional: for changes, where only what is sent changes. */
+export const changesOf = <P extends Record<string, TSchema>>(properties: P, options: Record<string, unknown> = {}) =>
+  Type.Partial(closed(properties), { additionalProperties: false, ...options });

@@ -1,0 +1,89 @@
+import { Type } from '@fastify/type-provider-typebox';
+import type { App } from '../schema.ts';
+import { NewTask, OwnerParams, Task, TaskChanges, TaskPage, TaskParams, TaskQuery } from './schemas.ts';
+import type { Tasks } from './service.ts';
+
+const collection = '/users/:user_id/tasks';
+const item = `${collection}/:task_id`;
+
+export function taskRoutes(app: App, { tasks }: { tasks: Tasks }) {
+  app.get(
+    collection,
+    {
+      schema: {
+        operationId: 'listTasks',
+        tags: ['tasks'],
+        summary: 'Tasks, newest first',
+        params: OwnerParams,
+        querystring: TaskQuery,
+        response: { 200: TaskPage },
+      },
+      config: { problems: ['forbidden'] },
+    },
+    async ({ scope, params, query }) => tasks.list(scope, params.user_id, query),
+  );
+
+  app.post(
+    collection,
+    {
+      schema: {
+        operationId: 'createTask',
+        tags: ['tasks'],
+        summary: 'Make a task',
+        params: OwnerParams,
+        body: NewTask,
+        response: { 201: Task },
+      },
+      config: { problems: ['forbidden', 'not_found'] },
+    },
+    async ({ scope, params, body }, reply) => {
+      const task = await tasks.create(scope, params.user_id, body);
+      return reply.code(201).header('location', `${app.prefix}/users/${task.user_id}/tasks/${task.id}`).send(task);
+    },
+  );
+
+  app.get(
+    item,
+    {
+      schema: { operationId: 'getTask', tags: ['tasks'], summary: 'A task', params: TaskParams, response: { 200: Task } },
+      config: { problems: ['forbidden', 'not_found'] },
+    },
+    async ({ scope, params }) => tasks.get(scope, params.user_id, params.task_id),
+  );
+
+  for (const [method, operationId] of [['PATCH', 'updateTask'], ['PUT', 'replaceTask']] as const) {
+    app.route({
+      method,
+      url: item,
+      schema: {
+        operationId,
+        tags: ['tasks'],
+        summary: 'Change a task',
+        description: 'Only what is sent changes, with PATCH and PUT alike.',
+        params: TaskParams,
+        body: TaskChanges,
+        response: { 200: Task },
+      },
+      config: { problems: ['forbidden', 'not_found'] },
+      handler: async ({ scope, params, body }) => tasks.update(scope, params.user_id, params.task_id, body),
+    });
+  }
+
+  app.delete(
+    item,
+    {
+      schema: {
+        operationId: 'deleteTask',
+        tags: ['tasks'],
+        summary: 'Delete a task',
+        params: TaskParams,
+        response: { 204: Type.Null({ description: 'Gone.' }) },
+      },
+      config: { problems: ['forbidden', 'not_found'] },
+    },
+    async ({ scope, params }, reply) => {
+      await tasks.delete(scope, params.user_id, params.task_id);
+      return reply.code(204).send(null);
+    },
+  );
+}

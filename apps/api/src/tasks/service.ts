@@ -1,0 +1,57 @@
+import { type Database, type Scope, violatedConstraint } from '@quoin/db';
+import { found, notFound } from '../errors.ts';
+import { scopeOf } from '../owner.ts';
+import type { Pages } from '../page.ts';
+import type { NewTask, TaskChanges, TaskQuery } from './schemas.ts';
+
+interface Dependencies {
+  database: Database;
+  pages: Pages;
+}
+
+/** What users have to do. `userId` is as it stands in the path: `me` or an id. */
+export function createTasks({ database, pages }: Dependencies) {
+  return {
+    list: async (scope: Scope, userId: string, query: TaskQuery) => {
+      const owner = scopeOf(scope, userId);
+      const list = `tasks of ${owner.userId}`;
+      const page = pages.request(list, query);
+      const { is_completed, q } = query;
+      const rows = await database.as(owner, ({ tasks }) => tasks.list(owner.userId, { ...page, is_completed, q }));
+      return pages.from(list, rows, page);
+    },
+
+    create: async (scope: Scope, userId: string, task: NewTask) => {
+      const owner = scopeOf(scope, userId);
+      try {
+        return await database.as(owner, ({ tasks }) => tasks.create({ ...task, user_id: owner.userId }));
+      } catch (error) {
+        if (violatedConstraint(error) === 'fk_tasks_user_id') throw notFound();
+        throw error;
+      }
+    },
+
+    get: async (scope: Scope, userId: string, id: string) => {
+      const owner = scopeOf(scope, userId);
+      return found(await database.as(owner, ({ tasks }) => tasks.find(owner.userId, id)));
+    },
+
+    /** Only what is sent changes. */
+    update: async (scope: Scope, userId: string, id: string, changes: TaskChanges) => {
+      const owner = scopeOf(scope, userId);
+      const isEmpty = Object.keys(changes).length === 0;
+      return found(
+        await database.as(owner, ({ tasks }) =>
+          isEmpty ? tasks.find(owner.userId, id) : tasks.update(owner.userId, id, changes),
+        ),
+      );
+    },
+
+    delete: async (scope: Scope, userId: string, id: string) => {
+      const owner = scopeOf(scope, userId);
+      if (!(await database.as(owner, ({ tasks }) => tasks.delete(owner.userId, id)))) throw notFound();
+    },
+  };
+}
+
+export type Tasks = ReturnType<typeof createTasks>;

@@ -1,0 +1,127 @@
+import { Type } from '@fastify/type-provider-typebox';
+import { User } from '../account.ts';
+import type { App } from '../schema.ts';
+import { NewUser, OwnChanges, OwnDeletion, UserChanges, UserPage, UserParams, UserQuery } from './schemas.ts';
+import type { Users } from './service.ts';
+
+export function userRoutes(app: App, { users }: { users: Users }) {
+  app.get(
+    '/users/me',
+    { schema: { operationId: 'getMe', tags: ['users'], summary: 'Your account', response: { 200: User } } },
+    async ({ user }) => user,
+  );
+
+  for (const [method, operationId] of [['PATCH', 'updateMe'], ['PUT', 'replaceMe']] as const) {
+    app.route({
+      method,
+      url: '/users/me',
+      schema: {
+        operationId,
+        tags: ['users'],
+        summary: 'Change your account',
+        description:
+          'Only what is sent changes, with PATCH and PUT alike. A new email or password needs `current_password`; a new password ends all other sessions; a new email is not verified.',
+        body: OwnChanges,
+        response: { 200: User },
+      },
+      config: { problems: ['wrong_password', 'email_taken', 'username_taken', 'overloaded'] },
+      handler: async ({ scope, body }) => users.updateSelf(scope, body),
+    });
+  }
+
+  app.delete(
+    '/users/me',
+    {
+      schema: {
+        operationId: 'deleteMe',
+        tags: ['users'],
+        summary: 'Delete your account and all that hangs on it',
+        body: OwnDeletion,
+        response: { 204: Type.Null({ description: 'Gone.' }) },
+      },
+      config: { problems: ['wrong_password', 'last_admin', 'overloaded'] },
+    },
+    async ({ scope, body }, reply) => {
+      await users.deleteSelf(scope, body.current_password);
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.get(
+    '/users',
+    {
+      schema: {
+        operationId: 'listUsers',
+        tags: ['users'],
+        summary: 'All accounts, newest first (admins)',
+        querystring: UserQuery,
+        response: { 200: UserPage },
+      },
+      config: { admin: true },
+    },
+    async ({ query }) => users.list(query),
+  );
+
+  app.post(
+    '/users',
+    {
+      schema: {
+        operationId: 'createUser',
+        tags: ['users'],
+        summary: 'Make an account (admins)',
+        body: NewUser,
+        response: { 201: User },
+      },
+      config: { admin: true, problems: ['email_taken', 'username_taken', 'overloaded'] },
+    },
+    async ({ body }, reply) => {
+      const user = await users.create(body);
+      return reply.code(201).header('location', `${app.prefix}/users/${user.id}`).send(user);
+    },
+  );
+
+  app.get(
+    '/users/:user_id',
+    {
+      schema: { operationId: 'getUser', tags: ['users'], summary: 'An account (admins)', params: UserParams, response: { 200: User } },
+      config: { admin: true, problems: ['not_found'] },
+    },
+    async ({ params }) => users.get(params.user_id),
+  );
+
+  for (const [method, operationId] of [['PATCH', 'updateUser'], ['PUT', 'replaceUser']] as const) {
+    app.route({
+      method,
+      url: '/users/:user_id',
+      schema: {
+        operationId,
+        tags: ['users'],
+        summary: 'Change an account (admins)',
+        description: 'Only what is sent changes, with PATCH and PUT alike. Deactivating ends the sessions of the user, and so does a new password.',
+        params: UserParams,
+        body: UserChanges,
+        response: { 200: User },
+      },
+      config: { admin: true, problems: ['not_found', 'email_taken', 'username_taken', 'last_admin', 'overloaded'] },
+      handler: async ({ scope, params, body }) => users.update(scope, params.user_id, body),
+    });
+  }
+
+  app.delete(
+    '/users/:user_id',
+    {
+      schema: {
+        operationId: 'deleteUser',
+        tags: ['users'],
+        summary: 'Delete an account and all that hangs on it (admins)',
+        params: UserParams,
+        response: { 204: Type.Null({ description: 'Gone.' }) },
+      },
+      config: { admin: true, problems: ['not_found', 'cannot_delete_self', 'last_admin'] },
+    },
+    async ({ scope, params }, reply) => {
+      await users.delete(scope, params.user_id);
+      return reply.code(204).send(null);
+    },
+  );
+}

@@ -1,0 +1,53 @@
+import { type Static, Type } from '@fastify/type-provider-typebox';
+import { AccountProperties, AdminProperties, PasswordProperty, User } from '../account.ts';
+import { pageOf, pageQuery } from '../page.ts';
+import { changesOf, closed, Id } from '../schema.ts';
+
+const CurrentPassword = Type.String({
+  minLength: 1,
+  maxLength: 256,
+  description: 'The password as it is now, to prove that it is really you.',
+  examples: ['correct horse battery'],
+});
+
+export const UserPage = pageOf('UserPage', User);
+
+export const OwnChanges = changesOf(
+  { ...AccountProperties, password: PasswordProperty, current_password: CurrentPassword },
+  { title: 'OwnAccountChanges', examples: [{ full_name: 'Ada King' }] },
+);
+export type OwnChanges = Static<typeof OwnChanges>;
+
+export const OwnDeletion = closed(
+  { current_password: CurrentPassword },
+  { title: 'OwnAccountDeletion', examples: [{ current_password: 'correct horse battery' }] },
+);
+
+export const NewUser = closed(
+  {
+    email: AccountProperties.email,
+    password: PasswordProperty,
+    username: Type.Optional(AccountProperties.username),
+    full_name: Type.Optional(AccountProperties.full_name),
+    is_active: Type.Optional(AdminProperties.is_active),
+    is_admin: Type.Optional(AdminProperties.is_admin),
+  },
+  { title: 'NewUser', examples: [{ email: 'grace@example.com', password: 'correct horse battery', is_admin: false }] },
+);
+export type NewUser = Static<typeof NewUser>;
+
+export const UserChanges = changesOf(
+  { ...AccountProperties, password: PasswordProperty, ...AdminProperties },
+  { title: 'UserChanges', examples: [{ is_active: false }] },
+);
+export type UserChanges = Static<typeof UserChanges>;
+
+export const UserQuery = closed({
+  ...pageQuery,
+  email: Type.Optional(Type.String({ minLength: 1, maxLength: 255, description: 'A part of the email, in any case.' })),
+  is_active: Type.Optional(Type.Boolean({ description: 'Only those who are, or are not.' })),
+  is_admin: Type.Optional(Type.Boolean({ description: 'Only those who are, or are not.' })),
+});
+export type UserQuery = Static<typeof UserQuery>;
+
+export const UserParams = closed({ user_id: Id('The account.') });

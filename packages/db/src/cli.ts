@@ -1,0 +1,152 @@
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { connect, defaultDatabaseUrl } from './connect.ts';
+import type { Database } from './database.ts';
+import * as migrations from './migrate.ts';
+import { schemaDocs } from './schema-docs.ts';
+import { seed, seedEmail, seedPassword } from './seed.ts';
+import { DatabaseUnavailable } from './unavailable.ts';
+
+// Arguments in, text and an exit code out; every decision is in the functions that it calls.
+
+const usage = `Usage: npm run db -- COMMAND
+
+  upgrade [--to NAME]          apply pending migrations (up to NAME)
+  downgrade [--to NAME|base]   take back the last migration (or all after NAME, or all)
+  current                      the last migration that was applied
+  history                      every migration, and when it was applied
+  revision -m "MESSAGE"        write a migration from the difference between the entities and the last migration
+  check                        exit 1 and the difference, when database, migrations and entities do not agree
+  seed [--users N]             an admin and N (10) users with tasks, for development: never in production
+  docs [--check]               write docs/schema.md from the live schema (or exit 1 when it is stale)
+
+DATABASE_URL (or .env) says which database; without it: ${defaultDatabaseUrl}.
+Exit codes: 0 done, 1 failed or a difference found, 2 the command was not understood.
+
+Example: npm run db -- revision -m "Add a due date to tasks"
+`;
+
+const docsFile = fileURLToPath(new URL('../../../docs/schema.md', import.meta.url));
+
+class UsageError extends Error {}
+
+async function main(): Promise<number> {
+  const { command, values } = readArguments();
+  if (command === undefined || values.help) {
+    print(usage);
+    return values.help ? 0 : 2;
+  }
+  if (command === 'revision') return writeRevision(values.message);
+  const run = commands[command];
+  if (!run) throw new UsageError(`there is no command ${command}`);
+  const database = await connect(process.env.DATABASE_URL || defaultDatabaseUrl);
+  try {
+    return await run(database, values);
+  } finally {
+    await database.close();
+  }
+}
+
+type Values = ReturnType<typeof readArguments>['values'];
+
+function readArguments() {
+  try {
+    const { positionals, values } = parseArgs({
+      allowPositionals: true,
+      options: {
+        to: { type: 'string' },
+        message: { type: 'string', short: 'm' },
+        users: { type: 'string', default: '10' },
+        check: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+    if (positionals.length > 1) throw new Error(`one command at a time: ${positionals.join(' ')}`);
+    return { command: positionals[0], values };
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+const commands: Record<string, (database: Database, values: Values) => Promise<number>> = {
+  upgrade: async (database, { to }) => {
+    const applied = await migrations.upgrade(database, { to });
+    print(applied.length > 0 ? applied.map((name) => `applied ${name}\n`).join('') : 'nothing to apply: the database is up to date\n');
+    return 0;
+  },
+  downgrade: async (database, { to }) => {
+    const reverted = await migrations.downgrade(database, { to });
+    print(reverted.length > 0 ? reverted.map((name) => `took back ${name}\n`).join('') : 'nothing to take back\n');
+    return 0;
+  },
+  current: async (database) => {
+    print(`${(await migrations.current(database)) ?? 'base'}\n`);
+    return 0;
+  },
+  history: async (database) => {
+    for (const { name, appliedAt, isUnknown } of await migrations.history(database)) {
+      print(`${appliedAt ? appliedAt.toISOString() : 'pending                 '}  ${name}${isUnknown ? '  (no such file)' : ''}\n`);
+    }
+    return 0;
+  },
+  check: async (database) => {
+    const differences = await migrations.check(database);
+    print(differences.length > 0 ? `${differences.join('\n')}\n` : 'database, migrations and entities agree\n');
+    return differences.length > 0 ? 1 : 0;
+  },
+  seed: async (database, { users }) => {
+    if (process.env.NODE_ENV === 'production') throw new Error('seed makes accounts whose password everybody knows: not in production');
+    const count = Number(users);
+    if (!Number.isSafeInteger(count) || count < 0) throw new UsageError('--users takes a whole number');
+    await migrations.upgrade(database);
+    const created = await seed(database, count, (done) => process.stderr.write(`${done} of ${count} users\n`));
+    print(`${created} new accounts: admin@example.com, ${seedEmail(1)} to ${seedEmail(count)}; password: ${seedPassword}\n`);
+    return 0;
+  },
+  docs: async (database, values) => {
+    await migrations.upgrade(database);
+    const text = await schemaDocs(database);
+    const isFresh = existsSync(docsFile) && (await readFile(docsFile, 'utf8')) === text;
+    if (values.check) {
+      print(isFresh ? 'docs/schema.md is up to date\n' : 'docs/schema.md is stale: run npm run db -- docs\n');
+      return isFresh ? 0 : 1;
+    }
+    await writeFile(docsFile, text);
+    print(isFresh ? 'docs/schema.md was up to date\n' : 'wrote docs/schema.md\n');
+    return 0;
+  },
+};
+
+async function writeRevision(message: string | undefined): Promise<number> {
+  if (message === undefined) throw new UsageError('revision needs a message: -m "Add a due date to tasks"');
+  const written = await migrations.revision(message);
+  if (!written) {
+    print('nothing to write: the entities and the last migration agree\n');
+    return 0;
+  }
+  print(`wrote ${written.path}: read it before you apply it\n`);
+  for (const sql of written.renames) print(`it renames, which is a guess; make sure that it is not a removal and an addition: ${sql}\n`);
+  return 0;
+}
+
+function print(text: string): void {
+  process.stdout.write(text);
+}
+
+/** What to tell a person who made a mistake; an error that is none of these is a bug and keeps its stack. */
+function explain(error: unknown): string {
+  const { message, cause } = error as Error;
+  if (error instanceof UsageError) return `${message}\n\n${usage}`;
+  if (error instanceof DatabaseUnavailable && cause instanceof Error) {
+    return `${message}: ${cause.message || (cause as Error & { code?: string }).code}\n`;
+  }
+  return `${message}\n`;
+}
+
+if (existsSync('.env')) process.loadEnvFile('.env');
+process.exitCode = await main().catch((error) => {
+  process.stderr.write(explain(error));
+  return error instanceof UsageError ? 2 : 1;
+});

@@ -1,0 +1,24 @@
+import { createDatabase, type Database } from './database.ts';
+import { embeddedSource, openEmbedded, openPglite } from './pglite.ts';
+import { openServer, type PostgresOptions } from './postgres.ts';
+
+/** Where the embedded database lies when nothing else is said, relative to the directory the process was started in. */
+export const defaultDatabaseUrl = 'pglite://.data/postgres';
+
+/**
+ * Opens a database.
+ *
+ * - `pglite://DIR`: the embedded PostgreSQL in that directory, for this process alone.
+ * - `memory://`: an embedded one that is gone with the process.
+ * - `postgres://…` (or `postgresql://…`): a server. Connects on first use.
+ *
+ * @throws Error with a message for a person: a URL that is none of these, or a directory that another process has open.
+ */
+export async function connect(url: string, options: PostgresOptions = {}): Promise<Database> {
+  if (url === 'memory://') return createDatabase(embeddedSource(await openPglite()));
+  if (url.startsWith('pglite://') && url.length > 'pglite://'.length) {
+    return createDatabase(await openEmbedded(url.slice('pglite://'.length)));
+  }
+  if (/^postgres(ql)?:\/\//.test(url)) return createDatabase(openServer(url, options));
+  throw new Error('DATABASE_URL must be postgres://…, pglite://DIRECTORY or memory://');
+}

@@ -1,0 +1,40 @@
+import { type DatabaseConnection, DefaultQueryExecutor, DummyDriver, Kysely, PostgresAdapter, PostgresDialect, PostgresQueryCompiler } from 'kysely';
+import type { Tables } from './tables.ts';
+
+/** One connection to a PostgreSQL, held by one caller. */
+export interface Connection {
+  /** Runs one statement. Rows come with JavaScript's types: Date, Buffer or Uint8Array, parsed json. */
+  query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<{ rows: Row[]; affectedRows: number }>;
+  /** Runs statements without parameters, separated by semicolons. */
+  execute(script: string): Promise<void>;
+  /** Gives the connection back. A broken one is closed, never used again. */
+  release(isBroken?: boolean): void;
+}
+
+/** Where connections come from: a pool of a server's, or the single one of the embedded database. */
+export interface ConnectionSource {
+  readonly isEmbedded: boolean;
+  /** Waits a bounded time for a connection that is alive. @throws DatabaseUnavailable when there is none. */
+  acquire(): Promise<Connection>;
+  /** As `acquire`, without limits on how long statements may take: for migrations. */
+  acquireUnlimited(): Promise<Connection>;
+  close(): Promise<void>;
+}
+
+const compiler = new PostgresQueryCompiler();
+const adapter = new PostgresAdapter();
+const dialect = new PostgresDialect({ pool: async () => Promise.reject(new Error('queries go through their unit of work')) });
+
+type Executed = Pick<DatabaseConnection, 'executeQuery'>;
+
+/** A Kysely whose every query goes to `connection`: cheap to make, since it shares its compiler with all others. */
+export function kyselyOn({ executeQuery }: Executed): Kysely<Tables> {
+  const connection: DatabaseConnection = { executeQuery, streamQuery };
+  const executor = new DefaultQueryExecutor(compiler, adapter, { provideConnection: (consumer) => consumer(connection) });
+  return new Kysely<Tables>({ config: { dialect }, dialect, driver: new DummyDriver(), executor });
+}
+
+// biome-ignore lint/correctness/useYield: Kysely's interface asks for a generator, and streaming is not offered.
+async function* streamQuery(): AsyncGenerator<never> {
+  throw new Error('streaming is not supported: read pages');
+}

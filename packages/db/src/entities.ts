@@ -1,0 +1,10 @@
+import { TaskSchema } from './entities/task.ts';
+import { UserSchema } from './entities/user.ts';
+import { UserPreferencesSchema } from './entities/user-preferences.ts';
+import { UserSessionSchema } from './entities/user-session.ts';
+
+/**
+ * Every entity, for MikroORM: migrations are generated from them, and a service that wants an entity manager can build one.
+ * Apart from the package's main export, since loading MikroORM takes longer than everything else together.
+ */
+export const entities = [UserSchema, UserSessionSchema, UserPreferencesSchema, TaskSchema];

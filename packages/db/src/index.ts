@@ -1,0 +1,13 @@
+export { connect, defaultDatabaseUrl } from './connect.ts';
+export type { Connection } from './connection.ts';
+export type { Database, Repositories } from './database.ts';
+export * as migrations from './migrate.ts';
+export type { PageRequest } from './repositories/page.ts';
+export type { TaskChanges, TaskFilter } from './repositories/tasks.ts';
+export { defaultPreferences, type PreferenceChanges } from './repositories/user-preferences.ts';
+export type { Alive, RevokedReason, SignedInUser } from './repositories/user-sessions.ts';
+export type { NewUser, UserChanges, UserFilter } from './repositories/users.ts';
+export type { Scope } from './scope.ts';
+export type { Tables, Task, User, UserPreferences, UserSession } from './tables.ts';
+export { DatabaseUnavailable } from './unavailable.ts';
+export { violatedConstraint } from './violation.ts';

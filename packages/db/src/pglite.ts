@@ -1,0 +1,119 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { PGlite, type PGliteOptions } from '@electric-sql/pglite';
+import { vector } from '@electric-sql/pglite-pgvector';
+import type { Connection, ConnectionSource } from './connection.ts';
+import { DatabaseUnavailable } from './unavailable.ts';
+
+const waitMsMax = 10_000;
+
+/** A PostgreSQL of our own, with pgvector, in memory (`directory` undefined) or in a directory. */
+export async function openPglite(directory?: string, options: Pick<PGliteOptions, 'loadDataDir'> = {}): Promise<PGlite> {
+  const pglite = await PGlite.create({ ...options, ...(directory && { dataDir: directory }), extensions: { vector } });
+  await pglite.exec(`set timezone = 'UTC'`);
+  return pglite;
+}
+
+/**
+ * The embedded database in `directory`, for this process alone.
+ *
+ * @throws Error when another process has it open.
+ */
+export async function openEmbedded(directory: string): Promise<ConnectionSource> {
+  const path = resolve(directory);
+  mkdirSync(dirname(path), { recursive: true });
+  const unlock = lockDirectory(path);
+  try {
+    return embeddedSource(await openPglite(path), unlock);
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+/** Connections of a PGlite: it has one, which is handed from one unit of work to the next in order of arrival. */
+export function embeddedSource(pglite: PGlite, closed: () => void = () => {}): ConnectionSource {
+  let isHeld = false;
+  const waiting: (() => void)[] = [];
+
+  const turn = () =>
+    new Promise<void>((resolve, reject) => {
+      if (!isHeld) {
+        isHeld = true;
+        return resolve();
+      }
+      const enter = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        waiting.splice(waiting.indexOf(enter), 1);
+        reject(new DatabaseUnavailable(`the embedded database was busy for ${waitMsMax / 1000} s`));
+      }, waitMsMax);
+      waiting.push(enter);
+    });
+
+  const release = () => {
+    const next = waiting.shift();
+    if (next) next();
+    else isHeld = false;
+  };
+
+  const connection: Connection = {
+    query: async <Row>(text: string, values: readonly unknown[] = []) => {
+      const { rows, affectedRows = 0 } = await pglite.query<Row>(text, [...values]);
+      return { rows, affectedRows };
+    },
+    execute: async (script) => void (await pglite.exec(script)),
+    release,
+  };
+
+  const acquire = async () => {
+    if (pglite.closed) throw new DatabaseUnavailable('the embedded database is closed');
+    await turn();
+    return connection;
+  };
+
+  return {
+    isEmbedded: true,
+    acquire,
+    acquireUnlimited: acquire,
+    close: async () => {
+      if (pglite.closed) return;
+      await turn();
+      await pglite.close();
+      release();
+      closed();
+    },
+  };
+}
+
+/**
+ * PGlite does not notice a second process in its directory, and rows are lost silently. The lock is SQLite's exclusive one
+ * on a file beside the directory: the kernel holds it, so it ends with the process, however that ends, and none can be stale.
+ */
+function lockDirectory(directory: string): () => void {
+  const pidFile = `${directory}.pid`;
+  const lock = new DatabaseSync(`${directory}.lock`, { timeout: 0 });
+  try {
+    lock.exec('pragma locking_mode = exclusive; begin exclusive');
+  } catch (error) {
+    lock.close();
+    throw new Error(
+      `the embedded database in ${directory} is in use by process ${readPid(pidFile)}: stop that process first, ` +
+        'or use a PostgreSQL server (DATABASE_URL), which any number of processes can share',
+      { cause: error },
+    );
+  }
+  writeFileSync(pidFile, `${process.pid}\n`);
+  return () => lock.close();
+}
+
+function readPid(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return '(unknown)';
+  }
+}

@@ -1,0 +1,27 @@
+import { type RawBuilder, type SelectQueryBuilder, sql } from 'kysely';
+
+export interface PageRequest {
+  /** Rows at most. */
+  limit: number;
+  /** The last id of the page before. Ids are UUIDs of version 7, so theirs is the order in which rows were made. */
+  after?: string | undefined;
+  /** Rows to pass over: costs as much as reading them. */
+  skip?: number | undefined;
+}
+
+/** Newest first, `limit` rows and one more, from which the caller sees whether another page follows. */
+export function paged<DB, TB extends keyof DB, O>(
+  query: SelectQueryBuilder<DB, TB, O>,
+  { limit, after, skip }: PageRequest,
+): SelectQueryBuilder<DB, TB, O> {
+  const id = sql.ref<string>('id');
+  let page = query.orderBy(id, 'desc').limit(limit + 1);
+  if (after !== undefined) page = page.where(id, '<', after);
+  if (skip) page = page.offset(skip);
+  return page;
+}
+
+/** Whether the column contains the text, in any case. `%`, `_` and `\` in it mean themselves. */
+export function contains(column: string, text: string): RawBuilder<boolean> {
+  return sql<boolean>`${sql.ref(column)} ilike ${`%${text.replace(/[\\%_]/g, '\\$&')}%`}`;
+}

@@ -1,0 +1,135 @@
+import { type Insertable, type Kysely, sql } from 'kysely';
+import { v7 } from 'uuid';
+import type { Tables } from '../tables.ts';
+import { userColumns } from './users.ts';
+
+export type NewUserSession = Pick<
+  Insertable<Tables['user_sessions']>,
+  'user_id' | 'token_secret' | 'user_agent' | 'ip_address' | 'created_at' | 'last_used_at' | 'expires_at'
+>;
+
+/** When a session counts as alive: not revoked, not expired, and used since `idleSince`. */
+export interface Alive {
+  now: Date;
+  idleSince: Date;
+}
+
+export type RevokedReason = 'logout' | 'logout_all' | 'theft' | 'password_changed' | 'deactivated';
+
+/** Sessions: one per sign-in. */
+export const userSessions = (db: Kysely<Tables>) => {
+  const revoke = (reason: RevokedReason, now: Date) =>
+    db
+      .updateTable('user_sessions')
+      .set({ revoked_at: now, revoked_reason: reason })
+      .where('revoked_at', 'is', null);
+
+  return {
+    /** Resolves to the id of the new session. */
+    create: async (session: NewUserSession) => {
+      const id = v7();
+      await db
+        .insertInto('user_sessions')
+        .values({ id, ...session })
+        .execute();
+      return id;
+    },
+
+    /** Those of the sessions that are alive, each with its user, who is active. The read that every request makes. */
+    findAlive: (ids: readonly string[], { now, idleSince }: Alive) =>
+      db
+        .selectFrom('user_sessions')
+        .innerJoin('users', 'users.id', 'user_sessions.user_id')
+        .select(userColumns)
+        .select(['user_sessions.id as session_id', 'user_sessions.last_used_at'])
+        .where('user_sessions.id', '=', sql<string>`any(${ids}::uuid[])`)
+        .where('user_sessions.revoked_at', 'is', null)
+        .where('user_sessions.expires_at', '>', now)
+        .where('user_sessions.last_used_at', '>', idleSince)
+        .where('users.is_active', '=', true)
+        .execute(),
+
+    /** What is needed to judge a refresh token; undefined also where the user is not active. */
+    findForRefresh: (id: string) =>
+      db
+        .selectFrom('user_sessions')
+        .innerJoin('users', 'users.id', 'user_sessions.user_id')
+        .select([
+          'user_sessions.id',
+          'user_sessions.user_id',
+          'user_sessions.token_secret',
+          'user_sessions.generation',
+          'user_sessions.rotated_at',
+          'user_sessions.last_used_at',
+          'user_sessions.expires_at',
+          'user_sessions.revoked_at',
+        ])
+        .where('user_sessions.id', '=', id)
+        .where('users.is_active', '=', true)
+        .executeTakeFirst(),
+
+    /**
+     * Moves the session from this generation to the next. One statement: of any number at once, the one that finds the
+     * generation still there gets it, and the others get undefined.
+     */
+    rotate: (id: string, generation: number, { now, idleSince }: Alive) =>
+      db
+        .updateTable('user_sessions')
+        .set({ generation: generation + 1, rotated_at: now, last_used_at: now })
+        .where('id', '=', id)
+        .where('generation', '=', generation)
+        .where('revoked_at', 'is', null)
+        .where('expires_at', '>', now)
+        .where('last_used_at', '>', idleSince)
+        .returning('generation')
+        .executeTakeFirst(),
+
+    /** Ends the session, if it is not over. */
+    revoke: (id: string, reason: RevokedReason, now: Date) => revoke(reason, now).where('id', '=', id).execute(),
+
+    /**
+     * Ends the session if a token of this generation is stolen goods: older than the previous one, or the previous one after
+     * `graceSince`. Judged by the row as it is under its lock, so that no refresh in between can be mistaken for a theft.
+     */
+    revokeStolen: async (id: string, generation: number, graceSince: Date, now: Date) => {
+      const { numUpdatedRows } = await revoke('theft', now)
+        .where('id', '=', id)
+        .where((where) =>
+          where.or([
+            where('generation', '>', generation + 1),
+            where.and([where('generation', '=', generation + 1), where('rotated_at', '<', graceSince)]),
+          ]),
+        )
+        .executeTakeFirstOrThrow();
+      return numUpdatedRows > 0n;
+    },
+
+    /** Ends all sessions of a user, or all but one. */
+    revokeAll: (userId: string, reason: RevokedReason, now: Date, { except }: { except?: string | undefined } = {}) => {
+      const query = revoke(reason, now).where('user_id', '=', userId);
+      return (except === undefined ? query : query.where('id', '<>', except)).execute();
+    },
+
+    /**
+     * Notes that the sessions are in use. Rows that somebody else is writing are passed over: what they write is as good, and
+     * nobody waits for anybody (https://github.com/laravel/sanctum/issues/207).
+     */
+    touch: (ids: readonly string[], now: Date) =>
+      db
+        .updateTable('user_sessions')
+        .set({ last_used_at: now })
+        .where('id', 'in', (inner) =>
+          inner
+            .selectFrom('user_sessions')
+            .select('id')
+            .where('id', '=', sql<string>`any(${ids}::uuid[])`)
+            .where('last_used_at', '<', now)
+            .forUpdate()
+            .skipLocked(),
+        )
+        .execute(),
+  };
+};
+
+/** A user as a request sees them: without the password's hash, and with the session that they came by. */
+export type SignedInUser = Awaited<ReturnType<ReturnType<typeof userSessions>['findAlive']>>[number];

@@ -1,0 +1,32 @@
+/** The database cannot be asked now; the same call may well succeed later. The cause says why, and is for the log only. */
+export class DatabaseUnavailable extends Error {
+  override name = 'DatabaseUnavailable';
+}
+
+/** SQLSTATEs after which the connection is gone or was never made, so that nothing that was not committed has happened. */
+const lostStates = /^(08|57P0[1-5]|53300|25P0[34])/;
+/** SQLSTATEs that are no fault of the statement: out of resources, cancelled by a time-out, locked, read-only, not migrated, refused. */
+const busyStates = /^(53|57014|55P03|25006|40001|40P01|42P01|42703|28|3D000|58)/;
+/** Node's codes for a connection that could not be made or broke. */
+const lostCodes = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_|EHOSTUNREACH|ENETUNREACH|ENETDOWN)/;
+/** What `pg` and `pg-pool` say without any code. */
+const lostMessages =
+  /^(Connection terminated|Client has encountered a connection error|Client was closed|Query read timeout|timeout exceeded when trying to connect|timeout expired)/;
+
+/** Whether the connection broke: what was not committed has not happened and can be tried again on another one. */
+export function isConnectionLost(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if (error instanceof AggregateError && error.errors.some(isConnectionLost)) return true;
+  const { code } = error as Error & { code?: unknown };
+  if (typeof code === 'string') return lostStates.test(code) || lostCodes.test(code);
+  return lostMessages.test(error.message);
+}
+
+/** The error as the caller should see it: `DatabaseUnavailable` where the database is at fault, else the error itself. */
+export function explain(error: unknown): unknown {
+  const { code } = (error ?? {}) as { code?: unknown };
+  const isBusy = typeof code === 'string' && busyStates.test(code);
+  return isBusy || isConnectionLost(error)
+    ? new DatabaseUnavailable('the database is not available', { cause: error })
+    : error;
+}

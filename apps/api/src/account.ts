@@ -20,7 +20,9 @@ export const AccountProperties = {
       examples: ['ada'],
     }),
   ),
-  full_name: nullable(Type.String({ minLength: 1, maxLength: 255, description: 'Kept as it is.', examples: ['Ada Lovelace'] })),
+  full_name: nullable(
+    Type.String({ minLength: 1, maxLength: 255, description: 'Kept as it is.', examples: ['Ada Lovelace'] }),
+  ),
 };
 
 export const PasswordProperty = Type.String({

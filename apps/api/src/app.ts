@@ -2,7 +2,7 @@ import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { Database } from '@quoin/db';
-import Fastify, { type FastifyServerOptions } from 'fastify';
+import Fastify, { type FastifyServerOptions, LogController } from 'fastify';
 import { v7 } from 'uuid';
 import { createAccessTokens } from './auth/access-token.ts';
 import { createPasswords } from './auth/password.ts';
@@ -39,18 +39,21 @@ const requestIdPattern = /^[A-Za-z0-9._-]{1,128}$/;
 export async function buildApp(
   config: Config,
   database: Database,
-  { clock = () => new Date(), logger = { level: config.logLevel } }: { clock?: () => Date; logger?: FastifyServerOptions['logger'] } = {},
+  {
+    clock = () => new Date(),
+    logger = { level: config.logLevel },
+  }: { clock?: () => Date; logger?: FastifyServerOptions['logger'] } = {},
 ) {
   let isDraining = false;
   const app = Fastify({
     logger: logger ?? false,
-    requestIdLogLabel: 'request_id',
+    // One line for each request, below, instead of Fastify's two.
+    logController: new LogController({ requestIdLogLabel: 'request_id', disableRequestLogging: true }),
     requestIdHeader: false,
     genReqId: ({ headers }) => {
       const given = headers['x-request-id'];
       return typeof given === 'string' && requestIdPattern.test(given) ? given : v7();
     },
-    disableRequestLogging: true,
     bodyLimit: bodyBytesMax,
     trustProxy: config.trustProxy as boolean,
     return503OnClosing: false,
@@ -62,12 +65,16 @@ export async function buildApp(
 
   app.addHook('onRequest', async ({ id, routeOptions }, reply) => {
     reply.header('x-request-id', id);
-    if (isDraining && !routeOptions.config.whileDraining) throw new Problem('shutting_down', 'This server takes no new requests.');
+    if (isDraining && !routeOptions.config.whileDraining)
+      throw new Problem('shutting_down', 'This server takes no new requests.');
   });
   app.addHook('onResponse', async (request, reply) => {
     const { method, routeOptions, user } = request;
     const ms = Math.round(reply.elapsedTime * 10) / 10;
-    request.log.info({ method, route: routeOptions.url ?? null, status: reply.statusCode, ms, user_id: user?.id }, 'request');
+    request.log.info(
+      { method, route: routeOptions.url ?? null, status: reply.statusCode, ms, user_id: user?.id },
+      'request',
+    );
   });
 
   problemResponses(app);
@@ -76,7 +83,14 @@ export async function buildApp(
   await app.register(cors, {
     origin: config.corsOrigins.includes('*') ? '*' : config.corsOrigins,
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    exposedHeaders: ['location', 'retry-after', 'x-request-id', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'],
+    exposedHeaders: [
+      'location',
+      'retry-after',
+      'x-request-id',
+      'ratelimit-limit',
+      'ratelimit-remaining',
+      'ratelimit-reset',
+    ],
     maxAge: 600,
   });
   if (config.hasRateLimit) await rateLimit(app);

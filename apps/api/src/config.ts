@@ -40,7 +40,12 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     port: read.integer('PORT', 8000, { min: 0, max: 65_535 }),
     logLevel: read.oneOf('LOG_LEVEL', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info'),
     apiPrefix: read.matching('API_PREFIX', '/api/v1', /^(\/[\w.~-]+)+$/, 'a path such as /api/v1'),
-    databaseUrl: read.matching('DATABASE_URL', defaultDatabaseUrl, /^(postgres(ql)?:\/\/.|pglite:\/\/.|memory:\/\/$)/, 'postgres://…, pglite://DIRECTORY or memory://'),
+    databaseUrl: read.matching(
+      'DATABASE_URL',
+      defaultDatabaseUrl,
+      /^(postgres(ql)?:\/\/.|pglite:\/\/.|memory:\/\/$)/,
+      'postgres://…, pglite://DIRECTORY or memory://',
+    ),
     databasePoolMax: read.integer('DATABASE_POOL_MAX', 10, { min: 1, max: 1000 }),
     databasePrepare: read.boolean('DATABASE_PREPARE', true),
     secretKey: secretKey(env.SECRET_KEY, environment, problems),
@@ -52,7 +57,11 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     sessionInactivitySeconds: read.number('SESSION_INACTIVITY_DAYS', 7, { min: 0.00001, max: 3650 }) * 86_400,
     refreshGraceSeconds: read.number('REFRESH_GRACE_SECONDS', 30, { min: 0, max: 600 }),
     passwordLengthMin: read.integer('PASSWORD_MIN_LENGTH', 8, { min: 8, max: 64 }),
-    corsOrigins: read.list('CORS_ORIGINS', (origin) => origin === '*' || URL.parse(origin)?.origin === origin, 'origins such as https://app.example.com, separated by commas'),
+    corsOrigins: read.list(
+      'CORS_ORIGINS',
+      (origin) => origin === '*' || URL.parse(origin)?.origin === origin,
+      'origins such as https://app.example.com, separated by commas',
+    ),
     trustProxy: trustProxy(env.TRUST_PROXY, problems),
     hasRateLimit: read.boolean('RATE_LIMIT', true),
     firstAdmin: firstAdmin(env.FIRST_ADMIN_EMAIL, env.FIRST_ADMIN_PASSWORD, problems),
@@ -84,12 +93,18 @@ function readers(env: NodeJS.ProcessEnv, problems: string[]) {
     boolean: (name: string, fallback: boolean) =>
       value(name, fallback, (text) => ({ true: true, false: false })[text], 'true or false'),
     number,
-    integer: (name: string, fallback: number, range: { min: number; max: number }) => number(name, fallback, range, true),
+    integer: (name: string, fallback: number, range: { min: number; max: number }) =>
+      number(name, fallback, range, true),
     list: (name: string, isValid: (item: string) => boolean, expected: string) =>
-      value<string[]>(name, [], (text) => {
-        const items = text.split(',').map((item) => item.trim());
-        return items.every(isValid) ? items : undefined;
-      }, expected),
+      value<string[]>(
+        name,
+        [],
+        (text) => {
+          const items = text.split(',').map((item) => item.trim());
+          return items.every(isValid) ? items : undefined;
+        },
+        expected,
+      ),
   };
 }
 
@@ -99,7 +114,8 @@ const secretFile = '.data/secret-key';
 /** In production it must be given; elsewhere one is made on the first start and kept. A weak one is refused everywhere. */
 function secretKey(given: string | undefined, environment: string, problems: string[]): string {
   if (given) {
-    if (Buffer.byteLength(given) < secretBytesMin) problems.push(`SECRET_KEY must have at least ${secretBytesMin} bytes: ${howToMakeOne}`);
+    if (Buffer.byteLength(given) < secretBytesMin)
+      problems.push(`SECRET_KEY must have at least ${secretBytesMin} bytes: ${howToMakeOne}`);
     else if (new Set(given).size < 10) problems.push(`SECRET_KEY is too regular to be secret: ${howToMakeOne}`);
     return given;
   }
@@ -128,8 +144,16 @@ function trustProxy(text: string | undefined, problems: string[]): boolean | num
   if (!text || text === 'false') return false;
   if (/^[1-9]\d?$/.test(text)) return Number(text);
   const addresses = text.split(',').map((item) => item.trim());
-  if (addresses.every((address) => /^[\da-f.:]+(\/\d{1,3})?$|^(loopback|linklocal|uniquelocal)$/i.test(address) && !/^\d+$/.test(address))) return addresses;
-  problems.push(`TRUST_PROXY must be false, a number of hops, or addresses and networks separated by commas, not ${JSON.stringify(text)}`);
+  if (
+    addresses.every(
+      (address) =>
+        /^[\da-f.:]+(\/\d{1,3})?$|^(loopback|linklocal|uniquelocal)$/i.test(address) && !/^\d+$/.test(address),
+    )
+  )
+    return addresses;
+  problems.push(
+    `TRUST_PROXY must be false, a number of hops, or addresses and networks separated by commas, not ${JSON.stringify(text)}`,
+  );
   return false;
 }
 

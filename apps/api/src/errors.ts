@@ -77,7 +77,7 @@ export const forbidden = () => new Problem('forbidden', 'This account may not do
 
 /** A fault that only the rules know of, not the schema. */
 export const invalid = (pointer: string, message: string) =>
-  new Problem('validation_failed', message, { errors: [{ in: 'body', pointer, message }] });
+  new Problem('validation_failed', `body ${pointer} ${message}`, { errors: [{ in: 'body', pointer, message }] });
 
 const retryAfterSeconds = 2;
 

@@ -29,10 +29,15 @@ async function makeFirstAdmin({ firstAdmin }: Config, { services, log }: App): P
   if (isNew) log.info({ email: firstAdmin.email }, 'the first admin was made');
 }
 
-async function welcome({ databaseUrl, firstAdmin }: Config, database: Parameters<typeof migrations.pending>[0], url: string): Promise<string> {
+async function welcome(
+  { databaseUrl, firstAdmin }: Config,
+  database: Parameters<typeof migrations.pending>[0],
+  url: string,
+): Promise<string> {
   const lines = [`Quoin answers at ${url} · documentation: ${url}/docs`];
   if (database.isEmbedded) {
-    const where = databaseUrl === 'memory://' ? 'in memory, gone when this stops' : resolve(databaseUrl.replace('pglite://', ''));
+    const where =
+      databaseUrl === 'memory://' ? 'in memory, gone when this stops' : resolve(databaseUrl.replace('pglite://', ''));
     lines.push(
       `Data: an embedded PostgreSQL, ${where}`,
       '      It is for development: one process, one connection, and safe against a crash of the process but not of the machine.',
@@ -40,7 +45,8 @@ async function welcome({ databaseUrl, firstAdmin }: Config, database: Parameters
   } else {
     const pending = await migrations.pending(database).catch(() => undefined);
     if (pending === undefined) lines.push('Data: the PostgreSQL of DATABASE_URL does not answer yet');
-    else if (pending.length > 0) lines.push(`Data: ${pending.length} migrations are pending: run npm run db -- upgrade`);
+    else if (pending.length > 0)
+      lines.push(`Data: ${pending.length} migrations are pending: run npm run db -- upgrade`);
     else lines.push('Data: the PostgreSQL of DATABASE_URL');
   }
   if (!firstAdmin) {

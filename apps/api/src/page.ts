@@ -14,10 +14,18 @@ const idBytes = 16;
 
 /** The query parameters of a list, to be spread beside its filters. */
 export const pageQuery = {
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: limitMax, default: limitDefault, description: 'Items at most.' })),
-  cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'The `next_cursor` of the page before.' })),
+  limit: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: limitMax, default: limitDefault, description: 'Items at most.' }),
+  ),
+  cursor: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 200, description: 'The `next_cursor` of the page before.' }),
+  ),
   skip: Type.Optional(
-    Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'Items to pass over: for small tables. Not together with `cursor`.' }),
+    Type.Integer({
+      minimum: 0,
+      maximum: 1_000_000,
+      description: 'Items to pass over: for small tables. Not together with `cursor`.',
+    }),
   ),
 };
 
@@ -26,7 +34,12 @@ export const pageOf = <T extends TSchema>(name: string, item: T) =>
   closed(
     {
       items: Type.Array(item),
-      next_cursor: nullable(Type.String({ description: 'Where the next page starts; null on the last one.', examples: ['AZng9XwecXs6mlMPXOmhwtTqxX0m1l0lXcRkVx0k4Aw'] })),
+      next_cursor: nullable(
+        Type.String({
+          description: 'Where the next page starts; null on the last one.',
+          examples: ['AZng9XwecXs6mlMPXOmhwtTqxX0m1l0lXcRkVx0k4Aw'],
+        }),
+      ),
     },
     { title: name },
   );
@@ -49,7 +62,8 @@ interface PageQuery {
  */
 export function createPages(secretKey: string) {
   const key = Buffer.from(hkdfSync('sha256', secretKey, '', 'quoin page cursor', 32));
-  const sign = (list: string, id: Buffer) => createHmac('sha256', key).update(list).update(id).digest().subarray(0, signatureBytes);
+  const sign = (list: string, id: Buffer) =>
+    createHmac('sha256', key).update(list).update(id).digest().subarray(0, signatureBytes);
 
   const encode = (list: string, id: string) => {
     const bytes = Buffer.from(id.replaceAll('-', ''), 'hex');
@@ -60,7 +74,9 @@ export function createPages(secretKey: string) {
     const bytes = Buffer.from(cursor, 'base64url');
     const [id, signature] = [bytes.subarray(0, idBytes), bytes.subarray(idBytes)];
     const isOurs =
-      bytes.toString('base64url') === cursor && signature.length === signatureBytes && timingSafeEqual(signature, sign(list, id));
+      bytes.toString('base64url') === cursor &&
+      signature.length === signatureBytes &&
+      timingSafeEqual(signature, sign(list, id));
     if (!isOurs) throw invalidQuery('/cursor', 'is not a cursor of this list');
     return id.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
   };
@@ -84,5 +100,7 @@ export function createPages(secretKey: string) {
 export type Pages = ReturnType<typeof createPages>;
 
 function invalidQuery(pointer: string, message: string) {
-  return new Problem('validation_failed', `${pointer.slice(1)} ${message}`, { errors: [{ in: 'query', pointer, message }] });
+  return new Problem('validation_failed', `query ${pointer} ${message}`, {
+    errors: [{ in: 'query', pointer, message }],
+  });
 }

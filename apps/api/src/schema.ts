@@ -1,24 +1,29 @@
-import { type Static, type TSchema, Type } from '@fastify/type-provider-typebox';
-import type { FastifyInstance, RawServerDefault } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { FastifyBaseLogger } from 'fastify';
-import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import { type Static, type TSchema, Type, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 
 // What the schemas of all features are made of.
 
 /** The application as a feature's routes see it: schemas are types. */
-export type App = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>;
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
 
-/** Gives a schema its name in the OpenAPI document (components/schemas). */
-export const named = <T extends TSchema>(name: string, schema: T): T => ({ ...schema, title: name });
-
-/** An object that refuses what it does not know. */
+/** An object that refuses what it does not know. Its `title` is its name in the OpenAPI document. */
 export const closed = <P extends Record<string, TSchema>>(properties: P, options: Record<string, unknown> = {}) =>
   Type.Object(properties, { additionalProperties: false, ...options });
 
 /** As the schema, or null. Written as a list of types: the serializer is twice as fast with it as with `anyOf`. */
 export const nullable = <T extends TSchema>(schema: T) =>
   Type.Unsafe<Static<T> | null>({ ...schema, type: [(schema as unknown as { type: string }).type, 'null'] });
+
+/** One of these texts. Not a union of literals: that costs the serializer a look at each. */
+export const oneOf = <const T extends string>(texts: readonly T[], options: Record<string, unknown> = {}) =>
+  Type.Unsafe<T>({ type: 'string', enum: texts, ...options });
 
 /** A moment: a Date here, ISO 8601 in UTC with milliseconds on the wire. */
 export const Timestamp = (description: string) =>

@@ -20,7 +20,10 @@ export interface CatalogTable {
   comment: string | null;
   row_security: 'off' | 'on' | 'forced';
   columns: CatalogColumn[];
-  constraints: (Named & { type: 'primary key' | 'unique' | 'foreign key' | 'check' | 'exclusion'; references: string | null })[];
+  constraints: (Named & {
+    type: 'primary key' | 'unique' | 'foreign key' | 'check' | 'exclusion';
+    references: string | null;
+  })[];
   /** Those that are not there for a constraint. */
   indexes: Named[];
   policies: Named[];
@@ -55,7 +58,10 @@ export function catalogFacts({ tables, functions }: Catalog): string[] {
             column.not_null && 'not null',
             column.default !== null && `${column.generated ? 'generated as' : 'default'} ${column.default}`,
           ];
-          return [fact.filter(Boolean).join(' '), ...comment(column.comment).map((text) => `column ${column.name} ${text}`)];
+          return [
+            fact.filter(Boolean).join(' '),
+            ...comment(column.comment).map((text) => `column ${column.name} ${text}`),
+          ];
         }),
         ...table.constraints.map(({ name, definition }) => `constraint ${name} ${definition}`),
         ...table.indexes.map(({ definition }) => definition),

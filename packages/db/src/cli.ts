@@ -73,7 +73,11 @@ function readArguments() {
 const commands: Record<string, (database: Database, values: Values) => Promise<number>> = {
   upgrade: async (database, { to }) => {
     const applied = await migrations.upgrade(database, { to });
-    print(applied.length > 0 ? applied.map((name) => `applied ${name}\n`).join('') : 'nothing to apply: the database is up to date\n');
+    print(
+      applied.length > 0
+        ? applied.map((name) => `applied ${name}\n`).join('')
+        : 'nothing to apply: the database is up to date\n',
+    );
     return 0;
   },
   downgrade: async (database, { to }) => {
@@ -87,7 +91,9 @@ const commands: Record<string, (database: Database, values: Values) => Promise<n
   },
   history: async (database) => {
     for (const { name, appliedAt, isUnknown } of await migrations.history(database)) {
-      print(`${appliedAt ? appliedAt.toISOString() : 'pending                 '}  ${name}${isUnknown ? '  (no such file)' : ''}\n`);
+      print(
+        `${appliedAt ? appliedAt.toISOString() : 'pending                 '}  ${name}${isUnknown ? '  (no such file)' : ''}\n`,
+      );
     }
     return 0;
   },
@@ -97,12 +103,15 @@ const commands: Record<string, (database: Database, values: Values) => Promise<n
     return differences.length > 0 ? 1 : 0;
   },
   seed: async (database, { users }) => {
-    if (process.env.NODE_ENV === 'production') throw new Error('seed makes accounts whose password everybody knows: not in production');
+    if (process.env.NODE_ENV === 'production')
+      throw new Error('seed makes accounts whose password everybody knows: not in production');
     const count = Number(users);
     if (!Number.isSafeInteger(count) || count < 0) throw new UsageError('--users takes a whole number');
     await migrations.upgrade(database);
     const created = await seed(database, count, (done) => process.stderr.write(`${done} of ${count} users\n`));
-    print(`${created} new accounts: admin@example.com, ${seedEmail(1)} to ${seedEmail(count)}; password: ${seedPassword}\n`);
+    print(
+      `${created} new accounts: admin@example.com, ${seedEmail(1)} to ${seedEmail(count)}; password: ${seedPassword}\n`,
+    );
     return 0;
   },
   docs: async (database, values) => {
@@ -127,7 +136,8 @@ async function writeRevision(message: string | undefined): Promise<number> {
     return 0;
   }
   print(`wrote ${written.path}: read it before you apply it\n`);
-  for (const sql of written.renames) print(`it renames, which is a guess; make sure that it is not a removal and an addition: ${sql}\n`);
+  for (const sql of written.renames)
+    print(`it renames, which is a guess; make sure that it is not a removal and an addition: ${sql}\n`);
   return 0;
 }
 

@@ -1,10 +1,21 @@
-import { type DatabaseConnection, DefaultQueryExecutor, DummyDriver, Kysely, PostgresAdapter, PostgresDialect, PostgresQueryCompiler } from 'kysely';
+import {
+  type DatabaseConnection,
+  DefaultQueryExecutor,
+  DummyDriver,
+  Kysely,
+  PostgresAdapter,
+  PostgresDialect,
+  PostgresQueryCompiler,
+} from 'kysely';
 import type { Tables } from './tables.ts';
 
 /** One connection to a PostgreSQL, held by one caller. */
 export interface Connection {
   /** Runs one statement. Rows come with JavaScript's types: Date, Buffer or Uint8Array, parsed json. */
-  query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<{ rows: Row[]; affectedRows: number }>;
+  query<Row = Record<string, unknown>>(
+    text: string,
+    values?: readonly unknown[],
+  ): Promise<{ rows: Row[]; affectedRows: number }>;
   /** Runs statements without parameters, separated by semicolons. */
   execute(script: string): Promise<void>;
   /** Gives the connection back. A broken one is closed, never used again. */
@@ -23,14 +34,18 @@ export interface ConnectionSource {
 
 const compiler = new PostgresQueryCompiler();
 const adapter = new PostgresAdapter();
-const dialect = new PostgresDialect({ pool: async () => Promise.reject(new Error('queries go through their unit of work')) });
+const dialect = new PostgresDialect({
+  pool: async () => Promise.reject(new Error('queries go through their unit of work')),
+});
 
 type Executed = Pick<DatabaseConnection, 'executeQuery'>;
 
 /** A Kysely whose every query goes to `connection`: cheap to make, since it shares its compiler with all others. */
 export function kyselyOn({ executeQuery }: Executed): Kysely<Tables> {
   const connection: DatabaseConnection = { executeQuery, streamQuery };
-  const executor = new DefaultQueryExecutor(compiler, adapter, { provideConnection: (consumer) => consumer(connection) });
+  const executor = new DefaultQueryExecutor(compiler, adapter, {
+    provideConnection: (consumer) => consumer(connection),
+  });
   return new Kysely<Tables>({ config: { dialect }, dialect, driver: new DummyDriver(), executor });
 }
 

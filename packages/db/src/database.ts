@@ -76,7 +76,10 @@ export function createDatabase(source: ConnectionSource): Database {
     try {
       const result = await current.run(unit, () => work(repositories(kyselyOn(executorOf(connection, unit)))));
       await begun;
-      if (unit.failure) throw new Error('a statement failed, so nothing of this unit of work can be committed', { cause: unit.failure });
+      if (unit.failure)
+        throw new Error('a statement failed, so nothing of this unit of work can be committed', {
+          cause: unit.failure,
+        });
       unit.isOpen = false;
       isCommitting = true;
       await connection.execute('commit');
@@ -85,9 +88,17 @@ export function createDatabase(source: ConnectionSource): Database {
     } catch (thrown) {
       unit.isOpen = false;
       // Where the begin failed, what failed after it is only a consequence.
-      const error = await begun.then(() => thrown, (cause) => cause);
+      const error = await begun.then(
+        () => thrown,
+        (cause) => cause,
+      );
       const isLost = isConnectionLost(error) || isConnectionLost(unit.failure);
-      const isRolledBack = !isLost && (await connection.execute('rollback').then(() => true, () => false));
+      const isRolledBack =
+        !isLost &&
+        (await connection.execute('rollback').then(
+          () => true,
+          () => false,
+        ));
       connection.release(!isRolledBack);
       if (isLost) throw isCommitting ? new OutcomeUnknown(error) : new ConnectionLost(error);
       throw explain(error);

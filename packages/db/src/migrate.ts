@@ -34,6 +34,17 @@ const ownDirectory = fileURLToPath(new URL('./migrations/', import.meta.url));
 const lockKey = 3_141_592_653;
 const lockWait = '120s';
 
+/** The migrations as they are on disk, in order of name; without a database. */
+export async function files({ directory = ownDirectory }: MigrationOptions = {}): Promise<Migration[]> {
+  const names = (await readdir(directory)).filter((file) => /^\d{14}_\w+\.ts$/.test(file)).sort();
+  return Promise.all(
+    names.map(async (file) => {
+      const text = (await readFile(`${directory}/${file}`, 'utf8')).replaceAll('\r\n', '\n');
+      return { name: file.slice(0, -'.ts'.length), checksum: createHash('sha256').update(text).digest('hex') };
+    }),
+  );
+}
+
 /** All migrations, applied or not, in order of name. */
 export async function history(database: Database, options: MigrationOptions = {}): Promise<Migration[]> {
   return database.inspect((connection) => readHistory(connection, options));
@@ -56,19 +67,28 @@ export async function pending(database: Database, options: MigrationOptions = {}
  * @throws MigrationError where a migration fails (those before it stay applied, and nothing of it is left), where `to` names
  *   none, or where the database was migrated by a newer version of the code
  */
-export function upgrade(database: Database, { to, ...options }: MigrationOptions & { to?: string | undefined } = {}): Promise<string[]> {
+export function upgrade(
+  database: Database,
+  { to, ...options }: MigrationOptions & { to?: string | undefined } = {},
+): Promise<string[]> {
   return locked(database, async (connection) => {
     await connection.execute(migrationsTable);
     const all = await readHistory(connection, options);
     const unknown = all.filter(({ isUnknown }) => isUnknown);
     if (unknown.length > 0) {
-      throw new MigrationError(`the database was migrated by a newer version: it has ${unknown.map(({ name }) => name).join(', ')}`);
+      throw new MigrationError(
+        `the database was migrated by a newer version: it has ${unknown.map(({ name }) => name).join(', ')}`,
+      );
     }
     const last = to === undefined ? all.length - 1 : indexOf(all, to);
     const todo = all.slice(0, last + 1).filter(({ appliedAt }) => !appliedAt);
     for (const { name, checksum } of todo) {
       const { up } = await load(name, options);
-      await apply(connection, name, `${up};\ninsert into schema_migrations (name, checksum) values ('${name}', '${checksum}')`);
+      await apply(
+        connection,
+        name,
+        `${up};\ninsert into schema_migrations (name, checksum) values ('${name}', '${checksum}')`,
+      );
     }
     return todo.map(({ name }) => name);
   });
@@ -79,7 +99,10 @@ export function upgrade(database: Database, { to, ...options }: MigrationOptions
  *
  * @returns the names of those that were taken back, the last one first
  */
-export function downgrade(database: Database, { to, ...options }: MigrationOptions & { to?: string | undefined } = {}): Promise<string[]> {
+export function downgrade(
+  database: Database,
+  { to, ...options }: MigrationOptions & { to?: string | undefined } = {},
+): Promise<string[]> {
   return locked(database, async (connection) => {
     const applied = (await readHistory(connection, options)).filter(({ appliedAt }) => appliedAt);
     const keep = to === 'base' ? 0 : to === undefined ? applied.length - 1 : indexOf(applied, to) + 1;
@@ -109,7 +132,14 @@ export async function check(database: Database, options: MigrationOptions = {}):
     const isComparable = all.every(({ appliedAt, isUnknown }) => appliedAt && !isUnknown);
     const drift = isComparable ? await compare(replay, database) : [];
     const { up } = await entityDifference(pglite);
-    return [...states, ...drift, ...up.split('\n').filter(Boolean).map((sql) => `entities without a migration: ${sql}`)];
+    return [
+      ...states,
+      ...drift,
+      ...up
+        .split('\n')
+        .filter(Boolean)
+        .map((sql) => `entities without a migration: ${sql}`),
+    ];
   });
 }
 
@@ -127,7 +157,10 @@ export interface Revision {
  * @returns undefined where there is no difference
  */
 export async function revision(message: string, options: MigrationOptions = {}): Promise<Revision | undefined> {
-  const slug = message.toLowerCase().replace(/[^a-z0-9]+/g, '_').replace(/^_+|_+$/g, '');
+  const slug = message
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '_')
+    .replace(/^_+|_+$/g, '');
   if (!slug) throw new MigrationError('the message of a revision needs at least one letter or digit');
   return replayed(options, async (_, pglite) => {
     const { up, down } = await entityDifference(pglite);
@@ -178,34 +211,31 @@ async function apply(connection: Connection, name: string, script: string): Prom
 }
 
 async function readHistory(connection: Connection, options: MigrationOptions): Promise<Migration[]> {
-  const files = await readFiles(options);
-  const { rows: tables } = await connection.query(`select from pg_class where oid = to_regclass('public.schema_migrations')`);
-  if (tables.length === 0) return files;
+  const onDisk = await files(options);
+  const { rows: tables } = await connection.query(
+    `select from pg_class where oid = to_regclass('public.schema_migrations')`,
+  );
+  if (tables.length === 0) return onDisk;
   const { rows } = await connection.query<{ name: string; checksum: string; applied_at: Date }>(
     'select name, checksum, applied_at from schema_migrations',
   );
   const applied = new Map(rows.map((row) => [row.name, { appliedAt: row.applied_at, appliedChecksum: row.checksum }]));
-  const known = files.map((file) => ({ ...file, ...applied.get(file.name) }));
-  const names = new Set(files.map(({ name }) => name));
+  const known = onDisk.map((file) => ({ ...file, ...applied.get(file.name) }));
+  const names = new Set(onDisk.map(({ name }) => name));
   const unknown = [...applied].filter(([name]) => !names.has(name));
-  return [...known, ...unknown.map(([name, state]) => ({ name, checksum: state.appliedChecksum, ...state, isUnknown: true }))].sort(
-    (one, other) => (one.name < other.name ? -1 : 1),
-  );
+  return [
+    ...known,
+    ...unknown.map(([name, state]) => ({ name, checksum: state.appliedChecksum, ...state, isUnknown: true })),
+  ].sort((one, other) => (one.name < other.name ? -1 : 1));
 }
 
-async function readFiles({ directory = ownDirectory }: MigrationOptions): Promise<Migration[]> {
-  const files = (await readdir(directory)).filter((file) => /^\d{14}_\w+\.ts$/.test(file)).sort();
-  return Promise.all(
-    files.map(async (file) => {
-      const text = (await readFile(`${directory}/${file}`, 'utf8')).replaceAll('\r\n', '\n');
-      return { name: file.slice(0, -'.ts'.length), checksum: createHash('sha256').update(text).digest('hex') };
-    }),
-  );
-}
-
-async function load(name: string, { directory = ownDirectory }: MigrationOptions): Promise<{ up: string; down: string }> {
+async function load(
+  name: string,
+  { directory = ownDirectory }: MigrationOptions,
+): Promise<{ up: string; down: string }> {
   const { up, down } = await import(pathToFileURL(`${directory}/${name}.ts`).href);
-  if (typeof up !== 'string' || typeof down !== 'string') throw new MigrationError(`${name} must export the strings up and down`);
+  if (typeof up !== 'string' || typeof down !== 'string')
+    throw new MigrationError(`${name} must export the strings up and down`);
   return { up, down };
 }
 

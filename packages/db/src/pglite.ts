@@ -9,7 +9,10 @@ import { DatabaseUnavailable } from './unavailable.ts';
 const waitMsMax = 10_000;
 
 /** A PostgreSQL of our own, with pgvector, in memory (`directory` undefined) or in a directory. */
-export async function openPglite(directory?: string, options: Pick<PGliteOptions, 'loadDataDir'> = {}): Promise<PGlite> {
+export async function openPglite(
+  directory?: string,
+  options: Pick<PGliteOptions, 'loadDataDir'> = {},
+): Promise<PGlite> {
   const pglite = await PGlite.create({ ...options, ...(directory && { dataDir: directory }), extensions: { vector } });
   await pglite.exec(`set timezone = 'UTC'`);
   return pglite;

@@ -133,7 +133,11 @@ export function parseServerUrl(url: string): pg.ClientConfig {
   const mode = take('sslmode');
   const rootCertificate = take('sslrootcert');
   const channelBinding = take('channel_binding');
-  const config = { connectionString: parsed.href, enableChannelBinding: channelBinding !== 'disable', application_name: 'quoin' };
+  const config = {
+    connectionString: parsed.href,
+    enableChannelBinding: channelBinding !== 'disable',
+    application_name: 'quoin',
+  };
   const keepAlive = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 };
   switch (mode) {
     case null:

@@ -70,15 +70,21 @@ function tableSection(table: CatalogTable): string {
 
 function diagramTable({ name, columns, constraints }: CatalogTable): string {
   const keyOf = (column: string) => {
-    const isIn = (type: string) => constraints.some((one) => one.type === type && new RegExp(`\\(.*\\b${column}\\b.*\\) ?(REF|$)`).test(one.definition));
+    const isIn = (type: string) =>
+      constraints.some(
+        (one) => one.type === type && new RegExp(`\\(.*\\b${column}\\b.*\\) ?(REF|$)`).test(one.definition),
+      );
     return [isIn('primary key') && 'PK', isIn('foreign key') && 'FK'].filter(Boolean).join(', ');
   };
-  const rows = columns.map((column) => `    ${column.type.replace(/[^a-z0-9]+/gi, '_').replace(/_$/, '')} ${column.name} ${keyOf(column.name)}`.trimEnd());
+  const rows = columns.map((column) =>
+    `    ${column.type.replace(/[^a-z0-9]+/gi, '_').replace(/_$/, '')} ${column.name} ${keyOf(column.name)}`.trimEnd(),
+  );
   return `  ${name} {\n${rows.join('\n')}\n  }`;
 }
 
 function diagramRelations({ name, constraints }: CatalogTable): string[] {
-  const isOne = (key: string) => constraints.some(({ type, definition }) => /primary key|unique/.test(type) && definition.endsWith(`(${key})`));
+  const isOne = (key: string) =>
+    constraints.some(({ type, definition }) => /primary key|unique/.test(type) && definition.endsWith(`(${key})`));
   return constraints
     .filter(({ type }) => type === 'foreign key')
     .map(({ definition, references }) => {

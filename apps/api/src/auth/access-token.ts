@@ -22,7 +22,11 @@ export function createAccessTokens(
   const expiresInSeconds = Math.round(config.accessTokenSeconds);
   const nowSeconds = () => Math.floor(clock().getTime() / 1000);
 
-  const signer = createSigner({ key: secretKey, algorithm: jwtAlgorithm, header: { alg: jwtAlgorithm, typ: 'at+jwt' } });
+  const signer = createSigner({
+    key: secretKey,
+    algorithm: jwtAlgorithm,
+    header: { alg: jwtAlgorithm, typ: 'at+jwt' },
+  });
   // Pins what a token may be, whatever its header says (RFC 8725, 3.1). It remembers tokens that it has verified; they expire by our
   // clock below, so that remembering never makes one live longer.
   const verifier = createVerifier({
@@ -74,4 +78,5 @@ export function createAccessTokens(
 export type AccessTokens = ReturnType<typeof createAccessTokens>;
 
 /** For any token that is not, or no longer, good: no word about why. */
-export const invalidToken = (cause?: unknown) => new Problem('invalid_token', 'The token is not valid, or its session has ended.', { cause });
+export const invalidToken = (cause?: unknown) =>
+  new Problem('invalid_token', 'The token is not valid, or its session has ended.', { cause });

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { type Options, hash, verify } from '@node-rs/argon2';
+import { hash, type Options, verify } from '@node-rs/argon2';
 import { invalid, Problem } from '../errors.ts';
 import { isCommonPassword } from './common-passwords.ts';
 
@@ -13,8 +13,7 @@ const hashingMax = Math.max(1, availableParallelism() - 1);
 const waitingMax = 128;
 
 /** Of a random password nobody knows: verified against when there is no account, so that this takes as long. */
-const nobodysHash =
-  '$argon2id$v=19$m=19456,t=2,p=1$/jiQ4zJSI/SoQE5IriqszQ$jIRbwWfPPBrCOLQSt98Is4JfdvTtMoAZhugGZSWhDcE';
+const nobodysHash = '$argon2id$v=19$m=19456,t=2,p=1$/jiQ4zJSI/SoQE5IriqszQ$jIRbwWfPPBrCOLQSt98Is4JfdvTtMoAZhugGZSWhDcE';
 
 export interface PasswordOwner {
   email: string;
@@ -43,7 +42,8 @@ export function createPasswords({ passwordLengthMin }: { passwordLengthMin: numb
      */
     accept: (password: string, { email, username }: PasswordOwner, pointer = '/password'): void => {
       const chosen = normalize(password);
-      if ([...chosen].length < passwordLengthMin) throw invalid(pointer, `must have at least ${passwordLengthMin} characters`);
+      if ([...chosen].length < passwordLengthMin)
+        throw invalid(pointer, `must have at least ${passwordLengthMin} characters`);
       const lower = chosen.toLowerCase();
       if (isCommonPassword(lower)) throw invalid(pointer, 'is among the most common passwords');
       const own = [email, email.slice(0, email.indexOf('@')), username?.toLowerCase()];

@@ -1,5 +1,5 @@
-import { type Static, Type } from '@fastify/type-provider-typebox';
 import formbody from '@fastify/formbody';
+import { type Static, Type } from '@fastify/type-provider-typebox';
 import { User } from '../account.ts';
 import type { App } from '../schema.ts';
 import type { Users } from '../users/service.ts';
@@ -78,11 +78,17 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
           operationId: 'login',
           tags: ['auth'],
           summary: 'Sign in',
-          description: "OAuth 2's password grant as a form, or JSON. The answer to a wrong password and to an unknown name is the same.",
+          description:
+            "OAuth 2's password grant as a form, or JSON. The answer to a wrong password and to an unknown name is the same.",
           body: bodyOf(LoginJson, LoginForm),
           response: { 200: TokenPair },
         },
-        config: { public: true, oauth: true, rateLimit: { max: 300 }, problems: ['invalid_credentials', 'account_inactive', 'overloaded'] },
+        config: {
+          public: true,
+          oauth: true,
+          rateLimit: { max: 300 },
+          problems: ['invalid_credentials', 'account_inactive', 'overloaded'],
+        },
       },
       async ({ body, headers, ip }) => {
         const { password, username, email } = body as Static<typeof LoginJson>;

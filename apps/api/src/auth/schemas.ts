@@ -58,7 +58,9 @@ const refresh = {
   refresh_token: Type.String({ minLength: 1, maxLength: 500, description: 'The latest one of the session.' }),
   grant_type: Type.Optional(Type.Literal('refresh_token', { description: 'As OAuth 2 clients send it.' })),
 };
-const refreshExample = { examples: [{ refresh_token: 'AZng9XwecXs6mlMPXOmhwgAAAAAnM1k3c2Vuc2VsZXNzIGJ1dCBvZiB0aGUgcmlnaHQgbGVuZ3Ro' }] };
+const refreshExample = {
+  examples: [{ refresh_token: 'AZng9XwecXs6mlMPXOmhwgAAAAAnM1k3c2Vuc2VsZXNzIGJ1dCBvZiB0aGUgcmlnaHQgbGVuZ3Ro' }],
+};
 
 export const RefreshJson = closed(refresh, { title: 'Refresh', ...refreshExample });
 

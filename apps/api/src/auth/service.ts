@@ -68,7 +68,9 @@ export function createAuth({ database, passwords, accessTokens, refreshTokens, c
 
       const now = clock();
       const idleSince = secondsAfter(now, -config.sessionInactivitySeconds);
-      const rotated = await database.system(({ userSessions }) => userSessions.rotate(session.id, token.generation, { now, idleSince }));
+      const rotated = await database.system(({ userSessions }) =>
+        userSessions.rotate(session.id, token.generation, { now, idleSince }),
+      );
       if (rotated) return tokensOf({ ...session, generation: rotated.generation });
 
       const current = await findSession(token);
@@ -80,7 +82,9 @@ export function createAuth({ database, passwords, accessTokens, refreshTokens, c
         current.generation === token.generation + 1 && current.rotated_at !== null && current.rotated_at >= graceSince;
       if (isGrace) return tokensOf(current);
 
-      await database.system(({ userSessions }) => userSessions.revokeStolen(session.id, token.generation, graceSince, now));
+      await database.system(({ userSessions }) =>
+        userSessions.revokeStolen(session.id, token.generation, graceSince, now),
+      );
       throw invalidToken();
     },
 

@@ -1,10 +1,13 @@
 import { Type } from '@fastify/type-provider-typebox';
 import { type Database, DatabaseUnavailable, migrations } from '@quoin/db';
 import { Problem } from '../errors.ts';
-import { closed, type App } from '../schema.ts';
+import { type App, closed } from '../schema.ts';
 
 const Health = closed({ status: Type.Literal('ok') }, { title: 'Health' });
-const DatabaseHealth = closed({ status: Type.Literal('ok'), database: Type.Literal('connected') }, { title: 'DatabaseHealth' });
+const DatabaseHealth = closed(
+  { status: Type.Literal('ok'), database: Type.Literal('connected') },
+  { title: 'DatabaseHealth' },
+);
 
 interface Dependencies {
   database: Database;
@@ -13,11 +16,20 @@ interface Dependencies {
 }
 
 /** Whether the process lives: asked by whoever restarts it, so it depends on nothing else. */
-export function healthRoutes(app: App, { database, isDraining }: Dependencies, { suffix = '' }: { suffix?: string } = {}) {
+export function healthRoutes(
+  app: App,
+  { database, isDraining }: Dependencies,
+  { suffix = '' }: { suffix?: string } = {},
+) {
   app.get(
     '/health',
     {
-      schema: { operationId: `getHealth${suffix}`, tags: ['operations'], summary: 'Whether the process answers', response: { 200: Health } },
+      schema: {
+        operationId: `getHealth${suffix}`,
+        tags: ['operations'],
+        summary: 'Whether the process answers',
+        response: { 200: Health },
+      },
       config: { public: true, whileDraining: true },
     },
     async () => ({ status: 'ok' as const }),

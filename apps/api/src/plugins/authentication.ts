@@ -43,7 +43,10 @@ export function authentication(app: FastifyInstance, { database, accessTokens, c
     async (ids) => {
       const now = clock();
       const idleSince = new Date(now.getTime() - config.sessionInactivitySeconds * 1000);
-      const rows = await database.system(({ userSessions }) => userSessions.findAlive([...new Set(ids)], { now, idleSince }), { transaction: false });
+      const rows = await database.system(
+        ({ userSessions }) => userSessions.findAlive([...new Set(ids)], { now, idleSince }),
+        { transaction: false },
+      );
       const byId = new Map(rows.map((row) => [row.session_id, row]));
       return ids.map((id) => byId.get(id));
     },

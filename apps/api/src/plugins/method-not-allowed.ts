@@ -25,9 +25,11 @@ export function methodNotAllowed(app: FastifyInstance): () => void {
         url,
         schema: { hide: true },
         config: { public: true },
-        handler: () => {
+        // Before the body is looked at: there is no method that could take it.
+        onRequest: async () => {
           throw new Problem('method_not_allowed', `This path takes ${allow}.`, { headers: { allow } });
         },
+        handler: () => {},
       });
     }
   };

@@ -1,10 +1,10 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify';
 import { Type } from '@fastify/type-provider-typebox';
+import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify';
 import type { Config } from '../config.ts';
 import { type ProblemCode, problems } from '../errors.ts';
-import { closed } from '../schema.ts';
+import { closed, oneOf } from '../schema.ts';
 
 // The OpenAPI document: made from the routes, so that it says what they do. What holds for all of them (how to sign in, which
 // errors can come) is added here; what a route alone can answer stands in its config.
@@ -25,14 +25,14 @@ const problemProperties = {
   title: Type.String({ description: 'What the code means, the same every time.' }),
   status: Type.Integer({ description: 'The HTTP status.' }),
   detail: Type.String({ description: 'What it is about this time, for a person.' }),
-  code: Type.String({ enum: Object.keys(problems), description: 'What a program goes by.' }),
+  code: oneOf(Object.keys(problems), { description: 'What a program goes by.' }),
   instance: Type.String({ description: 'The path of the request.' }),
   request_id: Type.String({ description: 'The X-Request-Id of the answer: what to look for in the log.' }),
 };
 const errors = Type.Array(
   closed(
     {
-      in: Type.String({ enum: ['body', 'query', 'path', 'headers'] }),
+      in: oneOf(['body', 'query', 'path', 'headers']),
       pointer: Type.String({ description: 'A JSON pointer (RFC 6901) into that part.', examples: ['/email'] }),
       message: Type.String({ examples: ['must be an email address'] }),
     },
@@ -41,15 +41,24 @@ const errors = Type.Array(
   { description: 'Every fault of the input.' },
 );
 const Problem = closed(problemProperties, { title: 'Problem', description: 'An error (RFC 9457).' });
-const ValidationProblem = closed({ ...problemProperties, errors }, { title: 'ValidationProblem', description: 'An error (RFC 9457) of the input.' });
+const ValidationProblem = closed(
+  { ...problemProperties, errors },
+  { title: 'ValidationProblem', description: 'An error (RFC 9457) of the input.' },
+);
 const oauthProperties = {
   error: Type.String({ description: "OAuth 2's code for it.", examples: ['invalid_grant'] }),
   error_description: Type.String({ description: 'As `detail`.' }),
 };
-const OAuthProblem = closed({ ...problemProperties, ...oauthProperties }, { title: 'OAuthProblem', description: 'An error (RFC 9457) that OAuth 2 clients understand (RFC 6749, 5.2).' });
+const OAuthProblem = closed(
+  { ...problemProperties, ...oauthProperties },
+  { title: 'OAuthProblem', description: 'An error (RFC 9457) that OAuth 2 clients understand (RFC 6749, 5.2).' },
+);
 const OAuthValidationProblem = closed(
   { ...problemProperties, errors, ...oauthProperties },
-  { title: 'OAuthValidationProblem', description: 'An error (RFC 9457) of the input that OAuth 2 clients understand (RFC 6749, 5.2).' },
+  {
+    title: 'OAuthValidationProblem',
+    description: 'An error (RFC 9457) of the input that OAuth 2 clients understand (RFC 6749, 5.2).',
+  },
 );
 
 export async function openApi(app: FastifyInstance, { apiPrefix }: Pick<Config, 'apiPrefix'>) {
@@ -60,7 +69,8 @@ export async function openApi(app: FastifyInstance, { apiPrefix }: Pick<Config, 
         title: 'Quoin',
         version: '1',
         summary: 'Accounts, sessions, preferences and tasks.',
-        description: 'Errors are `application/problem+json` (RFC 9457) with a stable `code`. Unknown fields are refused. Times are in UTC.',
+        description:
+          'Errors are `application/problem+json` (RFC 9457) with a stable `code`. Unknown fields are refused. Times are in UTC.',
         license: { name: 'MIT', identifier: 'MIT' } as { name: string },
       },
       servers: [{ url: '/', description: 'This server' }],
@@ -77,14 +87,24 @@ export async function openApi(app: FastifyInstance, { apiPrefix }: Pick<Config, 
           password: {
             type: 'oauth2',
             description: 'Sign in here with an email or username; leave the client fields empty.',
-            flows: { password: { tokenUrl: `${apiPrefix}/auth/login`, refreshUrl: `${apiPrefix}/auth/refresh`, scopes: {} } },
+            flows: {
+              password: { tokenUrl: `${apiPrefix}/auth/login`, refreshUrl: `${apiPrefix}/auth/refresh`, scopes: {} },
+            },
           },
-          bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The `access_token` of `POST /auth/login`.' },
+          bearer: {
+            type: 'http',
+            scheme: 'bearer',
+            bearerFormat: 'JWT',
+            description: 'The `access_token` of `POST /auth/login`.',
+          },
         },
       },
     },
     transform: ({ schema, url, route }) => ({ schema: withProblems(schema, route), url }),
-    transformObject: (document) => ('openapiObject' in document ? withComponents(document.openapiObject as JsonObject) : document.swaggerObject) as never,
+    transformObject: (document) =>
+      ('openapiObject' in document
+        ? withComponents(document.openapiObject as JsonObject)
+        : document.swaggerObject) as never,
   });
 
   app.get('/openapi.json', { schema: { hide: true }, config: { public: true } }, async () => app.swagger());
@@ -118,7 +138,10 @@ function withProblems(schema: FastifySchema, { config = {} }: RouteOptions): Fas
     'shutting_down',
   ];
   const byStatus = Object.groupBy(new Set(codes), (code) => problems[code].status);
-  const answers = Object.entries(byStatus).map(([status, some = []]) => [status, problemAnswer(Number(status), some, config.oauth === true)]);
+  const answers = Object.entries(byStatus).map(([status, some = []]) => [
+    status,
+    problemAnswer(Number(status), some, config.oauth === true),
+  ]);
   return {
     ...schema,
     ...(isPublic && { security: [] }),
@@ -127,8 +150,11 @@ function withProblems(schema: FastifySchema, { config = {} }: RouteOptions): Fas
 }
 
 function problemAnswer(status: number, codes: ProblemCode[], isOAuth: boolean) {
-  const schema = status === 422 ? (isOAuth ? OAuthValidationProblem : ValidationProblem) : isOAuth ? OAuthProblem : Problem;
-  const examples = Object.fromEntries(codes.map((code) => [code, { summary: problems[code].title, value: exampleOf(code, isOAuth) }]));
+  const schema =
+    status === 422 ? (isOAuth ? OAuthValidationProblem : ValidationProblem) : isOAuth ? OAuthProblem : Problem;
+  const examples = Object.fromEntries(
+    codes.map((code) => [code, { summary: problems[code].title, value: exampleOf(code, isOAuth) }]),
+  );
   return {
     description: codes.map((code) => `\`${code}\`: ${problems[code].title}.`).join(' '),
     headers: headersOf(status),
@@ -152,7 +178,7 @@ function exampleOf(code: ProblemCode, isOAuth: boolean) {
 }
 
 function headersOf(status: number): JsonObject {
-  const text = (description: string) => ({ schema: { type: 'string' }, description });
+  const text = (description: string) => ({ type: 'string', description });
   if (status === 401) return { 'WWW-Authenticate': text('`Bearer`.') };
   if (status === 429 || status === 503) return { 'Retry-After': text('Seconds until it is worth trying again.') };
   return {};
@@ -162,8 +188,15 @@ function headersOf(status: number): JsonObject {
 function withLocation(response: JsonObject): JsonObject {
   const created = response['201'] as JsonObject | undefined;
   if (!created) return response;
-  const location = { schema: { type: 'string' }, description: 'The path of what was made.' };
-  return { ...response, 201: { description: 'Made.', headers: { Location: location }, content: { 'application/json': { schema: created } } } };
+  const location = { type: 'string', description: 'The path of what was made.' };
+  return {
+    ...response,
+    201: {
+      description: 'Made.',
+      headers: { Location: location },
+      content: { 'application/json': { schema: created } },
+    },
+  };
 }
 
 /**
@@ -176,10 +209,13 @@ function withComponents(document: JsonObject): JsonObject {
   const place = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(place);
     if (typeof value !== 'object' || value === null) return value;
-    const placed = Object.fromEntries(Object.entries(value).map(([key, child]) => [key, key === 'examples' ? child : place(child)]));
+    const placed = Object.fromEntries(
+      Object.entries(value).map(([key, child]) => [key, key === 'examples' ? child : place(child)]),
+    );
     const { title, ...schema } = placed as { title?: unknown; type?: unknown };
     if (typeof title !== 'string' || !('type' in schema)) return placed;
-    if (schemas[title] && JSON.stringify(schemas[title]) !== JSON.stringify(schema)) throw new Error(`two schemas are called ${title}`);
+    if (schemas[title] && JSON.stringify(schemas[title]) !== JSON.stringify(schema))
+      throw new Error(`two schemas are called ${title}`);
     schemas[title] = schema;
     return { $ref: `#/components/schemas/${title}` };
   };

@@ -2,8 +2,8 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { DatabaseUnavailable } from '@quoin/db';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type InputError, Problem, type ProblemCode, problems } from '../errors.ts';
-import { inputErrors } from './validation.ts';
+import { Problem, type ProblemCode, problems } from '../errors.ts';
+import { inputErrors, validationProblem } from './validation.ts';
 
 // Every error becomes an answer here, and nowhere else: application/problem+json (RFC 9457) with a stable code. What is not meant for
 // the caller (a stack, SQL, a name of ours) goes to the log alone.
@@ -43,16 +43,14 @@ function toProblem(error: FastifyError): Problem {
   if (error.validation) return validationProblem(inputErrors(error));
   const code = fastifyCodes[error.code];
   if (code) return plain(code, error);
-  return plain(error.statusCode !== undefined && error.statusCode < 500 ? 'malformed_request' : 'internal_error', error);
+  return plain(
+    error.statusCode !== undefined && error.statusCode < 500 ? 'malformed_request' : 'internal_error',
+    error,
+  );
 }
 
-const plain = (code: ProblemCode, cause: unknown) => new Problem(code, details[code] ?? problems[code].title, { cause });
-
-function validationProblem(errors: InputError[]): Problem {
-  const [first] = errors;
-  const detail = first ? `${first.in} ${first.pointer} ${first.message}`.replace('  ', ' ') : problems.validation_failed.title;
-  return new Problem('validation_failed', detail, { errors });
-}
+const plain = (code: ProblemCode, cause: unknown) =>
+  new Problem(code, details[code] ?? problems[code].title, { cause });
 
 function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply) {
   const oauth = request.routeOptions.config.oauth ? oauthError(problem) : {};
@@ -62,7 +60,16 @@ function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyRe
 }
 
 function problemBody({ code, status, detail, errors }: Problem, instance: string, request_id: string) {
-  return { type: `urn:quoin:problem:${code}`, title: problems[code].title, status, detail, code, instance, request_id, ...(errors && { errors }) };
+  return {
+    type: `urn:quoin:problem:${code}`,
+    title: problems[code].title,
+    status,
+    detail,
+    code,
+    instance,
+    request_id,
+    ...(errors && { errors }),
+  };
 }
 
 /** What OAuth 2 clients look for (RFC 6749, 5.2). */

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import type { TSchema } from '@fastify/type-provider-typebox';
 import { Ajv, type ErrorObject, type Options } from 'ajv';
 import type { FastifyError, FastifyInstance } from 'fastify';
 import { isEmail } from '../email.ts';
@@ -18,11 +19,12 @@ const formats = {
   timezone: isTimeZone,
 } as const;
 
+const bodies = compilerOf({ coerceTypes: false });
+// Everything in a query or a path is a text, which numbers and booleans have to be read from.
+const texts = compilerOf({ coerceTypes: true });
+
 export function requestValidation(app: FastifyInstance) {
-  const body = compilerOf({ coerceTypes: false });
-  // Everything in a query or a path is a text, which numbers and booleans have to be read from.
-  const text = compilerOf({ coerceTypes: true });
-  app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'body' ? body : text).compile(schema as object));
+  app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'body' ? bodies : texts).compile(schema as object));
 
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.removeContentTypeParser(['application/json', 'text/plain']);
@@ -33,30 +35,66 @@ export function requestValidation(app: FastifyInstance) {
 
   app.addHook('preValidation', async ({ body, query }) => {
     const errors = [...unstorable('body', body), ...unstorable('query', query)];
-    if (errors[0]) throw new Problem('validation_failed', `${errors[0].pointer} ${errors[0].message}`, { errors });
+    if (errors.length > 0) throw validationProblem(errors);
   });
+}
+
+/**
+ * Checks what did not come by HTTP as if it had: for the commands.
+ *
+ * @throws Problem `validation_failed`
+ */
+export function checkBody(schema: TSchema, body: unknown): void {
+  const validate = bodies.compile(schema);
+  if (!validate(body)) throw validationProblem(toInputErrors(validate.errors ?? [], 'body'));
+}
+
+/** The answer to input that is not valid: the first fault as a sentence, and every fault. */
+export function validationProblem(errors: InputError[]): Problem {
+  const [first] = errors;
+  const detail = first
+    ? [first.in, first.pointer, first.message].filter(Boolean).join(' ')
+    : 'The request is not valid.';
+  return new Problem('validation_failed', detail, { errors });
 }
 
 /** What was wrong, in the words of the contract; the values themselves are not repeated. */
 export function inputErrors({ validation = [], validationContext }: FastifyError): InputError[] {
   const parts = { body: 'body', querystring: 'query', params: 'path', headers: 'headers' } as const;
-  const part = parts[validationContext as keyof typeof parts] ?? 'body';
-  const errors = (validation as unknown as ErrorObject[])
-    // The branches of a oneOf are reported by the line for the whole.
-    .filter(({ schemaPath }) => !/\/(oneOf|anyOf)\/\d+\//.test(schemaPath))
-    .slice(0, errorsMax);
-  return errors.map((error) => ({ in: part, pointer: pointerOf(error), message: messageOf(error) }));
+  return toInputErrors(
+    validation as unknown as ErrorObject[],
+    parts[validationContext as keyof typeof parts] ?? 'body',
+  );
+}
+
+function toInputErrors(errors: ErrorObject[], part: InputError['in']): InputError[] {
+  return (
+    errors
+      // The branches of a oneOf are reported by the line for the whole.
+      .filter(({ schemaPath }) => !/\/(oneOf|anyOf)\/\d+\//.test(schemaPath))
+      .slice(0, errorsMax)
+      .map((error) => ({ in: part, pointer: pointerOf(error), message: messageOf(error) }))
+  );
 }
 
 function compilerOf(options: Options) {
-  const ajv = new Ajv({ allErrors: true, useDefaults: true, removeAdditional: false, allowUnionTypes: true, strictRequired: false, ...options });
+  const ajv = new Ajv({
+    allErrors: true,
+    useDefaults: true,
+    removeAdditional: false,
+    allowUnionTypes: true,
+    strictRequired: false,
+    ...options,
+  });
   for (const [name, format] of Object.entries(formats)) ajv.addFormat(name, format);
   return ajv;
 }
 
 function pointerOf({ instancePath, params }: ErrorObject): string {
   const name = params.missingProperty ?? params.additionalProperty;
-  return typeof name === 'string' ? `${instancePath}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}` : instancePath;
+  return typeof name === 'string'
+    ? `${instancePath}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+    : instancePath;
 }
 
 function messageOf({ keyword, params, message = 'is not valid', parentSchema, schema }: ErrorObject): string {
@@ -66,12 +104,21 @@ function messageOf({ keyword, params, message = 'is not valid', parentSchema, sc
     case 'required':
       return 'is required';
     case 'format':
-      return { email: 'must be an email address', uuid: 'must be a UUID', bcp47: 'must be a BCP 47 language tag', timezone: 'must be an IANA time zone' }[params.format as string] ?? message;
+      return (
+        {
+          email: 'must be an email address',
+          uuid: 'must be a UUID',
+          bcp47: 'must be a BCP 47 language tag',
+          timezone: 'must be an IANA time zone',
+        }[params.format as string] ?? message
+      );
     case 'pattern':
       return params.pattern === '\\S' ? 'must not be blank' : message;
     case 'oneOf':
     case 'anyOf':
-      return (parentSchema ?? schema) === undefined ? 'must be one of the forms described' : 'must be exactly one of the forms described';
+      return (parentSchema ?? schema) === undefined
+        ? 'must be one of the forms described'
+        : 'must be exactly one of the forms described';
     default:
       return message;
   }
@@ -93,7 +140,11 @@ function unstorable(part: InputError['in'], root: unknown): InputError[] {
       for (const [key, child] of Object.entries(value)) {
         if (!isText(key)) return [{ in: part, pointer, message: 'has a name with characters that cannot be stored' }];
         if (typeof child === 'string' || (typeof child === 'object' && child !== null)) {
-          pending.push({ value: child, pointer: `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`, depth: depth + 1 });
+          pending.push({
+            value: child,
+            pointer: `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`,
+            depth: depth + 1,
+          });
         }
       }
     }

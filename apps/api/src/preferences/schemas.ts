@@ -1,15 +1,20 @@
 import { type Static, Type } from '@fastify/type-provider-typebox';
 import { defaultPreferences } from '@quoin/db';
-import { changesOf, closed, nullable, Timestamp } from '../schema.ts';
+import { changesOf, closed, nullable, oneOf, Timestamp } from '../schema.ts';
 
 const properties = {
-  theme: Type.Union([Type.Literal('system'), Type.Literal('light'), Type.Literal('dark')], {
-    description: 'How the product looks.',
-    examples: ['dark'],
-  }),
+  theme: oneOf(['system', 'light', 'dark'], { description: 'How the product looks.', examples: ['dark'] }),
   locale: Type.String({ format: 'bcp47', maxLength: 85, description: 'A BCP 47 language tag.', examples: ['de-CH'] }),
-  timezone: Type.String({ format: 'timezone', maxLength: 64, description: 'An IANA time zone name.', examples: ['Europe/Zurich'] }),
-  email_notifications: Type.Boolean({ description: 'Whether the product may send mail that nobody asked for.', examples: [true] }),
+  timezone: Type.String({
+    format: 'timezone',
+    maxLength: 64,
+    description: 'An IANA time zone name.',
+    examples: ['Europe/Zurich'],
+  }),
+  email_notifications: Type.Boolean({
+    description: 'Whether the product may send mail that nobody asked for.',
+    examples: [true],
+  }),
   settings: Type.Record(Type.String(), Type.Unknown(), {
     description: "The product's own settings: any JSON object.",
     examples: [{ sidebar: 'left' }],

@@ -4,7 +4,10 @@ import type { PreferenceChanges } from './schemas.ts';
 /** How a user wants the product to look and behave. */
 export function createPreferences({ database }: { database: Database }) {
   const get = async (scope: Scope) =>
-    (await database.as(scope, ({ userPreferences }) => userPreferences.find(scope.userId))) ?? { ...defaultPreferences, updated_at: null };
+    (await database.as(scope, ({ userPreferences }) => userPreferences.find(scope.userId))) ?? {
+      ...defaultPreferences,
+      updated_at: null,
+    };
 
   const change = (scope: Scope, changes: PreferenceChanges) =>
     Object.keys(changes).length === 0

@@ -45,13 +45,22 @@ export function taskRoutes(app: App, { tasks }: { tasks: Tasks }) {
   app.get(
     item,
     {
-      schema: { operationId: 'getTask', tags: ['tasks'], summary: 'A task', params: TaskParams, response: { 200: Task } },
+      schema: {
+        operationId: 'getTask',
+        tags: ['tasks'],
+        summary: 'A task',
+        params: TaskParams,
+        response: { 200: Task },
+      },
       config: { problems: ['forbidden', 'not_found'] },
     },
     async ({ scope, params }) => tasks.get(scope, params.user_id, params.task_id),
   );
 
-  for (const [method, operationId] of [['PATCH', 'updateTask'], ['PUT', 'replaceTask']] as const) {
+  for (const [method, operationId] of [
+    ['PATCH', 'updateTask'],
+    ['PUT', 'replaceTask'],
+  ] as const) {
     app.route({
       method,
       url: item,

@@ -10,7 +10,9 @@ const properties = {
     description: 'What is to be done. Not blank; kept as it is.',
     examples: ['Lay the cornerstone'],
   }),
-  description: nullable(Type.String({ maxLength: 10_000, description: 'Anything more to say about it.', examples: ['Before the walls'] })),
+  description: nullable(
+    Type.String({ maxLength: 10_000, description: 'Anything more to say about it.', examples: ['Before the walls'] }),
+  ),
   is_completed: Type.Boolean({ description: 'Whether it is done.', examples: [false] }),
 };
 
@@ -43,7 +45,9 @@ export type TaskChanges = Static<typeof TaskChanges>;
 export const TaskQuery = closed({
   ...pageQuery,
   is_completed: Type.Optional(Type.Boolean({ description: 'Only those that are, or are not.' })),
-  q: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'A part of the title or the description, in any case.' })),
+  q: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 200, description: 'A part of the title or the description, in any case.' }),
+  ),
 });
 export type TaskQuery = Static<typeof TaskQuery>;
 

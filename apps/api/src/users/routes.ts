@@ -11,7 +11,10 @@ export function userRoutes(app: App, { users }: { users: Users }) {
     async ({ user }) => user,
   );
 
-  for (const [method, operationId] of [['PATCH', 'updateMe'], ['PUT', 'replaceMe']] as const) {
+  for (const [method, operationId] of [
+    ['PATCH', 'updateMe'],
+    ['PUT', 'replaceMe'],
+  ] as const) {
     app.route({
       method,
       url: '/users/me',
@@ -83,13 +86,22 @@ export function userRoutes(app: App, { users }: { users: Users }) {
   app.get(
     '/users/:user_id',
     {
-      schema: { operationId: 'getUser', tags: ['users'], summary: 'An account (admins)', params: UserParams, response: { 200: User } },
+      schema: {
+        operationId: 'getUser',
+        tags: ['users'],
+        summary: 'An account (admins)',
+        params: UserParams,
+        response: { 200: User },
+      },
       config: { admin: true, problems: ['not_found'] },
     },
     async ({ params }) => users.get(params.user_id),
   );
 
-  for (const [method, operationId] of [['PATCH', 'updateUser'], ['PUT', 'replaceUser']] as const) {
+  for (const [method, operationId] of [
+    ['PATCH', 'updateUser'],
+    ['PUT', 'replaceUser'],
+  ] as const) {
     app.route({
       method,
       url: '/users/:user_id',
@@ -97,7 +109,8 @@ export function userRoutes(app: App, { users }: { users: Users }) {
         operationId,
         tags: ['users'],
         summary: 'Change an account (admins)',
-        description: 'Only what is sent changes, with PATCH and PUT alike. Deactivating ends the sessions of the user, and so does a new password.',
+        description:
+          'Only what is sent changes, with PATCH and PUT alike. Deactivating ends the sessions of the user, and so does a new password.',
         params: UserParams,
         body: UserChanges,
         response: { 200: User },

@@ -28,7 +28,8 @@ export function createUsers({ database, passwords, pages, clock }: Dependencies)
     /** A new email or password counts only together with the current password. */
     updateSelf: async (scope: Scope, { current_password, ...changes }: OwnChanges) => {
       const self = await findSelf(scope);
-      const isSensitive = changes.password !== undefined || isNewEmail(changes, self);
+      const isSensitive =
+        changes.password !== undefined || (changes.email !== undefined && isNewEmail(changes.email, self));
       if (isSensitive) await prove(self, current_password);
       const row = await toRow(changes, self);
       if (Object.keys(row).length === 0) return self;
@@ -38,7 +39,8 @@ export function createUsers({ database, passwords, pages, clock }: Dependencies)
           const ifPasswordHash = isSensitive ? self.password_hash : undefined;
           const user = await users.update(scope.userId, row, { ifPasswordHash });
           if (!user) throw isSensitive ? wrongPassword() : notFound(); // in the meantime the password was changed, or the account deleted
-          if ('password_hash' in row) await userSessions.revokeAll(user.id, 'password_changed', clock(), { except: scope.sessionId });
+          if ('password_hash' in row)
+            await userSessions.revokeAll(user.id, 'password_changed', clock(), { except: scope.sessionId });
           return user;
         }),
       );
@@ -61,8 +63,12 @@ export function createUsers({ database, passwords, pages, clock }: Dependencies)
 
     get: async (id: string) => found(await database.system(({ users }) => users.findById(id))),
 
-    /** Deactivating ends the user's sessions, and so does a password that the user has not chosen. */
-    update: async (scope: Scope, id: string, changes: UserChanges) => {
+    /**
+     * Deactivating ends the user's sessions, and so does a new password, but for the session of who sets it.
+     *
+     * @param scope undefined where an operator does it from the command line
+     */
+    update: async (scope: Scope | undefined, id: string, changes: UserChanges) => {
       const target = found(await database.system(({ users }) => users.findById(id)));
       const row = await toRow(changes, target);
       if (Object.keys(row).length === 0) return target;
@@ -73,14 +79,16 @@ export function createUsers({ database, passwords, pages, clock }: Dependencies)
           if (row.is_active === false || row.is_admin === false) await keepAnAdmin(repositories, id);
           const user = found(await users.update(id, row));
           if (row.is_active === false) await userSessions.revokeAll(id, 'deactivated', clock());
-          else if ('password_hash' in row) await userSessions.revokeAll(id, 'password_changed', clock(), { except: scope.sessionId });
+          else if ('password_hash' in row)
+            await userSessions.revokeAll(id, 'password_changed', clock(), { except: scope?.sessionId });
           return user;
         }),
       );
     },
 
     delete: async (scope: Scope, id: string) => {
-      if (id === scope.userId) throw new Problem('cannot_delete_self', 'Delete your own account with DELETE /users/me.');
+      if (id === scope.userId)
+        throw new Problem('cannot_delete_self', 'Delete your own account with DELETE /users/me.');
       await database.system(async (repositories) => {
         await keepAnAdmin(repositories, id);
         if (!(await repositories.users.delete(id))) throw notFound();
@@ -106,7 +114,8 @@ export function createUsers({ database, passwords, pages, clock }: Dependencies)
 
   /** The columns that change: what is not sent stays out. A new email is not verified yet. */
   async function toRow({ password, email, ...rest }: UserChanges, now: User) {
-    const newEmail = isNewEmail({ email }, now) ? { email: normalizeEmail(email), email_verified_at: null } : {};
+    const newEmail =
+      email !== undefined && isNewEmail(email, now) ? { email: normalizeEmail(email), email_verified_at: null } : {};
     const row = { ...rest, ...newEmail };
     if (password === undefined) return row;
     passwords.accept(password, { ...now, ...row });
@@ -116,12 +125,14 @@ export function createUsers({ database, passwords, pages, clock }: Dependencies)
 
 export type Users = ReturnType<typeof createUsers>;
 
-const wrongPassword = () => new Problem('wrong_password', 'Send the current password to change the email or the password, or to delete the account.');
+const wrongPassword = () =>
+  new Problem(
+    'wrong_password',
+    'Send the current password to change the email or the password, or to delete the account.',
+  );
 
 /** Sent again as it is, it is none. */
-function isNewEmail<C extends { email?: string | undefined }>(changes: C, now: User): changes is C & { email: string } {
-  return changes.email !== undefined && normalizeEmail(changes.email) !== now.email;
-}
+const isNewEmail = (email: string, now: User) => normalizeEmail(email) !== now.email;
 
 /** Under a lock, so that of two admins who remove each other at once one stays. */
 async function keepAnAdmin({ users }: Repositories, leaving: string): Promise<void> {
@@ -137,8 +148,10 @@ async function naming<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     const constraint = violatedConstraint(error);
-    if (constraint === 'idx_users_email') throw new Problem('email_taken', 'Sign in with it, or choose another one.', { cause: error });
-    if (constraint === 'idx_users_username') throw new Problem('username_taken', 'Choose another one.', { cause: error });
+    if (constraint === 'idx_users_email')
+      throw new Problem('email_taken', 'Sign in with it, or choose another one.', { cause: error });
+    if (constraint === 'idx_users_username')
+      throw new Problem('username_taken', 'Choose another one.', { cause: error });
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, id, ownerPolicy, updatedAtTrigger, updatedAt } from './columns.ts';
+import { createdAt, id, ownerPolicy, updatedAt, updatedAtTrigger } from './columns.ts';
 import { UserSchema } from './user.ts';
 
 export const TaskSchema = defineEntity({
@@ -9,11 +9,7 @@ export const TaskSchema = defineEntity({
   properties: {
     id: id(),
     user: () =>
-      p
-        .manyToOne(UserSchema)
-        .deleteRule('cascade')
-        .foreignKeyName('fk_tasks_user_id')
-        .comment('Whose task it is.'),
+      p.manyToOne(UserSchema).deleteRule('cascade').foreignKeyName('fk_tasks_user_id').comment('Whose task it is.'),
     title: p.string().length(200).comment('What is to be done; never blank.'),
     description: p.text().nullable().comment('Anything more to say about it.'),
     is_completed: p.boolean().default(false).comment('Whether it is done.'),

@@ -1,7 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, ownerPolicy, updatedAtTrigger, updatedAt } from './columns.ts';
-import { UserSchema } from './user.ts';
 import { defaultPreferences, type Theme } from '../repositories/user-preferences.ts';
+import { createdAt, ownerPolicy, updatedAt, updatedAtTrigger } from './columns.ts';
+import { UserSchema } from './user.ts';
 
 export const UserPreferencesSchema = defineEntity({
   name: 'UserPreferences',
@@ -20,7 +20,10 @@ export const UserPreferencesSchema = defineEntity({
     theme: p.string().$type<Theme>().length(10).default(defaultPreferences.theme).comment('system, light or dark.'),
     locale: p.string().length(85).default(defaultPreferences.locale).comment('A BCP 47 language tag.'),
     timezone: p.string().length(64).default(defaultPreferences.timezone).comment('An IANA time zone name.'),
-    email_notifications: p.boolean().default(defaultPreferences.email_notifications).comment('Whether the product may send mail that nobody asked for.'),
+    email_notifications: p
+      .boolean()
+      .default(defaultPreferences.email_notifications)
+      .comment('Whether the product may send mail that nobody asked for.'),
     settings: p
       .json<Record<string, unknown>>()
       .defaultRaw(`'{}'::jsonb`)

@@ -15,10 +15,16 @@ export const UserSessionSchema = defineEntity({
         .foreignKeyName('fk_user_sessions_user_id')
         .index('idx_user_sessions_user_id')
         .comment('Whose session it is.'),
-    token_secret: p.blob().comment('32 random bytes: one half of the key of the refresh tokens; the server has the other.'),
+    token_secret: p
+      .blob()
+      .comment('32 random bytes: one half of the key of the refresh tokens; the server has the other.'),
     generation: p.integer().default(0).comment('Counts refreshes; only the token of the current generation rotates.'),
     rotated_at: momentOrNull().comment('When the generation last moved; the grace window counts from here.'),
-    user_agent: p.string().length(255).nullable().comment('What the client called itself when it signed in, cut to 255.'),
+    user_agent: p
+      .string()
+      .length(255)
+      .nullable()
+      .comment('What the client called itself when it signed in, cut to 255.'),
     ip_address: p.string().columnType('inet').nullable().comment('Where the sign-in came from.'),
     created_at: createdAt(),
     last_used_at: p

@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, id, momentOrNull, ownerPolicy, updatedAtTrigger, updatedAt } from './columns.ts';
+import { createdAt, id, momentOrNull, ownerPolicy, updatedAt, updatedAtTrigger } from './columns.ts';
 
 export const UserSchema = defineEntity({
   name: 'User',
@@ -9,11 +9,16 @@ export const UserSchema = defineEntity({
     id: id(),
     email: p.string().length(255).comment('Stored trimmed and in lower case; unique without regard to case.'),
     username: p.string().length(50).nullable().comment('A second name to sign in with; unique without regard to case.'),
-    password_hash: p.string().length(255).comment('Argon2id in PHC format, parameters included. Never leaves the server.'),
+    password_hash: p
+      .string()
+      .length(255)
+      .comment('Argon2id in PHC format, parameters included. Never leaves the server.'),
     full_name: p.string().length(255).nullable().comment('What the person is called; shown as it was entered.'),
     is_active: p.boolean().default(true).comment('False: may not sign in, and every session is over.'),
     is_admin: p.boolean().default(false).comment('May manage all accounts.'),
-    email_verified_at: momentOrNull().comment('When the owner proved to read this mailbox; null after a change of email.'),
+    email_verified_at: momentOrNull().comment(
+      'When the owner proved to read this mailbox; null after a change of email.',
+    ),
     created_at: createdAt(),
     updated_at: updatedAt(),
   },

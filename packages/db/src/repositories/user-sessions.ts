@@ -19,10 +19,7 @@ export type RevokedReason = 'logout' | 'logout_all' | 'theft' | 'password_change
 /** Sessions: one per sign-in. */
 export const userSessions = (db: Kysely<Tables>) => {
   const revoke = (reason: RevokedReason, now: Date) =>
-    db
-      .updateTable('user_sessions')
-      .set({ revoked_at: now, revoked_reason: reason })
-      .where('revoked_at', 'is', null);
+    db.updateTable('user_sessions').set({ revoked_at: now, revoked_reason: reason }).where('revoked_at', 'is', null);
 
   return {
     /** Resolves to the id of the new session. */

@@ -1,0 +1,252 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expectProblem, password, startTestApp, type TestApp, uniqueEmail } from '../testing.ts';
+
+let api: TestApp;
+beforeAll(async () => {
+  api = await startTestApp();
+});
+afterAll(() => api.close());
+
+const register = (body: unknown) => api.send('POST', '/auth/register', { body });
+
+describe('register', () => {
+  test('makes an account, shows it without its password, and says where it is', async () => {
+    const response = await register({
+      email: '  Ada.Lovelace@Example.COM ',
+      password,
+      username: 'Ada',
+      full_name: 'Ada 🧮 Lovelace',
+    });
+    expect(response.statusCode).toBe(201);
+    expect(response.headers.location).toBe('/api/v1/users/me');
+    expect(response.headers['cache-control']).toBe('no-store');
+    expect(response.json()).toEqual({
+      id: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7/),
+      email: 'ada.lovelace@example.com',
+      username: 'Ada',
+      full_name: 'Ada 🧮 Lovelace',
+      is_active: true,
+      is_admin: false,
+      email_verified_at: null,
+      created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      updated_at: expect.any(String),
+    });
+  });
+
+  test.each([
+    ['no email', { password }, '/email'],
+    ['an empty email', { email: '', password }, '/email'],
+    ['an email without @', { email: 'ada.example.com', password }, '/email'],
+    ['an email without a dot behind the @', { email: 'ada@localhost', password }, '/email'],
+    ['an email with two @', { email: 'a@b@example.com', password }, '/email'],
+    ['an email with a space', { email: 'a da@example.com', password }, '/email'],
+    ['an email with two dots in a row', { email: 'a..b@example.com', password }, '/email'],
+    [
+      'an email of 256 characters',
+      { email: `${'a'.repeat(64)}@${'b.'.repeat(90)}${'c'.repeat(7)}.com`, password },
+      '/email',
+    ],
+    ['an email that is a number', { email: 7, password }, '/email'],
+    ['no password', { email: uniqueEmail() }, '/password'],
+    ['a password of 7 characters', { email: uniqueEmail(), password: 'x9!kQ2z' }, '/password'],
+    ['a password of 8 bytes but 4 characters', { email: uniqueEmail(), password: 'éàüö' }, '/password'],
+    [
+      'a password that shrinks to 4 when normalized',
+      { email: uniqueEmail(), password: 'e\u0301a\u0300u\u0308o\u0308' },
+      '/password',
+    ],
+    ['a password of 257 characters', { email: uniqueEmail(), password: 'xyz'.repeat(90).slice(0, 257) }, '/password'],
+    ['a common password', { email: uniqueEmail(), password: 'password123' }, '/password'],
+    ['a common password in capitals', { email: uniqueEmail(), password: 'PASSWORD123' }, '/password'],
+    ['the email as the password', { email: 'self@example.com', password: 'SELF@example.com' }, '/password'],
+    [
+      'the first part of the email as the password',
+      { email: 'long.name@example.com', password: 'Long.Name' },
+      '/password',
+    ],
+    [
+      'the username as the password',
+      { email: uniqueEmail(), username: 'my_user_name', password: 'MY_USER_NAME' },
+      '/password',
+    ],
+    ['a username of 2 characters', { email: uniqueEmail(), password, username: 'ab' }, '/username'],
+    ['a username of 51 characters', { email: uniqueEmail(), password, username: 'a'.repeat(51) }, '/username'],
+    ['a username with an @', { email: uniqueEmail(), password, username: 'ada@home' }, '/username'],
+    ['an empty full name', { email: uniqueEmail(), password, full_name: '' }, '/full_name'],
+    ['a full name of 256 characters', { email: uniqueEmail(), password, full_name: 'a'.repeat(256) }, '/full_name'],
+    ['is_admin', { email: uniqueEmail(), password, is_admin: true }, '/is_admin'],
+    ['a field that nobody knows', { email: uniqueEmail(), password, 'a/b~c': 1 }, '/a~1b~0c'],
+  ])('refuses %s, and says where', async (_, body, pointer) => {
+    const { errors } = expectProblem(await register(body), 422, 'validation_failed');
+    expect(errors?.map((error) => error.pointer)).toContain(pointer);
+    expect(errors?.every((error) => error.in === 'body' && error.message)).toBe(true);
+  });
+
+  test('names every fault at once', async () => {
+    const { errors } = expectProblem(
+      await register({ email: 'x', password: 'short', extra: 1 }),
+      422,
+      'validation_failed',
+    );
+    expect(errors?.map((error) => error.pointer).sort()).toEqual(['/email', '/extra', '/password']);
+  });
+
+  test('takes any characters in a password, up to 256 of them, composed or not, and cuts nothing off', async () => {
+    const decomposed = 'cafe\u0301 \u{1F511} שלום';
+    const long = '🔑'.repeat(256);
+    for (const secret of [decomposed, long]) {
+      const { email } = await api.register({ password: secret });
+      await api.login(email, secret.normalize('NFKC'));
+      expectProblem(
+        await api.send('POST', '/auth/login', { body: { email, password: `${[...secret].slice(0, -1).join('')}!` } }),
+        401,
+        'invalid_credentials',
+      );
+    }
+  });
+
+  test('an email or a username is one account’s, whatever its case and form', async () => {
+    const user = await api.register({ email: 'kelvin@example.com', username: 'Kelvin' });
+    expectProblem(await register({ email: 'KELVIN@EXAMPLE.COM', password }), 409, 'email_taken');
+    expectProblem(await register({ email: 'ｋelvin@example.com', password }), 409, 'email_taken');
+    expectProblem(await register({ email: '\u212Aelvin@example.com', password }), 409, 'email_taken');
+    expectProblem(await register({ email: uniqueEmail(), username: 'kELVIN', password }), 409, 'username_taken');
+    expect(user.email).toBe('kelvin@example.com');
+  });
+
+  test('of 50 registrations of one email at once, one succeeds', async () => {
+    const email = uniqueEmail();
+    const responses = await Promise.all(Array.from({ length: 50 }, () => register({ email, password })));
+    const statuses = responses.map(({ statusCode }) => statusCode).sort();
+    expect(statuses).toEqual([201, ...Array.from({ length: 49 }, () => 409)]);
+  });
+});
+
+describe('login', () => {
+  test('takes OAuth 2’s form, or JSON, with the email or the username in any case', async () => {
+    const { email } = await api.register({ username: 'Grace.Hopper' });
+    const bodies = [
+      {
+        form: {
+          grant_type: 'password',
+          username: email.toUpperCase(),
+          password,
+          scope: '',
+          client_id: '',
+          client_secret: '',
+        },
+      },
+      { form: { username: 'grace.hopper', password } },
+      { body: { email, password } },
+      { body: { username: 'GRACE.HOPPER', password } },
+      { body: { username: ` ${email} `, password } },
+    ];
+    for (const options of bodies) {
+      const response = await api.send('POST', '/auth/login', options);
+      expect(response.statusCode).toBe(200);
+      expect(response.headers['cache-control']).toBe('no-store');
+      expect(response.json()).toEqual({
+        access_token: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/),
+        refresh_token: expect.stringMatching(/^[\w-]{70}$/),
+        token_type: 'bearer',
+        expires_in: 900,
+      });
+    }
+  });
+
+  test('answers an unknown name and a wrong password alike', async () => {
+    const { email } = await api.register();
+    const headers = { 'x-request-id': 'the-same' };
+    const wrong = await api.send('POST', '/auth/login', { body: { email, password: 'not the password' }, headers });
+    const unknown = await api.send('POST', '/auth/login', { body: { email: uniqueEmail(), password }, headers });
+    expectProblem(wrong, 401, 'invalid_credentials');
+    expect(unknown.body).toBe(wrong.body);
+    expect({ ...unknown.headers, date: '' }).toEqual({ ...wrong.headers, date: '' });
+    expect(wrong.json()).toMatchObject({ error: 'invalid_grant', error_description: expect.any(String) });
+  });
+
+  test('tells only who knows the password that the account is deactivated', async () => {
+    const { id, email } = await api.register();
+    await api.database.system(({ users }) => users.setActive(id, false));
+    expectProblem(await api.send('POST', '/auth/login', { body: { email, password } }), 403, 'account_inactive');
+    expectProblem(
+      await api.send('POST', '/auth/login', { body: { email, password: 'not the password' } }),
+      401,
+      'invalid_credentials',
+    );
+  });
+
+  test.each([
+    ['neither email nor username', { body: { password } }],
+    ['both', { body: { email: 'a@example.com', username: 'a', password } }],
+    ['an empty name', { body: { email: '', password } }],
+    ['an empty password', { body: { email: 'a@example.com', password: '' } }],
+    ['a password of 257 characters', { body: { email: 'a@example.com', password: 'x'.repeat(257) } }],
+    ['a field that nobody knows', { body: { email: 'a@example.com', password, remember_me: true } }],
+    ['a form without a name', { form: { password } }],
+    ['a form with an email', { form: { email: 'a@example.com', password } }],
+  ])('refuses %s', async (_, options) => {
+    const problem = expectProblem(await api.send('POST', '/auth/login', options), 422, 'validation_failed');
+    expect(problem).toMatchObject({ error: 'invalid_request' });
+  });
+
+  test('refuses another grant by its OAuth 2 name', async () => {
+    const response = await api.send('POST', '/auth/login', {
+      form: { grant_type: 'client_credentials', username: 'a', password },
+    });
+    expect(expectProblem(response, 422, 'validation_failed')).toMatchObject({ error: 'unsupported_grant_type' });
+  });
+
+  test('a login that has verified the old password gets no session once the password has changed', async () => {
+    const user = await api.signUp();
+    const row = await api.database.system(({ users }) => users.findById(user.id));
+    await api.send('PATCH', '/users/me', {
+      token: user.token,
+      body: { password: 'another horse battery', current_password: password },
+    });
+    const isUnchanged = await api.database.system(({ users }) =>
+      users.lockUnchanged(user.id, row?.password_hash ?? ''),
+    );
+    expect(isUnchanged).toBe(false);
+  });
+});
+
+describe('logout', () => {
+  test('ends the access and the refresh token of this session at once, and no other session', async () => {
+    const { email } = await api.register();
+    const [one, other] = [await api.login(email), await api.login(email)];
+    const response = await api.send('POST', '/auth/logout', { token: one.access_token });
+    expect([response.statusCode, response.body]).toEqual([204, '']);
+    expectProblem(await api.send('GET', '/auth/me', { token: one.access_token }), 401, 'invalid_token');
+    expectProblem(
+      await api.send('POST', '/auth/refresh', { body: { refresh_token: one.refresh_token } }),
+      401,
+      'invalid_token',
+    );
+    expectProblem(await api.send('POST', '/auth/logout', { token: one.access_token }), 401, 'invalid_token');
+    expect((await api.send('GET', '/auth/me', { token: other.access_token })).statusCode).toBe(200);
+  });
+
+  test('logout-all ends every session of the user, and nobody else’s', async () => {
+    const stranger = await api.signUp();
+    const { email } = await api.register();
+    const [one, other] = [await api.login(email), await api.login(email)];
+    expect((await api.send('POST', '/auth/logout-all', { token: one.access_token })).statusCode).toBe(204);
+    for (const tokens of [one, other]) {
+      expectProblem(await api.send('GET', '/auth/me', { token: tokens.access_token }), 401, 'invalid_token');
+      expectProblem(
+        await api.send('POST', '/auth/refresh', { body: { refresh_token: tokens.refresh_token } }),
+        401,
+        'invalid_token',
+      );
+    }
+    expect((await api.send('GET', '/auth/me', { token: stranger.token })).statusCode).toBe(200);
+  });
+});
+
+test('GET /auth/me answers as GET /users/me', async () => {
+  const { token } = await api.signUp();
+  const [one, other] = [await api.send('GET', '/auth/me', { token }), await api.send('GET', '/users/me', { token })];
+  expect(one.statusCode).toBe(200);
+  expect(one.body).toBe(other.body);
+});

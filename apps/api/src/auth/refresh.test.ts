@@ -1,0 +1,164 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expectProblem, startTestApp, type TestApp } from '../testing.ts';
+import { createRefreshTokens } from './refresh-token.ts';
+
+let api: TestApp;
+beforeAll(async () => {
+  api = await startTestApp({ REFRESH_GRACE_SECONDS: '30' });
+});
+afterAll(() => api.close());
+
+const refresh = (refresh_token: string, app = api) => app.send('POST', '/auth/refresh', { body: { refresh_token } });
+const next = async (refresh_token: string, app = api) => {
+  const response = await refresh(refresh_token, app);
+  expect(response.statusCode).toBe(200);
+  return response.json() as { access_token: string; refresh_token: string };
+};
+const isAlive = async (token: string, app = api) => (await app.send('GET', '/users/me', { token })).statusCode === 200;
+const signIn = async (app = api) => app.login((await app.register()).email);
+
+test('rotates: the next tokens work, for JSON and for OAuth 2’s form', async () => {
+  const first = await signIn();
+  const second = await next(first.refresh_token);
+  expect(second.refresh_token).not.toBe(first.refresh_token);
+  expect(await isAlive(second.access_token)).toBe(true);
+  const form = { grant_type: 'refresh_token', refresh_token: second.refresh_token };
+  const third = await api.send('POST', '/auth/refresh', { form });
+  expect(third.statusCode).toBe(200);
+  expect(third.headers['cache-control']).toBe('no-store');
+  expect(third.json()).toMatchObject({ token_type: 'bearer', expires_in: 900 });
+});
+
+test('20 at once converge on one refresh token and one session', async () => {
+  const first = await signIn();
+  const all = await Promise.all(Array.from({ length: 20 }, () => next(first.refresh_token)));
+  expect(new Set(all.map((tokens) => tokens.refresh_token)).size).toBe(1);
+  for (const { access_token } of all) expect(await isAlive(access_token)).toBe(true);
+  await next(all[0]?.refresh_token ?? '');
+});
+
+test('the previous token gets the current one again within the grace window: a lost answer loses nobody', async () => {
+  const first = await signIn();
+  const second = await next(first.refresh_token);
+  api.clock.advance(29);
+  const again = await next(first.refresh_token);
+  expect(again.refresh_token).toBe(second.refresh_token);
+  await next(second.refresh_token);
+});
+
+test('the previous token after the window is a theft: the whole session ends', async () => {
+  const first = await signIn();
+  const second = await next(first.refresh_token);
+  api.clock.advance(31);
+  expectProblem(await refresh(first.refresh_token), 401, 'invalid_token');
+  expectProblem(await refresh(second.refresh_token), 401, 'invalid_token');
+  expect(await isAlive(second.access_token)).toBe(false);
+});
+
+test('an older token is a theft within the window too, and 50 thieves at once end the session once', async () => {
+  const first = await signIn();
+  const second = await next(first.refresh_token);
+  const third = await next(second.refresh_token);
+  const answers = await Promise.all(Array.from({ length: 50 }, () => refresh(first.refresh_token)));
+  for (const answer of answers) expectProblem(answer, 401, 'invalid_token');
+  expectProblem(await refresh(third.refresh_token), 401, 'invalid_token');
+  const reasons = await api.database.inspect((connection) =>
+    connection.query('select revoked_reason from user_sessions where generation = 2 and revoked_at is not null'),
+  );
+  expect(reasons.rows).toEqual([{ revoked_reason: 'theft' }]);
+});
+
+test('while 50 refresh with the current token, nobody is taken for a thief', async () => {
+  let { refresh_token } = await signIn();
+  for (let round = 0; round < 5; round++) {
+    const all = await Promise.all(Array.from({ length: 50 }, () => next(refresh_token)));
+    const tokens = new Set(all.map((one) => one.refresh_token));
+    expect(tokens.size).toBe(1);
+    refresh_token = [...tokens][0] ?? '';
+  }
+});
+
+test('without a grace window the first use of an old token is the last of the session', async () => {
+  const strict = await startTestApp({ REFRESH_GRACE_SECONDS: '0' });
+  try {
+    const first = await signIn(strict);
+    const second = await next(first.refresh_token, strict);
+    expectProblem(await refresh(first.refresh_token, strict), 401, 'invalid_token');
+    expectProblem(await refresh(second.refresh_token, strict), 401, 'invalid_token');
+  } finally {
+    await strict.close();
+  }
+});
+
+test('a session ends with the absolute lifetime, however busy it is', async () => {
+  const session = await signIn();
+  let { refresh_token } = session;
+  for (let day = 1; day < 30; day++) {
+    api.clock.advance(86_400);
+    refresh_token = (await next(refresh_token)).refresh_token;
+  }
+  api.clock.advance(86_400);
+  expectProblem(await refresh(refresh_token), 401, 'invalid_token');
+});
+
+test('a session ends when it has not been used for the inactivity time-out', async () => {
+  const session = await signIn();
+  api.clock.advance(7 * 86_400 - 60);
+  const { refresh_token } = await next(session.refresh_token);
+  api.clock.advance(7 * 86_400 + 60);
+  expectProblem(await refresh(refresh_token), 401, 'invalid_token');
+});
+
+test('garbage, an access token, and forgeries are refused, and end nothing', async () => {
+  const session = await signIn();
+  const bytes = Buffer.from(session.refresh_token, 'base64url');
+  const withByte = (index: number) => {
+    const forged = Buffer.from(bytes);
+    forged[index] = (forged[index] ?? 0) ^ 1;
+    return forged.toString('base64url');
+  };
+  // Who has the server's secret, or the table, but not both.
+  const sessionId = bytes.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+  const row = await api.database.system(({ userSessions }) => userSessions.findForRefresh(sessionId));
+  const secretOnly = createRefreshTokens(api.config.secretKey).make(sessionId, 0, randomBytes(32));
+  const tableOnly = createRefreshTokens('not the secret of this server').make(
+    sessionId,
+    0,
+    row?.token_secret ?? Buffer.alloc(0),
+  );
+  const forgeries = [
+    'garbage',
+    '='.repeat(70),
+    session.access_token,
+    `${session.refresh_token}A`,
+    session.refresh_token.slice(0, -1),
+    withByte(0),
+    withByte(19),
+    withByte(51),
+    secretOnly,
+    tableOnly,
+    Buffer.alloc(52).toString('base64url'),
+  ];
+  for (const forgery of forgeries) {
+    const response = await refresh(forgery);
+    expect(expectProblem(response, 401, 'invalid_token')).toMatchObject({ error: 'invalid_grant' });
+  }
+  await next(session.refresh_token);
+});
+
+test.each([
+  ['no token', {}],
+  ['an empty one', { refresh_token: '' }],
+  ['a number', { refresh_token: 1 }],
+  ['another grant', { refresh_token: 'x', grant_type: 'password' }],
+  ['a field that nobody knows', { refresh_token: 'x', user_id: 'y' }],
+])('refuses %s', async (_, body) => {
+  expectProblem(await api.send('POST', '/auth/refresh', { body }), 422, 'validation_failed');
+});
+
+test('a deactivated user’s session does not refresh', async () => {
+  const user = await api.signUp();
+  await api.database.system(({ users }) => users.setActive(user.id, false));
+  expectProblem(await refresh(user.refreshToken), 401, 'invalid_token');
+});

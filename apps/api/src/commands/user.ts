@@ -1,0 +1,155 @@
+import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { parseArgs } from 'node:util';
+import { type Database, DatabaseUnavailable, type User } from '@quoin/db';
+import { createPasswords } from '../auth/password.ts';
+import { ConfigError, readConfig } from '../config.ts';
+import { isEmail, normalizeEmail } from '../email.ts';
+import { Problem } from '../errors.ts';
+import { openDatabase } from '../open-database.ts';
+import { createPages } from '../page.ts';
+import { checkBody } from '../plugins/validation.ts';
+import { NewUser } from '../users/schemas.ts';
+import { createUsers } from '../users/service.ts';
+
+const usage = `Usage: npm run user -- COMMAND
+
+  create --email E [--username U] [--full-name N] [--admin]   make an account
+  set-admin --email E [--revoke]                              make an account an admin's (or no longer)
+  deactivate --email E                                        end its sessions; it may not sign in any more
+  list [--email PART] [--admin]                               accounts, newest first
+
+The password is asked for on a terminal, or read from standard input: the whole of it, less one line break at its end.
+On the embedded database, stop the server first. Exit codes: 0 done, 1 failed, 2 the command was not understood.
+
+Example: npm run user -- create --email ada@example.com --admin
+`;
+
+class UsageError extends Error {}
+
+async function main(): Promise<void> {
+  const { positionals, values } = readArguments();
+  const [command, ...rest] = positionals;
+  if (values.help) {
+    process.stdout.write(usage);
+    return;
+  }
+  const run = command === undefined ? undefined : commands[command];
+  if (!run || rest.length > 0) throw new UsageError(run ? `what is ${rest.join(' ')}?` : 'say which command');
+  if (command !== 'list' && !isEmail(values.email ?? '')) throw new UsageError('--email takes an email address');
+
+  const config = readConfig();
+  const database = await openDatabase(config);
+  try {
+    const passwords = createPasswords(config);
+    const pages = createPages(config.secretKey);
+    await run({ database, users: createUsers({ database, passwords, pages, clock: () => new Date() }), values });
+  } finally {
+    await database.close();
+  }
+}
+
+interface Context {
+  database: Database;
+  users: ReturnType<typeof createUsers>;
+  values: ReturnType<typeof readArguments>['values'];
+}
+
+const commands: Record<string, (context: Context) => Promise<void>> = {
+  create: async ({ users, values }) => {
+    const { email = '', username, 'full-name': full_name, admin } = values;
+    const account = {
+      email,
+      password: await readPassword(),
+      is_admin: admin,
+      ...(username && { username }),
+      ...(full_name && { full_name }),
+    };
+    checkBody(NewUser, account);
+    const user = await users.create(account);
+    process.stdout.write(`made ${describe(user)}\n`);
+  },
+  'set-admin': async (context) => change(context, { is_admin: !context.values.revoke }),
+  deactivate: async (context) => change(context, { is_active: false }),
+  list: async ({ users, values: { email, admin } }) => {
+    let cursor: string | undefined;
+    do {
+      const query = {
+        limit: 200,
+        ...(cursor && { cursor }),
+        ...(email && { email }),
+        ...(admin && { is_admin: true }),
+      };
+      const page = await users.list(query);
+      for (const user of page.items) process.stdout.write(`${describe(user)}\n`);
+      cursor = page.next_cursor ?? undefined;
+    } while (cursor);
+  },
+};
+
+async function change(
+  { database, users, values }: Context,
+  changes: Parameters<typeof users.update>[2],
+): Promise<void> {
+  const email = normalizeEmail(values.email ?? '');
+  const user = await database.system((repositories) => repositories.users.findByEmail(email));
+  if (!user) throw new Error(`there is no account ${email}`);
+  process.stdout.write(`changed ${describe(await users.update(undefined, user.id, changes))}\n`);
+}
+
+const describe = ({ email, id, is_admin, is_active }: Pick<User, 'email' | 'id' | 'is_admin' | 'is_active'>) =>
+  `${email} ${id}${is_admin ? ' admin' : ''}${is_active ? '' : ' inactive'}`;
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        email: { type: 'string' },
+        username: { type: 'string' },
+        'full-name': { type: 'string' },
+        admin: { type: 'boolean', default: false },
+        revoke: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+/** Asked for twice on a terminal, and not shown; else what stands on standard input. */
+async function readPassword(): Promise<string> {
+  if (!process.stdin.isTTY) return (await text(process.stdin)).replace(/\r?\n$/, '');
+  const password = await askUnseen('Password: ');
+  if ((await askUnseen('Once more: ')) !== password) throw new Error('the two passwords are not the same');
+  return password;
+}
+
+async function askUnseen(question: string): Promise<string> {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+  process.stdout.write(question);
+  try {
+    return await terminal.question('');
+  } finally {
+    terminal.close();
+    process.stdout.write('\n');
+  }
+}
+
+/** What to tell a person; an error that is no mistake of theirs is a bug and keeps its stack. */
+function explain(error: Error): string {
+  if (error instanceof UsageError) return `${error.message}\n\n${usage}`;
+  if (error instanceof Problem)
+    return `${error.errors?.[0] ? `${error.errors[0].pointer.slice(1)} ` : ''}${error.detail}\n`;
+  if (error instanceof DatabaseUnavailable && error.cause instanceof Error)
+    return `${error.message}: ${error.cause.message}\n`;
+  return error instanceof ConfigError || error.constructor === Error ? `${error.message}\n` : `${error.stack}\n`;
+}
+
+main().catch((error) => {
+  process.stderr.write(explain(error));
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+});

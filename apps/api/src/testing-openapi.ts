@@ -1,0 +1,46 @@
+import { Ajv2020 } from 'ajv/dist/2020.js';
+
+type Operation = { responses: Record<string, { content?: Record<string, { schema: object }>; headers?: object }> };
+export interface OpenApiDocument {
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, object> };
+}
+interface Answer {
+  statusCode: number;
+  body: string;
+  headers: Record<string, unknown>;
+}
+
+/**
+ * Checks answers against the OpenAPI document: the status has to be among those of the operation, and the body has to fit the schema
+ * for it. Answers to what is no operation (an unknown path, a method that a path does not know) are left to the tests.
+ */
+export function createAnswerCheck(document: OpenApiDocument) {
+  const ajv = new Ajv2020({ strict: false, validateFormats: false });
+  ajv.addSchema({ $id: 'openapi', components: document.components });
+  const operations = Object.entries(document.paths).map(([path, methods]) => ({
+    // The longer a path's fixed part, the earlier it is tried: /users/me before /users/{user_id}.
+    weight: path.replace(/\{.*?\}/g, '').length,
+    pattern: new RegExp(`^${path.replace(/\{.*?\}/g, '[^/]+')}$`),
+    methods,
+  }));
+  operations.sort((one, other) => other.weight - one.weight);
+
+  return (method: string, url: string, { statusCode, body, headers }: Answer): void => {
+    const path = url.split('?', 1)[0] ?? '';
+    const operation = operations.find(({ pattern }) => pattern.test(path))?.methods[method.toLowerCase()];
+    if (!operation) return;
+    const where = `${method} ${path} -> ${statusCode}`;
+    const response = operation.responses[statusCode];
+    if (!response) throw new Error(`${where}: the OpenAPI document does not know this status`);
+    const type = String(headers['content-type'] ?? '').split(';', 1)[0] ?? '';
+    if (!response.content) {
+      if (body !== '') throw new Error(`${where}: the OpenAPI document has no body for it`);
+      return;
+    }
+    const schema = response.content[type]?.schema;
+    if (!schema) throw new Error(`${where}: the OpenAPI document does not know the type ${type}`);
+    const absolute = JSON.parse(JSON.stringify(schema).replaceAll('"#/components', '"openapi#/components'));
+    if (!ajv.validate(absolute, JSON.parse(body))) throw new Error(`${where}: ${ajv.errorsText()} in ${body}`);
+  };
+}

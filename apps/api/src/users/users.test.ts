@@ -1,0 +1,324 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { expectProblem, password, startTestApp, type TestApp, uniqueEmail } from '../testing.ts';
+
+let api: TestApp;
+beforeAll(async () => {
+  api = await startTestApp();
+});
+afterAll(() => api.close());
+
+const nobody = '01999999-9999-7999-9999-999999999999';
+const status = async (token: string) => (await api.send('GET', '/users/me', { token })).statusCode;
+
+describe('one’s own account', () => {
+  const change = (token: string, body: unknown, method = 'PATCH') => api.send(method, '/users/me', { token, body });
+
+  test.each(['PATCH', 'PUT'])('%s changes what is sent, and nothing else', async (method) => {
+    const user = await api.signUp({ full_name: 'Before', username: `before-${method}` });
+    const response = await change(user.token, { full_name: 'שלום 👋' }, method);
+    expect(response.statusCode).toBe(200);
+    expect(response.json()).toMatchObject({
+      id: user.id,
+      email: user.email,
+      username: `before-${method}`,
+      full_name: 'שלום 👋',
+    });
+    expect((await change(user.token, { username: null, full_name: null }, method)).json()).toMatchObject({
+      username: null,
+      full_name: null,
+    });
+    expect((await change(user.token, {}, method)).json()).toMatchObject({ id: user.id, full_name: null });
+  });
+
+  test('a new email needs the current password, and is not verified', async () => {
+    const user = await api.signUp();
+    await api.database.system(({ users }) => users.update(user.id, { email_verified_at: new Date() }));
+    const email = uniqueEmail();
+    expectProblem(await change(user.token, { email }), 403, 'wrong_password');
+    expectProblem(await change(user.token, { email, current_password: 'not the password' }), 403, 'wrong_password');
+    expect((await api.send('GET', '/users/me', { token: user.token })).json()).toMatchObject({
+      email: user.email,
+      email_verified_at: expect.any(String),
+    });
+    const response = await change(user.token, { email: ` ${email.toUpperCase()} `, current_password: password });
+    expect(response.json()).toMatchObject({ email, email_verified_at: null });
+  });
+
+  test('the email that it has already is no change', async () => {
+    const user = await api.signUp();
+    await api.database.system(({ users }) => users.update(user.id, { email_verified_at: new Date() }));
+    const response = await change(user.token, { email: user.email.toUpperCase(), full_name: 'Same' });
+    expect(response.json()).toMatchObject({
+      email: user.email,
+      full_name: 'Same',
+      email_verified_at: expect.any(String),
+    });
+  });
+
+  test('a new password needs the current one, and ends all other sessions', async () => {
+    const user = await api.signUp();
+    const other = await api.login(user.email);
+    const body = { password: 'another horse battery', current_password: password };
+    expectProblem(await change(user.token, { ...body, current_password: undefined }), 403, 'wrong_password');
+    expect((await change(user.token, body)).statusCode).toBe(200);
+    expect(await status(user.token)).toBe(200);
+    expect(await status(other.access_token)).toBe(401);
+    expectProblem(
+      await api.send('POST', '/auth/login', { body: { email: user.email, password } }),
+      401,
+      'invalid_credentials',
+    );
+    await api.login(user.email, 'another horse battery');
+  });
+
+  test('of two changes of the password at once with one old password, one counts', async () => {
+    const user = await api.signUp();
+    const bodies = ['the first new one', 'the second new one'].map((secret) => ({
+      password: secret,
+      current_password: password,
+    }));
+    const responses = await Promise.all(bodies.map((body) => change(user.token, body)));
+    expect(responses.map(({ statusCode }) => statusCode).sort()).toEqual([200, 403]);
+  });
+
+  test.each([
+    ['a weak password', { password: 'password123', current_password: password }, '/password'],
+    ['an invalid email', { email: 'x', current_password: password }, '/email'],
+    ['is_admin', { is_admin: true }, '/is_admin'],
+    ['is_active', { is_active: true }, '/is_active'],
+    ['an id', { id: nobody }, '/id'],
+    ['email_verified_at', { email_verified_at: '2026-01-01T00:00:00Z' }, '/email_verified_at'],
+  ])('refuses %s', async (_, body, pointer) => {
+    const { token } = await api.signUp();
+    const { errors } = expectProblem(await change(token, body), 422, 'validation_failed');
+    expect(errors?.[0]?.pointer).toBe(pointer);
+  });
+
+  test('an email or username that somebody else has is refused, in any case', async () => {
+    const other = await api.signUp({ username: 'Somebody' });
+    const user = await api.signUp();
+    const email = other.email.toUpperCase();
+    expectProblem(await change(user.token, { email, current_password: password }), 409, 'email_taken');
+    expectProblem(await change(user.token, { username: 'SOMEBODY' }), 409, 'username_taken');
+  });
+
+  test('is deleted with the current password only, and with all that hangs on it', async () => {
+    const user = await api.signUp();
+    await api.send('POST', '/users/me/tasks', { token: user.token, body: { title: 'Gone soon' } });
+    await api.send('PUT', '/users/me/preferences', { token: user.token, body: {} });
+    expectProblem(await api.send('DELETE', '/users/me', { token: user.token, body: {} }), 422, 'validation_failed');
+    expectProblem(
+      await api.send('DELETE', '/users/me', { token: user.token, body: { current_password: 'wrong' } }),
+      403,
+      'wrong_password',
+    );
+    const response = await api.send('DELETE', '/users/me', { token: user.token, body: { current_password: password } });
+    expect([response.statusCode, response.body]).toEqual([204, '']);
+    expect(await status(user.token)).toBe(401);
+    const left = await api.database.inspect((connection) =>
+      connection.query(
+        `select 'tasks' from tasks where user_id = $1 union all select 'sessions' from user_sessions where user_id = $1
+         union all select 'preferences' from user_preferences where user_id = $1`,
+        [user.id],
+      ),
+    );
+    expect(left.rows).toEqual([]);
+    await api.register({ email: user.email });
+  });
+});
+
+describe('administration', () => {
+  let admin: Awaited<ReturnType<TestApp['signUpAdmin']>>;
+  beforeEach(async () => {
+    admin = await api.signUpAdmin();
+  });
+  const asAdmin = (method: string, path: string, body?: unknown) =>
+    api.send(method, path, { token: admin.token, body });
+
+  test('is closed to plain users, whatever the id and the body', async () => {
+    const user = await api.signUp();
+    const requests: [string, string, unknown?][] = [
+      ['GET', '/users'],
+      ['GET', '/users?limit=0'],
+      ['POST', '/users', { email: uniqueEmail(), password }],
+      ['POST', '/users', { nonsense: true }],
+      ...[user.id, nobody, 'not-a-uuid'].flatMap((id): [string, string, unknown?][] => [
+        ['GET', `/users/${id}`],
+        ['PATCH', `/users/${id}`, { is_admin: true }],
+        ['PUT', `/users/${id}`, { is_admin: true }],
+        ['DELETE', `/users/${id}`],
+      ]),
+    ];
+    for (const [method, path, body] of requests) {
+      expectProblem(await api.send(method, path, { token: user.token, body }), 403, 'forbidden');
+      expectProblem(await api.send(method, path, { body }), 401, 'missing_token');
+    }
+  });
+
+  test('makes accounts, admins and inactive ones among them', async () => {
+    const email = uniqueEmail();
+    const response = await asAdmin('POST', '/users', {
+      email,
+      password,
+      is_admin: true,
+      is_active: false,
+      full_name: 'Made',
+    });
+    expect(response.statusCode).toBe(201);
+    expect(response.headers.location).toBe(`/api/v1/users/${response.json().id}`);
+    expect(response.json()).toMatchObject({ email, is_admin: true, is_active: false, full_name: 'Made' });
+    expectProblem(await asAdmin('POST', '/users', { email: email.toUpperCase(), password }), 409, 'email_taken');
+    expectProblem(
+      await asAdmin('POST', '/users', { email: uniqueEmail(), password: 'password123' }),
+      422,
+      'validation_failed',
+    );
+    expectProblem(
+      await asAdmin('POST', '/users', { email: uniqueEmail(), password, created_at: 'x' }),
+      422,
+      'validation_failed',
+    );
+  });
+
+  test('reads and changes any account', async () => {
+    const user = await api.signUp();
+    expect((await asAdmin('GET', `/users/${user.id}`)).json()).toMatchObject({ id: user.id, email: user.email });
+    expect((await asAdmin('GET', `/users/${user.id.toUpperCase()}`)).statusCode).toBe(200);
+    for (const method of ['PATCH', 'PUT']) {
+      const response = await asAdmin(method, `/users/${user.id}`, { full_name: method, email: user.email });
+      expect(response.json()).toMatchObject({ full_name: method, email: user.email });
+    }
+    expect((await asAdmin('PATCH', `/users/${user.id}`, {})).statusCode).toBe(200);
+    const other = await api.register({ username: 'taken-name' });
+    expectProblem(await asAdmin('PATCH', `/users/${user.id}`, { email: other.email }), 409, 'email_taken');
+    expectProblem(await asAdmin('PATCH', `/users/${user.id}`, { username: 'Taken-Name' }), 409, 'username_taken');
+    expectProblem(
+      await asAdmin('PATCH', `/users/${user.id}`, { current_password: password }),
+      422,
+      'validation_failed',
+    );
+    expectProblem(await asAdmin('PATCH', `/users/${user.id}`, { password: user.email }), 422, 'validation_failed');
+  });
+
+  test('an account that is not there is 404, and an id that is none is 422', async () => {
+    for (const [method, body] of [['GET'], ['PATCH', {}], ['PUT', { full_name: 'x' }], ['DELETE']] as [
+      string,
+      unknown?,
+    ][]) {
+      expectProblem(await asAdmin(method, `/users/${nobody}`, body), 404, 'not_found');
+      expectProblem(await asAdmin(method, '/users/not-a-uuid', body), 422, 'validation_failed');
+    }
+  });
+
+  test('deactivating ends the sessions, and a new password does', async () => {
+    const user = await api.signUp();
+    await asAdmin('PATCH', `/users/${user.id}`, { is_active: false });
+    expect(await status(user.token)).toBe(401);
+    await asAdmin('PATCH', `/users/${user.id}`, { is_active: true });
+    expect(await status(user.token)).toBe(401);
+    const again = await api.login(user.email);
+    await asAdmin('PATCH', `/users/${user.id}`, { password: 'set by an administrator' });
+    expect(await status(again.access_token)).toBe(401);
+    await api.login(user.email, 'set by an administrator');
+  });
+
+  test('deletes accounts, but not one’s own', async () => {
+    const user = await api.signUp();
+    expectProblem(await asAdmin('DELETE', `/users/${admin.id}`), 409, 'cannot_delete_self');
+    expect((await asAdmin('DELETE', `/users/${user.id}`)).statusCode).toBe(204);
+    expect(await status(user.token)).toBe(401);
+    expectProblem(await asAdmin('DELETE', `/users/${user.id}`), 404, 'not_found');
+  });
+});
+
+describe('the last active admin', () => {
+  let own: TestApp;
+  beforeAll(async () => {
+    own = await startTestApp();
+  });
+  afterAll(() => own.close());
+
+  test('cannot be deleted, demoted or deactivated, by anybody', async () => {
+    const admin = await own.signUpAdmin();
+    const inactive = await own.signUpAdmin();
+    await own.database.system(({ users }) => users.setActive(inactive.id, false));
+    const send = (method: string, path: string, body?: unknown) => own.send(method, path, { token: admin.token, body });
+    expectProblem(await send('PATCH', `/users/${admin.id}`, { is_admin: false }), 409, 'last_admin');
+    expectProblem(await send('PATCH', `/users/${admin.id}`, { is_active: false }), 409, 'last_admin');
+    expectProblem(await send('DELETE', '/users/me', { current_password: password }), 409, 'last_admin');
+    expect((await send('PATCH', `/users/${admin.id}`, { is_admin: true, is_active: true })).statusCode).toBe(200);
+    await own.database.system(({ users }) => users.delete(inactive.id));
+  });
+
+  test('of two admins who demote each other at once, one stays', async () => {
+    for (let round = 0; round < 5; round++) {
+      const { rows } = await own.database.inspect((connection) =>
+        connection.query<{ id: string }>('select id from users where is_admin'),
+      );
+      for (const { id } of rows) await own.database.system(({ users }) => users.delete(id));
+      const [one, other] = [await own.signUpAdmin(), await own.signUpAdmin()];
+      const demote = (by: typeof one, whom: typeof one) =>
+        own.send('PATCH', `/users/${whom.id}`, { token: by.token, body: { is_admin: false } });
+      const responses = await Promise.all([demote(one, other), demote(other, one)]);
+      const left = await own.database.system(({ users }) => users.lockActiveAdmins());
+      expect(left).toHaveLength(1);
+      expect(responses.map(({ statusCode }) => statusCode)).toContain(200);
+    }
+  });
+});
+
+describe('the list of users', () => {
+  let own: TestApp;
+  let token: string;
+  beforeAll(async () => {
+    own = await startTestApp();
+    token = (await own.signUpAdmin()).token;
+    for (let n = 1; n <= 7; n++) await own.register({ email: `user_${n}@list.example.com` });
+  });
+  afterAll(() => own.close());
+  const list = async (query: string) => (await own.send('GET', `/users?${query}`, { token })).json();
+  const emails = (page: { items: { email: string }[] }) => page.items.map(({ email }) => email);
+
+  test('goes by pages, newest first, and ends', async () => {
+    const seen: string[] = [];
+    let cursor: string | null = '';
+    while (cursor !== null) {
+      const page = await list(`limit=3&email=list.example${cursor && `&cursor=${cursor}`}`);
+      expect(page.items.length).toBeLessThanOrEqual(3);
+      expect(page.items[0]).not.toHaveProperty('password_hash');
+      seen.push(...emails(page));
+      cursor = page.next_cursor;
+    }
+    expect(seen).toEqual([7, 6, 5, 4, 3, 2, 1].map((n) => `user_${n}@list.example.com`));
+  });
+
+  test('is filtered by email, activity and role, and a wildcard means itself', async () => {
+    expect(emails(await list('email=USER_3@'))).toEqual(['user_3@list.example.com']);
+    expect(emails(await list('email=user%25'))).toEqual([]);
+    expect((await list('email=user_')).items).toHaveLength(7);
+    expect((await list('is_admin=true')).items).toHaveLength(1);
+    expect((await list('is_admin=false')).items).toHaveLength(7);
+    expect((await list('is_active=false')).items).toHaveLength(0);
+  });
+
+  test('can be skipped into', async () => {
+    expect(emails(await list('skip=6&email=list.example'))).toEqual(['user_1@list.example.com']);
+    expect(emails(await list('skip=100'))).toEqual([]);
+  });
+
+  test.each([
+    ['a limit of 0', 'limit=0', '/limit'],
+    ['a limit of 201', 'limit=201', '/limit'],
+    ['a limit that is no number', 'limit=many', '/limit'],
+    ['two limits', 'limit=1&limit=2', '/limit'],
+    ['a negative skip', 'skip=-1', '/skip'],
+    ['a cursor that nobody made', 'cursor=abc', '/cursor'],
+    ['an empty cursor', 'cursor=', '/cursor'],
+    ['is_active=maybe', 'is_active=maybe', '/is_active'],
+    ['a filter that nobody knows', 'name=x', '/name'],
+    ['a NUL', 'email=%00', '/email'],
+  ])('refuses %s', async (_, query, pointer) => {
+    const { errors } = expectProblem(await own.send('GET', `/users?${query}`, { token }), 422, 'validation_failed');
+    expect(errors?.[0]).toMatchObject({ in: 'query', pointer });
+  });
+});

@@ -1,0 +1,101 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { connect } from './connect.ts';
+import { createDatabase, type Database } from './database.ts';
+import * as migrations from './migrate.ts';
+import { embeddedSource, openPglite } from './pglite.ts';
+
+// Throw-away databases for tests. Migrating one takes seconds, so it is done once for each set of migrations, and every test file starts
+// from a copy: of a snapshot of the embedded database, or of a template on the server of TEST_DATABASE_URL.
+
+/** The server that the tests run on; undefined for the embedded database. */
+export const testServerUrl = process.env.TEST_DATABASE_URL || undefined;
+
+export interface TestDatabase extends Database {
+  /** Where other processes reach it; `memory://` cannot be reached from outside. */
+  readonly url: string;
+}
+
+/** A database of one's own. `close()` removes it. */
+export async function createTestDatabase({ isMigrated = true }: { isMigrated?: boolean } = {}): Promise<TestDatabase> {
+  return testServerUrl ? onServer(testServerUrl, isMigrated) : inMemory(isMigrated);
+}
+
+async function inMemory(isMigrated: boolean): Promise<TestDatabase> {
+  const snapshot = isMigrated ? await migratedSnapshot() : undefined;
+  const pglite = await openPglite(undefined, snapshot && { loadDataDir: snapshot });
+  return { ...createDatabase(embeddedSource(pglite)), url: 'memory://' };
+}
+
+async function migratedSnapshot(): Promise<Blob> {
+  const file = join(tmpdir(), `quoin-test-${await fingerprint()}.tar`);
+  if (!existsSync(file)) {
+    const pglite = await openPglite();
+    const database = createDatabase(embeddedSource(pglite));
+    await migrations.upgrade(database);
+    const dump = await pglite.dumpDataDir('none');
+    await database.close();
+    // Under its name only when it is whole: another test file may be waiting for it.
+    const part = `${file}.${process.pid}`;
+    await writeFile(part, Buffer.from(await dump.arrayBuffer()));
+    await rename(part, file);
+  }
+  return new Blob([await readFile(file)]);
+}
+
+async function onServer(serverUrl: string, isMigrated: boolean): Promise<TestDatabase> {
+  const name = `quoin_test_${randomUUID().replaceAll('-', '')}`;
+  const template = isMigrated ? await migratedTemplate(serverUrl) : 'template1';
+  await administer(serverUrl, (client) => client.query(`create database ${name} template ${template}`));
+  const url = withDatabase(serverUrl, name);
+  const database = await connect(url);
+  const close = async () => {
+    await database.close();
+    await administer(serverUrl, (client) => client.query(`drop database if exists ${name} with (force)`));
+  };
+  return { ...database, url, close };
+}
+
+async function migratedTemplate(serverUrl: string): Promise<string> {
+  const name = `quoin_test_template_${await fingerprint()}`;
+  await administer(serverUrl, async (client) => {
+    await client.query(`select pg_advisory_lock(hashtext($1))`, [name]);
+    const { rowCount } = await client.query('select from pg_database where datname = $1', [name]);
+    if (rowCount) return;
+    const unfinished = `${name}_new`;
+    await client.query(`drop database if exists ${unfinished} with (force)`);
+    await client.query(`create database ${unfinished}`);
+    const database = await connect(withDatabase(serverUrl, unfinished));
+    await migrations.upgrade(database);
+    await database.close();
+    await client.query(`alter database ${unfinished} rename to ${name}`);
+  });
+  return name;
+}
+
+async function administer(serverUrl: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
+  const client = new pg.Client(serverUrl);
+  await client.connect();
+  try {
+    // The lock of `migratedTemplate` ends with the connection.
+    await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+function withDatabase(serverUrl: string, name: string): string {
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+/** Changes with every migration. */
+async function fingerprint(): Promise<string> {
+  const checksums = (await migrations.files()).map(({ checksum }) => checksum).join();
+  return createHash('sha256').update(checksums).digest('hex').slice(0, 16);
+}

@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# A private PostgreSQL server with pgvector on a Debian machine, for tests and benchmarks.
+#
+#   scripts/postgres.sh start [17|15]    installs what is missing, starts, prints the URL and nothing else
+#   scripts/postgres.sh stop  [17|15]    stops that server
+#   scripts/postgres.sh url   [17|15]    prints the URL
+#
+# 127.0.0.1 only, and whoever is on this machine may connect: nothing to keep data in.
+#
+# 17 (the default) comes from the signed packages of Debian's next release, unpacked into a folder of its own and run with their own
+# libraries: nothing on the system changes, and root is not needed. 15, the oldest one supported, is this Debian's own package
+# with pgvector built from source: that installs packages, as root.
+#
+#   QUOIN_PG_HOME       where programs and data go (/var/lib/quoin-postgres as root, else ~/.cache/quoin-postgres)
+#   QUOIN_PG_DURABLE=1  fsync on: for benchmarks and fault tests. Off by default: for tests it only costs time.
+set -euo pipefail
+umask 022
+
+say() { echo "postgres.sh: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+command=${1:-} version=${2:-17} suite=trixie
+case $command in start | stop | url) ;; *) sed -n '2,/^set -euo/{/^set -euo/d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2 ;; esac
+case $version in 17) port=54417 ;; 15) port=54415 ;; *) die "version $version: 17 or 15" ;; esac
+url=postgresql://quoin:quoin@127.0.0.1:$port/quoin
+[ "$command" != url ] || { echo "$url"; exit; }
+
+if [ "$(id -u)" = 0 ]; then home=${QUOIN_PG_HOME:-/var/lib/quoin-postgres}; else home=${QUOIN_PG_HOME:-$HOME/.cache/quoin-postgres}; fi
+root=$home/$suite data=$home/data-$version
+arch=$(dpkg --print-architecture 2>/dev/null) || die "this needs Debian"
+case $arch in
+  amd64) triplet=x86_64-linux-gnu loader=ld-linux-x86-64.so.2 ;;
+  arm64) triplet=aarch64-linux-gnu loader=ld-linux-aarch64.so.1 ;;
+  *) die "no recipe for $arch" ;;
+esac
+if [ "$version" = 17 ]; then bin=$root/usr/lib/postgresql/17/bin; else bin=/usr/lib/postgresql/15/bin; fi
+
+# An apt that sees the next release (packages and sources) and leaves the system's own state alone.
+private_apt() (
+  state=$home/apt
+  if [ ! -e "$state/ready" ]; then
+    mkdir -p "$state"/lists/partial "$state"/cache/archives/partial "$state"/etc/{apt.conf.d,preferences.d,trusted.gpg.d,sources.list.d}
+    : > "$state/status"
+    mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | grep '/debian/*$' | head -n 1)
+    [ -n "$mirror" ] || die "apt has no Debian mirror: run apt-get update first"
+    for keyring in /usr/share/keyrings/debian-archive-keyring.{gpg,pgp}; do [ -r "$keyring" ] && break; done
+    for kind in deb deb-src; do echo "$kind [signed-by=$keyring] $mirror $suite main"; done > "$state/etc/sources.list"
+    {
+      for pair in State:"$state" State::status:"$state/status" State::lists:"$state/lists" Cache:"$state/cache" Etc:"$state/etc"; do
+        echo "Dir::${pair%:*} \"${pair##*:}\";"
+      done
+      echo "APT::Sandbox::User \"root\"; APT::Install-Recommends \"false\"; Acquire::Languages \"none\"; Acquire::Retries \"3\";"
+      apt-config dump | grep -E '^Acquire::https?::(Proxy|CaInfo)' || true
+    } > "$state/apt.conf"
+    APT_CONFIG=$state/apt.conf apt-get update -qq >&2
+    touch "$state/ready"
+  fi
+  APT_CONFIG=$state/apt.conf DEBIAN_FRONTEND=noninteractive apt-get "$@" >&2
+)
+
+install_17() {
+  [ ! -e "$root/complete" ] || return 0
+  say "unpacking PostgreSQL 17 with pgvector into $root"
+  rm -rf "$root" && mkdir -p "$root"
+  private_apt install -qq -y --download-only postgresql-17 postgresql-17-pgvector
+  for package in "$home"/apt/cache/archives/*.deb; do
+    dpkg-deb --fsys-tarfile "$package" | tar -x -C "$root" --no-same-owner --exclude='*/bitcode' --exclude='./usr/share/doc' \
+      --exclude='./usr/share/man' --exclude='./usr/share/locale' --exclude='./etc' --exclude='./var'
+  done
+  rm -rf "$home/apt/cache/archives"/*.deb
+  # Every program becomes a script that starts it with the libraries that came with it.
+  mv "$bin" "$bin.real" && mkdir "$bin"
+  for program in "$bin.real"/*; do
+    name=${program##*/}
+    printf '#!/bin/sh\nexec "%s/usr/lib/%s/%s" --inhibit-cache --library-path "%s/usr/lib/%s" --argv0 "%s/%s" "%s" "$@"\n' \
+      "$root" "$triplet" "$loader" "$root" "$triplet" "$bin" "$name" "$program" > "$bin/$name"
+  done
+  chmod 755 "$bin"/*
+  "$bin/postgres" --version >&2 && touch "$root/complete"
+}
+
+install_15() {
+  [ ! -e /usr/share/postgresql/15/extension/vector.control ] || return 0
+  [ "$(id -u)" = 0 ] || die "installing PostgreSQL 15 needs root"
+  say "installing PostgreSQL 15 and building pgvector for it"
+  apt-get update -qq >&2
+  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y postgresql-15 postgresql-server-dev-15 make gcc dpkg-dev > "$home/apt.log" 2>&1 ||
+    { tail -n 20 "$home/apt.log" >&2; die "apt could not install it"; }
+  build=$(mktemp -d) && trap 'rm -rf "$build"' EXIT
+  (cd "$build" && private_apt source -qq pgvector)
+  # Portable code: the machine that builds it need not be the one that runs it.
+  make -s -C "$build"/pgvector-*/ PG_CONFIG=/usr/lib/postgresql/15/bin/pg_config OPTFLAGS= with_llvm=no install >&2
+}
+
+# The server does not run as root.
+account=$(id -un)
+as_account() { (cd / && env -i PATH="$PATH" LC_ALL=C TZ=UTC "$@"); }
+if [ "$account" = root ]; then
+  account=postgres
+  as_account() { (cd / && setpriv --reuid "$account" --regid "$account" --clear-groups env -i PATH="$PATH" LC_ALL=C TZ=UTC "$@"); }
+fi
+
+is_running() { [ -e "$bin/pg_ctl" ] && as_account "$bin/pg_ctl" -D "$data" status > /dev/null 2>&1; }
+
+start() {
+  mkdir -p "$home"
+  exec 9> "$home/lock" && flock -w 600 9
+  "install_$version"
+  id "$account" > /dev/null 2>&1 || useradd --system --user-group "$account"
+  if [ ! -e "$data/PG_VERSION" ]; then
+    rm -rf "$data" && install -d -m 700 -o "$account" "$data"
+    as_account "$bin/initdb" -D "$data" -U admin --auth=trust -E UTF8 --locale=C.UTF-8 --no-sync > "$home/initdb.log" 2>&1 9>&- ||
+      { cat "$home/initdb.log" >&2; die "initdb failed"; }
+  fi
+  if ! is_running; then
+    durable=off && [ "${QUOIN_PG_DURABLE:-0}" != 1 ] || durable=on
+    # No parallel index builds: pgvector before 0.8.2 has a fault in them (CVE-2026-3172).
+    as_account "$bin/pg_ctl" -D "$data" -l "$data/server.log" -w -t 60 -o "-h 127.0.0.1 -p $port -k '' -c max_connections=200 -c jit=off \
+      -c fsync=$durable -c synchronous_commit=$durable -c full_page_writes=$durable -c max_parallel_maintenance_workers=0" start > /dev/null 9>&- ||
+      { tail -n 20 "$data/server.log" >&2; die "the server did not start"; }
+  fi
+  provision
+  echo "$url"
+}
+
+# What a hosting service gives: a role that is no superuser but may make roles and databases, and an extension made by an administrator.
+provision() {
+  as_account "$bin/psql" -XqAt -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$port" -U admin -d template1 > /dev/null << 'SQL'
+set client_min_messages = warning;
+create extension if not exists vector;
+select 'create role quoin login createdb createrole password ''quoin''' where to_regrole('quoin') is null \gexec
+select 'create database quoin owner quoin' where not exists (select from pg_database where datname = 'quoin') \gexec
+SQL
+}
+
+stop() {
+  ! is_running || as_account "$bin/pg_ctl" -D "$data" -m fast -w stop > /dev/null
+}
+
+"$command"

@@ -14,10 +14,10 @@ import { Problem } from './errors.ts';
 import { healthRoutes } from './health/routes.ts';
 import { createPages } from './page.ts';
 import { authentication } from './plugins/authentication.ts';
-import { methodNotAllowed } from './plugins/method-not-allowed.ts';
 import { openApi } from './plugins/openapi.ts';
-import { clientError, problemResponses } from './plugins/problem.ts';
+import { clientError, frameworkError, problemResponses } from './plugins/problem.ts';
 import { rateLimit } from './plugins/rate-limit.ts';
+import { answerOtherMethods, routeTable } from './plugins/route-table.ts';
 import { requestValidation } from './plugins/validation.ts';
 import { preferenceRoutes } from './preferences/routes.ts';
 import { createPreferences } from './preferences/service.ts';
@@ -59,12 +59,16 @@ export async function buildApp(
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     clientErrorHandler: clientError,
+    frameworkErrors: frameworkError,
     requestTimeout: 30_000,
     routerOptions: { maxParamLength: 2000 },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
-  app.addHook('onRequest', async ({ id, routeOptions }, reply) => {
+  app.addHook('onRequest', async ({ id, url, routeOptions }, reply) => {
     reply.header('x-request-id', id);
+    if (url.startsWith(config.apiPrefix) && /^\/(auth|users)(\/|\?|$)/.test(url.slice(config.apiPrefix.length))) {
+      reply.header('cache-control', 'no-store');
+    }
     if (isDraining && !routeOptions.config.whileDraining)
       throw new Problem('shutting_down', 'This server takes no new requests.');
   });
@@ -77,22 +81,26 @@ export async function buildApp(
     );
   });
 
+  const routes = routeTable(app);
   problemResponses(app);
   requestValidation(app);
   await app.register(helmet);
-  await app.register(cors, {
-    origin: config.corsOrigins.includes('*') ? '*' : config.corsOrigins,
-    methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-    exposedHeaders: [
-      'location',
-      'retry-after',
-      'x-request-id',
-      'ratelimit-limit',
-      'ratelimit-remaining',
-      'ratelimit-reset',
-    ],
-    maxAge: 600,
-  });
+  if (config.corsOrigins.length > 0) {
+    await app.register(cors, {
+      origin: config.corsOrigins.includes('*') ? '*' : config.corsOrigins,
+      methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+      exposedHeaders: [
+        'location',
+        'retry-after',
+        'x-request-id',
+        'ratelimit-limit',
+        'ratelimit-remaining',
+        'ratelimit-reset',
+      ],
+      maxAge: 600,
+      strictPreflight: false,
+    });
+  }
   if (config.hasRateLimit) await rateLimit(app);
   await openApi(app, config);
 
@@ -106,14 +114,10 @@ export async function buildApp(
   const tasks = createTasks({ database, pages });
 
   authentication(app, { database, accessTokens, config, clock });
-  const answerOtherMethods = methodNotAllowed(app);
   const health = { database, isDraining: () => isDraining };
   healthRoutes(app, health);
   await app.register(
     async (api: App) => {
-      api.addHook('onRequest', async ({ url }, reply) => {
-        if (/\/(auth|users)(\/|\?|$)/.test(url)) reply.header('cache-control', 'no-store');
-      });
       healthRoutes(api, health, { suffix: 'UnderPrefix' });
       await authRoutes(api, { auth, users });
       userRoutes(api, { users });
@@ -122,14 +126,16 @@ export async function buildApp(
     },
     { prefix: config.apiPrefix },
   );
-  answerOtherMethods();
+  const own = [...routes];
+  answerOtherMethods(app, own);
 
   return Object.assign(app, {
     /** From now on every request is answered 503 `shutting_down`; what is under way finishes. */
     drain: () => {
       isDraining = true;
     },
-    /** For the commands, which work as the API does. */
+    /** Every route, but for those that answer 405. */
+    routes: own,
     services: { users },
   });
 }

@@ -37,6 +37,16 @@ export function problemResponses(app: FastifyInstance) {
   );
 }
 
+/** The answer to a URL that cannot be decoded: no route is chosen yet, so that no hook has run, nor helmet's. */
+export function frameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
+  const headers = {
+    'x-request-id': request.id,
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': "default-src 'none'",
+  };
+  return sendProblem(toProblem(error), request, reply.headers(headers));
+}
+
 function toProblem(error: FastifyError): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof DatabaseUnavailable) return plain('database_unavailable', error);

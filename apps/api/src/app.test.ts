@@ -1,0 +1,433 @@
+import { readFileSync } from 'node:fs';
+import { createTestDatabase } from '@quoin/db/testing';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildApp } from './app.ts';
+import { parseConfig } from './config.ts';
+import { problems } from './errors.ts';
+import { expectProblem, password, startTestApp, type TestApp, testEnvironment, uniqueEmail } from './testing.ts';
+
+// What holds for every route.
+
+let api: TestApp;
+let log: string[];
+let user: Awaited<ReturnType<TestApp['signUp']>>;
+beforeAll(async () => {
+  log = [];
+  api = await startTestApp({}, { log });
+  user = await api.signUp();
+});
+afterAll(() => api.close());
+
+const json = { 'content-type': 'application/json' };
+
+describe('a route is private', () => {
+  const concrete = (url: string) =>
+    `/${url.replace(/:\w+/g, '01999999-9999-7999-9999-999999999999').replace('*', 'x')}`;
+
+  test('unless it says that it is public: these are, and no others', () => {
+    const open = api.app.routes
+      .filter(({ config }) => config?.public)
+      .map(({ url }) => url.replace(/^\/docs\/.*/, '/docs/…'));
+    expect([...new Set(open)].sort()).toEqual([
+      '/api/v1/auth/login',
+      '/api/v1/auth/refresh',
+      '/api/v1/auth/register',
+      '/api/v1/health',
+      '/api/v1/health/db',
+      '/api/v1/health/ready',
+      '/docs',
+      '/docs/…',
+      '/health',
+      '/health/db',
+      '/health/ready',
+      '/openapi.json',
+    ]);
+  });
+
+  test('and then answers 401 without a token, before it looks at anything else', async () => {
+    const closed = api.app.routes.filter(({ config }) => !config?.public);
+    expect(closed.length).toBeGreaterThan(20);
+    for (const { url, method } of closed) {
+      for (const one of [method].flat()) {
+        const response = await api.send(one, concrete(url), { headers: json, body: '{"malformed' });
+        if (one === 'HEAD') expect(response.statusCode).toBe(401);
+        else expectProblem(response, 401, 'missing_token');
+      }
+    }
+  });
+
+  test('and answers a plain user 403 where it is an admin’s, before it looks at anything else', async () => {
+    const admins = api.app.routes.filter(({ config }) => config?.admin);
+    expect(admins.length).toBeGreaterThan(5);
+    for (const { url, method } of admins) {
+      for (const one of [method].flat().filter((name) => name !== 'HEAD')) {
+        const response = await api.send(one, concrete(url), { token: user.token, headers: json, body: '{"malformed' });
+        expectProblem(response, 403, 'forbidden');
+      }
+    }
+  });
+});
+
+describe('what is not there', () => {
+  test('an unknown path is 404, whatever the method and the body', async () => {
+    for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+      for (const path of [
+        '//',
+        '//nothing',
+        '/users/me/nothing',
+        '/nothing/../../x',
+        '//api/v2/users',
+        '//API/V1/health',
+      ]) {
+        expectProblem(
+          await api.send(method, path, { headers: { 'content-type': 'text/plain' }, body: 'x' }),
+          404,
+          'not_found',
+        );
+      }
+    }
+    expect((await api.send('HEAD', '/nothing')).statusCode).toBe(404);
+  });
+
+  test('an unknown method on a known path is 405 and says which are known', async () => {
+    const paths = [...new Set(api.app.routes.map(({ url }) => url))].filter((url) => !/^\/docs|\*/.test(url));
+    for (const path of paths) {
+      const known = api.app.routes.filter(({ url }) => url === path).flatMap(({ method }) => method);
+      for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'].filter((one) => !known.includes(one))) {
+        const response = await api.send(method, `/${path.replaceAll(':', '')}`, {
+          headers: { 'content-type': 'text/plain' },
+          body: 'x',
+        });
+        expectProblem(response, 405, 'method_not_allowed');
+        expect(String(response.headers.allow).split(', ').sort()).toEqual([...known].sort());
+      }
+    }
+  });
+
+  test('a path that cannot be decoded is 400', async () => {
+    expectProblem(await api.send('GET', '/users/%zz', { token: user.token }), 400, 'malformed_request');
+    expectProblem(await api.send('GET', '/users/%c3%28', { token: user.token }), 400, 'malformed_request');
+  });
+});
+
+describe('a body', () => {
+  const post = (body: unknown, headers: Record<string, string> = json) =>
+    api.send('POST', '/auth/register', { body, headers });
+
+  test.each([
+    ['nothing', ''],
+    ['half an object', '{"email":'],
+    ['two values', '{}{}'],
+    ['a trailing comma', '{"email":"a@example.com",}'],
+    ['single quotes', "{'email':1}"],
+    ['NaN', '{"email":NaN}'],
+    ['a megabyte of [', '['.repeat(1024 * 1024)],
+    ['a raw NUL', '{"email":"a\0b"}'],
+    ['bytes that are not UTF-8', Buffer.from([0x22, 0xff, 0xfe, 0x22])],
+    ['a prototype', '{"__proto__":{"is_admin":true}}'],
+    ['a constructor’s prototype', '{"constructor":{"prototype":{"is_admin":true}}}'],
+  ])('of %s is 400', async (_, body) => {
+    expectProblem(await post(body), 400, 'malformed_json');
+  });
+
+  test.each([
+    ['null', 'null'],
+    ['a list', '[]'],
+    ['a text', '"x"'],
+    ['nesting of 400,000 levels', `${'['.repeat(400_000)}${']'.repeat(400_000)}`],
+    ['nesting in a field that nobody knows', `{"x":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}}`],
+  ])('of %s is 422', async (_, body) => {
+    expectProblem(await post(body), 422, 'validation_failed');
+  });
+
+  test('with 100,000 unknown fields is refused with a bounded answer', async () => {
+    const body = JSON.stringify(Object.fromEntries(Array.from({ length: 100_000 }, (_, n) => [`f${n}`, 1])));
+    const response = await post(body.slice(0, 1024 * 1024 - 1).replace(/,"f\d*"?:?\d*$/, '}'));
+    const { errors } = expectProblem(response, 422, 'validation_failed');
+    expect(errors?.length).toBeLessThanOrEqual(50);
+  });
+
+  test.each([
+    'text/plain',
+    'application/xml',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'application/jsonx',
+    'nonsense',
+  ])('of type %s is 415', async (type) => {
+    expectProblem(await post('email=a', { 'content-type': type }), 415, 'unsupported_media_type');
+  });
+
+  test('of any JSON type with parameters is taken', async () => {
+    const body = JSON.stringify({ email: uniqueEmail(), password });
+    expect((await post(body, { 'content-type': 'application/json; charset=utf-8' })).statusCode).toBe(201);
+  });
+
+  test('of more than a mebibyte is 413, with and without its length', async () => {
+    const body = JSON.stringify({ email: 'x'.repeat(1024 * 1024) });
+    expectProblem(await post(body), 413, 'payload_too_large');
+    expectProblem(await post(body, { ...json, 'transfer-encoding': 'chunked' }), 413, 'payload_too_large');
+  });
+
+  test('as a form is taken by login and refresh, and has no NUL either', async () => {
+    const form = { username: 'a\0', password };
+    expectProblem(await api.send('POST', '/auth/login', { form }), 422, 'validation_failed');
+    const twice = await api.send('POST', '/auth/login', {
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: 'username=a&username=b&password=x',
+    });
+    expectProblem(twice, 422, 'validation_failed');
+    expectProblem(
+      await api.send('POST', '/auth/login', { headers: { 'content-type': 'text/plain' }, body: 'x' }),
+      415,
+      'unsupported_media_type',
+    );
+    expectProblem(await api.send('POST', '/auth/login', { headers: json, body: '{' }), 400, 'malformed_json');
+  });
+});
+
+describe('every answer', () => {
+  test('carries the caller’s request id where it is one, else a new one', async () => {
+    for (const id of ['abc', 'A-Z.a_z-0', 'x'.repeat(128)]) {
+      expect((await api.send('GET', '/health', { headers: { 'x-request-id': id } })).headers['x-request-id']).toBe(id);
+    }
+    for (const id of ['', ' ', 'x'.repeat(129), 'a b', 'a\tb', 'é', '"; drop']) {
+      const given = (await api.send('GET', '/health', { headers: { 'x-request-id': id } })).headers['x-request-id'];
+      expect(given).toMatch(/^[0-9a-f-]{36}$/);
+    }
+    expect((await api.send('GET', '/nothing', { headers: { 'x-request-id': 'mine' } })).json().request_id).toBe('mine');
+  });
+
+  test('has security headers, errors too, and nobody else’s page may read it', async () => {
+    for (const path of ['/health', '/users/me', '/nothing']) {
+      const { headers } = await api.send('GET', path, { headers: { origin: 'https://elsewhere.example' } });
+      expect(headers).toMatchObject({
+        'content-security-policy': expect.any(String),
+        'strict-transport-security': expect.any(String),
+        'x-content-type-options': 'nosniff',
+        'x-frame-options': 'SAMEORIGIN',
+        'referrer-policy': 'no-referrer',
+      });
+      expect(headers['access-control-allow-origin']).toBeUndefined();
+      expect(headers['x-powered-by']).toBeUndefined();
+    }
+  });
+
+  test('is kept by no cache under /auth and /users', async () => {
+    const paths = ['/auth/me', '/users/me', '/users', '/users/me/tasks', '/users/me/preferences', '/users?limit=x'];
+    for (const path of paths) {
+      for (const token of [user.token, undefined]) {
+        expect((await api.send('GET', path, { token })).headers['cache-control']).toBe('no-store');
+      }
+    }
+  });
+
+  test('leaves one line in the log, with the request id, the route, the status and the user', async () => {
+    log.length = 0;
+    await api.send('GET', '/users/me', { token: user.token, headers: { 'x-request-id': 'to-be-found' } });
+    const lines = log.map((line) => JSON.parse(line)).filter((line) => line.request_id === 'to-be-found');
+    expect(lines).toMatchObject([
+      { msg: 'request', method: 'GET', route: '/api/v1/users/me', status: 200, user_id: user.id },
+    ]);
+  });
+
+  test('says nothing of a failure but its id; the log says the rest', async () => {
+    log.length = 0;
+    const database = await createTestDatabase();
+    const logger = { level: 'info', stream: { write: (line: string) => void log.push(line) } };
+    const app = await buildApp(parseConfig(testEnvironment()), database, { logger });
+    app.get('/failing', { config: { public: true } }, async () => {
+      throw new Error('select secret_column from secret_table');
+    });
+    try {
+      const response = await app.inject({ url: '/failing' });
+      const { request_id } = expectProblem(response, 500, 'internal_error') as unknown as { request_id: string };
+      expect(response.body).not.toMatch(/secret|stack|select|\.ts/);
+      expect(log.join()).toContain('secret_table');
+      expect(log.join()).toContain(request_id);
+    } finally {
+      await app.close();
+      await database.close();
+    }
+  });
+});
+
+test('no password, hash, token or secret is in the log', async () => {
+  log.length = 0;
+  const secret = 'a password to look for';
+  const account = await api.register({ password: secret });
+  const tokens = await api.login(account.email, secret);
+  await api.send('POST', '/auth/login', { body: { email: account.email, password: 'another to look for' } });
+  await api.send('POST', '/auth/refresh', { body: { refresh_token: tokens.refresh_token } });
+  await api.send('POST', '/auth/refresh', { body: { refresh_token: `${tokens.refresh_token.slice(0, -1)}!` } });
+  await api.send('GET', '/users/me', { token: tokens.access_token });
+  await api.send('GET', `/users/me?token=${tokens.access_token}`, { token: `${tokens.access_token}x` });
+  await api.send('PATCH', '/users/me', {
+    token: tokens.access_token,
+    body: { password: 'yet another to look for', current_password: secret },
+  });
+  const text = log.join();
+  expect(log.length).toBeGreaterThanOrEqual(8);
+  for (const hidden of [
+    'to look for',
+    tokens.access_token,
+    tokens.refresh_token.slice(0, 60),
+    '$argon2id$',
+    api.config.secretKey,
+  ]) {
+    expect(text).not.toContain(hidden);
+  }
+});
+
+describe('CORS_ORIGINS', () => {
+  test('lets those pages in, and no others', async () => {
+    const own = await startTestApp({ CORS_ORIGINS: 'https://app.example.com,http://localhost:5173' });
+    try {
+      const ask = (origin: string) =>
+        own.app.inject({
+          method: 'OPTIONS',
+          url: '/api/v1/users/me',
+          headers: { origin, 'access-control-request-method': 'PATCH' },
+        });
+      const allowed = await ask('https://app.example.com');
+      expect(allowed.statusCode).toBe(204);
+      expect(allowed.headers['access-control-allow-origin']).toBe('https://app.example.com');
+      expect(allowed.headers['access-control-allow-methods']).toContain('PATCH');
+      for (const origin of ['https://evil.example', 'https://app.example.com.evil.example', 'null']) {
+        expect((await ask(origin)).headers['access-control-allow-origin']).not.toBe(origin);
+      }
+    } finally {
+      await own.close();
+    }
+  });
+});
+
+describe('under pressure', () => {
+  test('too many requests from one address are 429, and another address is not concerned', async () => {
+    const own = await startTestApp({ RATE_LIMIT: 'true' });
+    try {
+      const refresh = (remoteAddress: string) =>
+        own.send('POST', '/auth/refresh', { body: { refresh_token: 'x' }, remoteAddress });
+      let response = await refresh('192.0.2.1');
+      expect(response.headers['ratelimit-limit']).toBe('600');
+      for (let n = 0; n < 600; n++) response = await refresh('192.0.2.1');
+      expect(expectProblem(response, 429, 'rate_limited')).toMatchObject({ error: 'temporarily_unavailable' });
+      expect((await refresh('192.0.2.2')).statusCode).toBe(401);
+    } finally {
+      await own.close();
+    }
+  });
+
+  test('more passwords than can be checked soon are 503, and everything else goes on', async () => {
+    const logins = Array.from({ length: 300 }, () =>
+      api.send('POST', '/auth/login', { body: { email: uniqueEmail(), password } }),
+    );
+    const meanwhile = await api.send('GET', '/users/me', { token: user.token });
+    const responses = await Promise.all(logins);
+    expect(meanwhile.statusCode).toBe(200);
+    const refused = responses.filter(({ statusCode }) => statusCode === 503);
+    expect(refused.length).toBeGreaterThan(0);
+    for (const response of refused) expectProblem(response, 503, 'overloaded');
+    expect(responses.filter(({ statusCode }) => statusCode === 401).length).toBe(300 - refused.length);
+  });
+});
+
+test('without its database an app answers 503, and is alive', async () => {
+  const own = await startTestApp();
+  const { token } = await own.signUp();
+  await own.database.close();
+  try {
+    expect((await own.send('GET', '/health')).json()).toEqual({ status: 'ok' });
+    for (const path of ['/health/db', '/health/ready', '/users/me']) {
+      expectProblem(await own.send('GET', path, { token }), 503, 'database_unavailable');
+    }
+    expectProblem(
+      await own.send('POST', '/auth/login', { body: { email: 'a@example.com', password } }),
+      503,
+      'database_unavailable',
+    );
+  } finally {
+    await own.app.close();
+  }
+});
+
+test('a draining app refuses what is new, finishes what it has begun, and is still alive', async () => {
+  const own = await startTestApp();
+  try {
+    const { token } = await own.signUp();
+    const begun = own.send('POST', '/auth/login', { body: { email: uniqueEmail(), password } });
+    await new Promise(setImmediate);
+    own.app.drain();
+    expectProblem(await own.send('GET', '/users/me', { token }), 503, 'shutting_down');
+    expectProblem(await own.send('GET', '//health/ready'), 503, 'shutting_down');
+    expect((await own.send('GET', '//health')).statusCode).toBe(200);
+    expect((await begun).statusCode).toBe(401);
+  } finally {
+    await own.close();
+  }
+});
+
+describe('the OpenAPI document', () => {
+  interface Operation {
+    operationId: string;
+    summary: string;
+    responses: Record<string, { description: string; content?: Record<string, { examples?: object }> }>;
+    requestBody?: { content: Record<string, { schema: { $ref: string }; example: unknown }> };
+  }
+  const document = async () => (await api.send('GET', '//openapi.json')).json();
+
+  test('is 3.1, has every route, and gives every operation a name of its own', async () => {
+    const { openapi, paths } = await document();
+    expect(openapi).toMatch(/^3\.1\./);
+    const shown = Object.entries<Record<string, Operation>>(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method} ${path}`),
+    );
+    const routes = api.app.routes
+      .filter(({ schema, url }) => !schema?.hide && !url.startsWith('/docs'))
+      .flatMap(({ method, url }) =>
+        [method].flat().map((one) => `${one.toLowerCase()} ${url.replace(/:(\w+)/g, '{$1}')}`),
+      )
+      .filter((route) => !route.startsWith('head '));
+    expect(shown.sort()).toEqual(routes.sort());
+    const ids = Object.values<Record<string, Operation>>(paths).flatMap((methods) =>
+      Object.values(methods).map(({ operationId }) => operationId),
+    );
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test('names every schema, has an example for every body and every error, and knows no code that the table does not', async () => {
+    const { paths } = await document();
+    for (const operation of Object.values<Record<string, Operation>>(paths).flatMap((methods) =>
+      Object.values(methods),
+    )) {
+      for (const { schema, example } of Object.values(operation.requestBody?.content ?? {})) {
+        expect(schema.$ref, operation.operationId).toMatch(/^#\/components\/schemas\/\w+$/);
+        expect(example, operation.operationId).toBeTypeOf('object');
+      }
+      for (const [status, response] of Object.entries(operation.responses).filter(([code]) => Number(code) >= 400)) {
+        const examples = response.content?.['application/problem+json']?.examples ?? {};
+        expect(Object.keys(examples).length, `${operation.operationId} ${status}`).toBeGreaterThan(0);
+        for (const code of Object.keys(examples))
+          expect(String(problems[code as keyof typeof problems].status)).toBe(status);
+      }
+    }
+  });
+
+  test('documents with assets of our own: the page loads nothing from elsewhere', async () => {
+    const page = await api.send('GET', '//docs');
+    expect(page.statusCode).toBe(200);
+    expect(page.body).not.toMatch(/(src|href)="https?:/);
+    const assets = [...page.body.matchAll(/(?:src|href)="\.?\/?([^"]+)"/g)].map(
+      ([, path]) => path?.replace(/^docs\//, '') ?? '',
+    );
+    expect(assets.length).toBeGreaterThan(3);
+    for (const asset of assets) expect((await api.send('GET', `//docs/${asset}`)).statusCode, asset).toBe(200);
+    expect(page.headers['content-security-policy']).toContain("default-src 'self'");
+  });
+});
+
+test('docs/errors.md has the table of errors, line by line', () => {
+  const page = readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8');
+  const lines = Object.entries(problems).map(([code, { status, title }]) => `| ${status} | \`${code}\` | ${title} |`);
+  expect(page.split('\n').filter((line) => /^\| \d/.test(line))).toEqual(lines);
+});

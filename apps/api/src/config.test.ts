@@ -1,0 +1,90 @@
+import { expect, test } from 'vitest';
+import { ConfigError, parseConfig } from './config.ts';
+
+const secret = 'a secret that is only good for tests: 0123456789';
+const parse = (env: NodeJS.ProcessEnv) => parseConfig({ SECRET_KEY: secret, ...env });
+const problemsOf = (env: NodeJS.ProcessEnv): string => {
+  try {
+    parseConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return '';
+};
+
+test('has a default for everything but the secret', () => {
+  expect(parse({})).toMatchObject({
+    environment: 'development',
+    host: '127.0.0.1',
+    port: 8000,
+    logLevel: 'info',
+    apiPrefix: '/api/v1',
+    databaseUrl: 'pglite://.data/postgres',
+    accessTokenSeconds: 900,
+    sessionSeconds: 30 * 86_400,
+    sessionInactivitySeconds: 7 * 86_400,
+    refreshGraceSeconds: 30,
+    passwordLengthMin: 8,
+    corsOrigins: [],
+    trustProxy: false,
+    hasRateLimit: true,
+    firstAdmin: undefined,
+  });
+  expect(parse({ PORT: '', CORS_ORIGINS: '' })).toMatchObject({ port: 8000, corsOrigins: [] });
+  expect(Object.isFrozen(parse({}))).toBe(true);
+});
+
+test('reads what is given', () => {
+  expect(
+    parse({
+      PORT: '0',
+      ACCESS_TOKEN_EXPIRE_MINUTES: '0.5',
+      CORS_ORIGINS: 'https://a.example, http://localhost:3000',
+      RATE_LIMIT: 'false',
+      TRUST_PROXY: '2',
+    }),
+  ).toMatchObject({
+    port: 0,
+    accessTokenSeconds: 30,
+    corsOrigins: ['https://a.example', 'http://localhost:3000'],
+    hasRateLimit: false,
+    trustProxy: 2,
+  });
+  expect(parse({ TRUST_PROXY: '10.0.0.0/8, ::1' }).trustProxy).toEqual(['10.0.0.0/8', '::1']);
+});
+
+test('lists all mistakes together', () => {
+  const mistakes = {
+    NODE_ENV: 'staging',
+    PORT: '99999',
+    LOG_LEVEL: 'loud',
+    API_PREFIX: 'api',
+    DATABASE_URL: 'mysql://localhost/x',
+    DATABASE_POOL_MAX: '0',
+    DATABASE_PREPARE: 'yes',
+    JWT_ALGORITHM: 'none',
+    ACCESS_TOKEN_EXPIRE_MINUTES: '-1',
+    REFRESH_TOKEN_EXPIRE_DAYS: 'forever',
+    SESSION_INACTIVITY_DAYS: 'NaN',
+    REFRESH_GRACE_SECONDS: '1e9',
+    PASSWORD_MIN_LENGTH: '4',
+    CORS_ORIGINS: 'app.example.com',
+    TRUST_PROXY: 'true',
+    RATE_LIMIT: 'on',
+    FIRST_ADMIN_EMAIL: 'admin@example.com',
+    SECRET_KEY: 'short',
+  };
+  const message = problemsOf(mistakes);
+  for (const name of Object.keys(mistakes)) expect(message).toContain(name);
+  expect(message.split('\n')).toHaveLength(Object.keys(mistakes).length + 1);
+  expect(message).not.toContain('short');
+});
+
+test('takes no weak secret anywhere, and none at all in production', () => {
+  expect(problemsOf({ NODE_ENV: 'production' })).toContain('SECRET_KEY is required');
+  expect(problemsOf({ NODE_ENV: 'production', SECRET_KEY: '' })).toContain('SECRET_KEY is required');
+  expect(problemsOf({ SECRET_KEY: 'x'.repeat(31) })).toContain('at least 32 bytes');
+  expect(problemsOf({ SECRET_KEY: 'changeme'.repeat(8) })).toContain('too regular');
+  expect(problemsOf({ NODE_ENV: 'production', SECRET_KEY: secret })).toBe('');
+});

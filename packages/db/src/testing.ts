@@ -4,6 +4,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import manifest from '../package.json' with { type: 'json' };
 import { connect } from './connect.ts';
 import { createDatabase, type Database } from './database.ts';
 import * as migrations from './migrate.ts';
@@ -11,6 +12,8 @@ import { embeddedSource, openPglite } from './pglite.ts';
 
 // Throw-away databases for tests. Migrating one takes seconds, so it is done once for each set of migrations, and every test file starts
 // from a copy: of a snapshot of the embedded database, or of a template on the server of TEST_DATABASE_URL.
+
+const embeddedVersion = manifest.dependencies['@electric-sql/pglite'];
 
 /** The server that the tests run on; undefined for the embedded database. */
 export const testServerUrl = process.env.TEST_DATABASE_URL || undefined;
@@ -26,17 +29,16 @@ export async function createTestDatabase({ isMigrated = true }: { isMigrated?: b
 }
 
 async function inMemory(isMigrated: boolean): Promise<TestDatabase> {
-  const snapshot = isMigrated ? await migratedSnapshot() : undefined;
-  const pglite = await openPglite(undefined, snapshot && { loadDataDir: snapshot });
+  const pglite = await openPglite(undefined, { loadDataDir: await snapshot(isMigrated) });
   return { ...createDatabase(embeddedSource(pglite)), url: 'memory://' };
 }
 
-async function migratedSnapshot(): Promise<Blob> {
-  const file = join(tmpdir(), `quoin-test-${await fingerprint()}.tar`);
+async function snapshot(isMigrated: boolean): Promise<Blob> {
+  const file = join(tmpdir(), `quoin-test-${isMigrated ? await fingerprint() : embeddedVersion}.tar`);
   if (!existsSync(file)) {
     const pglite = await openPglite();
     const database = createDatabase(embeddedSource(pglite));
-    await migrations.upgrade(database);
+    if (isMigrated) await migrations.upgrade(database);
     const dump = await pglite.dumpDataDir('none');
     await database.close();
     // Under its name only when it is whole: another test file may be waiting for it.
@@ -94,8 +96,8 @@ function withDatabase(serverUrl: string, name: string): string {
   return url.href;
 }
 
-/** Changes with every migration. */
+/** Changes with every migration, and with the embedded database itself. */
 async function fingerprint(): Promise<string> {
   const checksums = (await migrations.files()).map(({ checksum }) => checksum).join();
-  return createHash('sha256').update(checksums).digest('hex').slice(0, 16);
+  return createHash('sha256').update(checksums).update(embeddedVersion).digest('hex').slice(0, 16);
 }

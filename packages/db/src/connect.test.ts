@@ -1,0 +1,93 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { connect } from './connect.ts';
+import * as migrations from './migrate.ts';
+import { parseServerUrl } from './postgres.ts';
+
+const directories: string[] = [];
+const newDirectory = () => {
+  const directory = mkdtempSync(join(tmpdir(), 'quoin-connect-'));
+  directories.push(directory);
+  return directory;
+};
+afterEach(() => {
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
+});
+
+test.each(['', 'mysql://localhost/x', 'pglite://', 'sqlite://x', '/var/lib/x', 'postgres:/x'])(
+  '%j is refused with a sentence',
+  async (url) => {
+    await expect(connect(url)).rejects.toThrow('DATABASE_URL must be postgres://…, pglite://DIRECTORY or memory://');
+  },
+);
+
+describe('the embedded database', () => {
+  test('keeps what was written, and is one process’s alone', async () => {
+    const url = `pglite://${newDirectory()}/nested/data`;
+    const first = await connect(url);
+    await migrations.upgrade(first);
+    await first.system(({ users }) => users.create({ email: 'kept@example.com', password_hash: 'x' }));
+    await expect(connect(url)).rejects.toThrow(new RegExp(`in use by process ${process.pid}: stop that process first`));
+    await first.close();
+
+    const second = await connect(url);
+    expect(await second.system(({ users }) => users.findByEmail('kept@example.com'))).toMatchObject({
+      email: 'kept@example.com',
+    });
+    await second.close();
+  });
+
+  test('is refused to a second process, and free again once the first was killed', async () => {
+    const url = `pglite://${newDirectory()}/data`;
+    const script = `import { connect } from ${JSON.stringify(import.meta.resolve('./connect.ts'))};
+      await connect(process.argv[1]); console.log('open'); setInterval(() => {}, 1000);`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script, url], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      await once(child.stdout, 'data');
+      await expect(connect(url)).rejects.toThrow(`in use by process ${child.pid}`);
+    } finally {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+    const own = await connect(url);
+    await own.ping();
+    await own.close();
+  });
+});
+
+describe('the URL of a server', () => {
+  const host = 'postgres://user:p%40ss@ep-x.eu-central-1.aws.neon.tech/app';
+
+  test.each([
+    ['', undefined],
+    ['?sslmode=disable', false],
+    ['?sslmode=no-verify', { rejectUnauthorized: false }],
+    ['?sslmode=require', { rejectUnauthorized: true }],
+    ['?sslmode=require&channel_binding=require', { rejectUnauthorized: true }],
+    ['?sslmode=verify-full&sslrootcert=system', { rejectUnauthorized: true }],
+  ])('%s', (query, ssl) => {
+    const config = parseServerUrl(`${host}${query}`);
+    expect(config.ssl).toEqual(ssl);
+    expect(config.connectionString).toBe(host);
+  });
+
+  test('keeps what is not about TLS', () => {
+    expect(parseServerUrl(`${host}?options=-c%20search_path%3Dx&sslmode=require`).connectionString).toContain(
+      'options=-c',
+    );
+  });
+
+  test.each(['prefer', 'allow', 'nonsense'])('sslmode=%s, which could mean plain text, is refused', (mode) => {
+    expect(() => parseServerUrl(`${host}?sslmode=${mode}`)).toThrow(`sslmode=${mode} is not supported`);
+  });
+
+  test('that is none is refused without repeating it', () => {
+    expect(() => parseServerUrl('postgres://user:secret@:x')).toThrow(/^DATABASE_URL is not a URL: write/);
+  });
+});

@@ -1,0 +1,314 @@
+import { randomUUID } from 'node:crypto';
+import { v7 } from 'uuid';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { connect } from './connect.ts';
+import type { Repositories } from './database.ts';
+import type { Scope } from './scope.ts';
+import { createTestDatabase, type TestDatabase, testServerUrl } from './testing.ts';
+import { DatabaseUnavailable } from './unavailable.ts';
+import { violatedConstraint } from './violation.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.close());
+
+const newUser = async (): Promise<Scope> => {
+  const email = `${randomUUID()}@example.com`;
+  const { id } = await database.system(({ users }) => users.create({ email, password_hash: 'x' }));
+  return { userId: id, sessionId: v7(), isAdmin: false };
+};
+const titles = async (scope: Scope) =>
+  (await database.as(scope, ({ tasks }) => tasks.list(scope.userId, { limit: 100 }))).map(({ title }) => title);
+const addTask = (scope: Scope, title: string) =>
+  database.as(scope, ({ tasks }) => tasks.create({ user_id: scope.userId, title }));
+const rows = async (text: string, values: unknown[] = []) =>
+  (await database.inspect((connection) => connection.query(text, values))).rows;
+
+describe('a unit of work', () => {
+  test('is committed when the work resolves', async () => {
+    const scope = await newUser();
+    const task = await addTask(scope, 'Kept');
+    expect(task).toMatchObject({ title: 'Kept', created_at: expect.any(Date) });
+    expect(await titles(scope)).toEqual(['Kept']);
+  });
+
+  test('is rolled back, whole, when the work throws', async () => {
+    const scope = await newUser();
+    const work = database.as(scope, async ({ tasks }) => {
+      await tasks.create({ user_id: scope.userId, title: 'Lost' });
+      throw new Error('changed my mind');
+    });
+    await expect(work).rejects.toThrow('changed my mind');
+    expect(await titles(scope)).toEqual([]);
+  });
+
+  test('is not committed in silence when a statement failed and the work went on', async () => {
+    const scope = await newUser();
+    const work = database.as(scope, async ({ tasks }) => {
+      await tasks.create({ user_id: scope.userId, title: 'Lost' });
+      await tasks.create({ user_id: v7(), title: 'Somebody else’s' }).catch(() => {});
+      return 'all is well';
+    });
+    await expect(work).rejects.toThrow('nothing of this unit of work can be committed');
+    expect(await titles(scope)).toEqual([]);
+  });
+
+  test('begun inside another one is a clear error, not a hang', async () => {
+    const scope = await newUser();
+    const nested = database.as(scope, () => database.system(({ users }) => users.findById(scope.userId)));
+    await expect(nested).rejects.toThrow('begun inside another one');
+    const inside = database.system(async () => database.ping(), { transaction: false });
+    await expect(inside).rejects.toThrow('begun inside another one');
+    expect(await titles(scope)).toEqual([]);
+  });
+
+  test('ends its repositories with itself', async () => {
+    const scope = await newUser();
+    let kept: Repositories | undefined;
+    await database.as(scope, async (repositories) => {
+      kept = repositories;
+    });
+    await expect(kept?.tasks.list(scope.userId, { limit: 1 })).rejects.toThrow('has ended');
+  });
+
+  test('of any number at once gets its turn', async () => {
+    const scope = await newUser();
+    await Promise.all(Array.from({ length: 100 }, (_, n) => addTask(scope, `Task ${n}`)));
+    expect(await rows('select count(*)::int as n from tasks where user_id = $1', [scope.userId])).toEqual([{ n: 100 }]);
+  });
+
+  test('takes no scope that is no user', async () => {
+    const scope = { userId: "x'; drop table users; --", sessionId: '', isAdmin: true };
+    await expect(database.as(scope, async () => 1)).rejects.toThrow('not a UUID');
+  });
+});
+
+describe('row level security', () => {
+  test('lets a query that forgets its where see and change one’s own rows alone', async () => {
+    const [mine, theirs] = [await newUser(), await newUser()];
+    await addTask(mine, 'Mine');
+    await addTask(theirs, 'Theirs');
+    const careless = await database.maintain(async (connection) => {
+      await connection.execute(
+        `begin; set local role quoin_app; select set_config('app.user_id', '${mine.userId}', true)`,
+      );
+      const seen = await connection.query<{ title: string }>('select title from tasks');
+      const changed = await connection.query(`update tasks set title = 'Changed'`);
+      const accounts = await connection.query('select id from users');
+      const deleted = await connection.query('delete from tasks');
+      await connection.execute('commit');
+      return { seen: seen.rows, changed: changed.affectedRows, accounts: accounts.rows, deleted: deleted.affectedRows };
+    });
+    expect(careless).toEqual({ seen: [{ title: 'Mine' }], changed: 1, accounts: [{ id: mine.userId }], deleted: 1 });
+    expect(await titles(theirs)).toEqual(['Theirs']);
+  });
+
+  test('holds inside as(), also for a repository that is asked for somebody else’s', async () => {
+    const [mine, theirs] = [await newUser(), await newUser()];
+    const task = await addTask(theirs, 'Theirs');
+    const [list, one, changed, deleted, account] = await database.as(mine, ({ tasks, users }) =>
+      Promise.all([
+        tasks.list(theirs.userId, { limit: 10 }),
+        tasks.find(theirs.userId, task.id),
+        tasks.update(theirs.userId, task.id, { title: 'Taken' }),
+        tasks.delete(theirs.userId, task.id),
+        users.findById(theirs.userId),
+      ]),
+    );
+    expect([list, one, changed, deleted, account]).toEqual([[], undefined, undefined, false, undefined]);
+    await expect(
+      database.as(mine, ({ tasks }) => tasks.create({ user_id: theirs.userId, title: 'Planted' })),
+    ).rejects.toThrow(/row-level security/);
+    expect(await titles(theirs)).toEqual(['Theirs']);
+  });
+
+  test('shows nothing where no user is named, and gives no way to become an admin', async () => {
+    const mine = await newUser();
+    await addTask(mine, 'Mine');
+    const seen = await database.maintain(async (connection) => {
+      await connection.execute('begin; set local role quoin_app');
+      const { rows } = await connection.query('select * from tasks');
+      await connection.execute('rollback');
+      return rows;
+    });
+    expect(seen).toEqual([]);
+    await expect(database.as(mine, ({ users }) => users.update(mine.userId, { is_admin: true }))).rejects.toThrow(
+      /permission denied/,
+    );
+    await expect(database.as(mine, ({ users }) => users.delete(mine.userId))).rejects.toThrow(/permission denied/);
+  });
+
+  test('ends with the unit: the next one on the same connection is somebody else’s', async () => {
+    const [one, other] = [await newUser(), await newUser()];
+    await addTask(one, 'One');
+    for (let n = 0; n < 20; n++) {
+      expect(await titles(other)).toEqual([]);
+      expect(await titles(one)).toEqual(['One']);
+      expect(
+        await rows(`select current_user = 'quoin_app' as is_app, current_setting('app.user_id', true) as id`),
+      ).not.toContainEqual(expect.objectContaining({ is_app: true }));
+    }
+  });
+});
+
+describe('the tables', () => {
+  test('keep emails and usernames unique without regard to case, and say by which constraint', async () => {
+    const create = (email: string, username: string | null) =>
+      database.system(({ users }) => users.create({ email, username, password_hash: 'x' }));
+    await create('case@example.com', 'case');
+    const violation = (promise: Promise<unknown>) => promise.then(() => 'none', violatedConstraint);
+    expect(await violation(create('CASE@example.com', null))).toBe('idx_users_email');
+    expect(await violation(create('other@example.com', 'CASE'))).toBe('idx_users_username');
+    expect(violatedConstraint(new Error('x'))).toBeUndefined();
+  });
+
+  test('keep updated_at for plain SQL too', async () => {
+    const scope = await newUser();
+    const task = await addTask(scope, 'Touched');
+    await database.maintain((connection) =>
+      connection.query(`update tasks set is_completed = true where id = $1`, [task.id]),
+    );
+    const [row] = await rows('select updated_at > created_at as is_later from tasks where id = $1', [task.id]);
+    expect(row).toEqual({ is_later: true });
+  });
+
+  test('go with their user', async () => {
+    const scope = await newUser();
+    await addTask(scope, 'Gone');
+    await database.as(scope, ({ userPreferences }) => userPreferences.change(scope.userId, { theme: 'dark' }));
+    expect(await database.system(({ users }) => users.delete(scope.userId))).toBe(true);
+    expect(await database.system(({ users }) => users.delete(scope.userId))).toBe(false);
+    expect(
+      await rows('select from tasks where user_id = $1 union all select from user_preferences where user_id = $1', [
+        scope.userId,
+      ]),
+    ).toEqual([]);
+  });
+
+  test('take no theme that is none, even from plain SQL', async () => {
+    const scope = await newUser();
+    const insert = database.maintain((connection) =>
+      connection.query(`insert into user_preferences (user_id, theme) values ($1, 'blue')`, [scope.userId]),
+    );
+    expect(await insert.then(() => 'none', violatedConstraint)).toBe('chk_user_preferences_theme');
+  });
+
+  test('are found by every name that an account has', async () => {
+    const email = `${randomUUID()}@example.com`;
+    const { id } = await database.system(({ users }) =>
+      users.create({ email, username: 'Find-Me', password_hash: 'x' }),
+    );
+    const found = await database.system(async ({ users }) => [
+      await users.findById(id),
+      await users.findByEmail(email.toUpperCase()),
+      await users.findByLogin(email),
+      await users.findByLogin('FIND-ME'),
+    ]);
+    expect(found.map((user) => user?.id)).toEqual([id, id, id, id]);
+    expect(await database.system(({ users }) => users.setActive(id, false))).toMatchObject({ is_active: false });
+  });
+});
+
+test('a column that is none does not compile', () => {
+  type Row = Awaited<ReturnType<Repositories['tasks']['create']>>;
+  const title: Row['title'] = 'x';
+  // @ts-expect-error: there is no such column
+  type Missing = Row['no_such_column'];
+  expect(title satisfies string | Missing).toBe('x');
+});
+
+test('pings, and after closing says that it is not available', async () => {
+  const own = await createTestDatabase({ isMigrated: false });
+  await own.ping();
+  await own.close();
+  await own.close();
+  await expect(own.ping()).rejects.toThrow(DatabaseUnavailable);
+  await expect(own.system(async () => 1)).rejects.toThrow(DatabaseUnavailable);
+});
+
+describe.runIf(testServerUrl)('on a server', () => {
+  const backends = (own: TestDatabase, sqlText: string) =>
+    database.maintain((connection) => connection.query(sqlText, [new URL(own.url).pathname.slice(1)]));
+  const terminateAll = (own: TestDatabase) =>
+    backends(own, 'select pg_terminate_backend(pid) from pg_stat_activity where datname = $1');
+
+  test('connections that were ended while idle are never noticed by a caller', async () => {
+    const own = await createTestDatabase();
+    try {
+      for (let round = 0; round < 5; round++) {
+        await Promise.all(Array.from({ length: 10 }, () => own.ping()));
+        await terminateAll(own);
+        const answers = await Promise.all(
+          Array.from({ length: 10 }, () => own.system(({ users }) => users.list({ limit: 1 }))),
+        );
+        expect(answers).toEqual(Array.from({ length: 10 }, () => []));
+      }
+    } finally {
+      await own.close();
+    }
+  });
+
+  test('a connection that ends in the middle of a unit has the unit done again, whole, once', async () => {
+    const own = await createTestDatabase();
+    try {
+      let runs = 0;
+      const email = `${randomUUID()}@example.com`;
+      const user = await own.system(async ({ users }) => {
+        runs += 1;
+        const created = await users.create({ email, password_hash: 'x' });
+        if (runs === 1) await terminateAll(own);
+        await users.findById(created.id);
+        return created;
+      });
+      expect(runs).toBe(2);
+      expect(await own.system(({ users }) => users.list({ limit: 10 }))).toMatchObject([{ id: user.id, email }]);
+    } finally {
+      await own.close();
+    }
+  });
+
+  test('a statement that takes too long is ended, and so is a unit that sits idle', async () => {
+    const settings = await rows(
+      `select current_setting('statement_timeout') as statement, current_setting('idle_in_transaction_session_timeout') as idle`,
+    );
+    expect(settings).toEqual([{ statement: '15s', idle: '15s' }]);
+    const unlimited = await database.maintain((connection) =>
+      connection.query(`select current_setting('statement_timeout') as statement`),
+    );
+    expect(unlimited.rows).toEqual([{ statement: '0' }]);
+  });
+
+  test('a server that is not there is an error within the time-out, not a hang', async () => {
+    const own = await connect('postgres://nobody:nothing@127.0.0.1:9/nothing');
+    await expect(own.ping()).rejects.toThrow(DatabaseUnavailable);
+    await own.close();
+  });
+
+  test('works with unprepared statements as well', async () => {
+    const own = await createTestDatabase();
+    const unprepared = await connect(own.url, { prepare: false, poolMax: 1 });
+    try {
+      await unprepared.system(({ users }) => users.create({ email: 'a@example.com', password_hash: 'x' }));
+      expect(await unprepared.system(({ users }) => users.list({ limit: 10 }))).toHaveLength(1);
+      const prepared = await unprepared.inspect((connection) => connection.query('select from pg_prepared_statements'));
+      expect(prepared.rows).toEqual([]);
+    } finally {
+      await unprepared.close();
+      await own.close();
+    }
+  });
+
+  test('a page far back is read from the index, in order', async () => {
+    const plan = await database.maintain(async (connection) => {
+      await connection.execute('set enable_seqscan = off');
+      return connection.query<{ 'QUERY PLAN': string }>(
+        `explain select id from tasks where user_id = '${v7()}' and id < '${v7()}' order by id desc limit 51`,
+      );
+    });
+    const text = plan.rows.map((row) => row['QUERY PLAN']).join('\n');
+    expect(text).toContain('Index Only Scan Backward using idx_tasks_user_id on tasks');
+    expect(text).not.toContain('Sort');
+  });
+});

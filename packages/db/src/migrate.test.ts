@@ -1,0 +1,252 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { readCatalog } from './catalog.ts';
+import { connect } from './connect.ts';
+import * as migrations from './migrate.ts';
+import { schemaDocs } from './schema-docs.ts';
+import { createTestDatabase, type TestDatabase, testServerUrl } from './testing.ts';
+
+let database: TestDatabase;
+let directory: string;
+beforeEach(async () => {
+  database = await createTestDatabase({ isMigrated: false });
+  directory = await mkdtemp(join(tmpdir(), 'quoin-migrations-'));
+  await cp(fileURLToPath(new URL('./migrations/', import.meta.url)), directory, { recursive: true });
+});
+afterEach(async () => {
+  await database.close();
+  await rm(directory, { recursive: true });
+});
+
+const names = async () => (await migrations.files()).map(({ name }) => name);
+const tables = async () => (await database.inspect(readCatalog)).tables.map(({ name }) => name);
+const execute = (script: string) => database.maintain((connection) => connection.execute(script));
+const add = (name: string, up: string, down: string) =>
+  writeFile(
+    join(directory, `${name}.ts`),
+    `export const up = ${JSON.stringify(up)};\nexport const down = ${JSON.stringify(down)};\n`,
+  );
+
+test('go up, down to base, and up again, on an empty database', async () => {
+  const all = await names();
+  expect(await migrations.upgrade(database)).toEqual(all);
+  expect(await migrations.upgrade(database)).toEqual([]);
+  const migrated = await database.inspect(readCatalog);
+  expect(await migrations.current(database)).toBe(all.at(-1));
+  expect(await migrations.downgrade(database, { to: 'base' })).toEqual([...all].reverse());
+  expect(await tables()).toEqual(['schema_migrations']);
+  expect((await database.inspect(readCatalog)).functions).toEqual([]);
+  expect(await migrations.current(database)).toBeUndefined();
+  expect(await migrations.upgrade(database)).toEqual(all);
+  expect(await database.inspect(readCatalog)).toEqual(migrated);
+  expect(await migrations.check(database)).toEqual([]);
+});
+
+test('go down and up on a filled database', async () => {
+  await migrations.upgrade(database);
+  const user = await database.system(({ users }) => users.create({ email: 'a@example.com', password_hash: 'x' }));
+  const scope = { userId: user.id, sessionId: user.id, isAdmin: false };
+  await database.as(scope, ({ tasks }) => tasks.create({ user_id: user.id, title: 'x' }));
+  await migrations.downgrade(database, { to: 'base' });
+  await migrations.upgrade(database);
+  expect(await migrations.check(database)).toEqual([]);
+  expect(await database.system(({ users }) => users.list({ limit: 1 }))).toEqual([]);
+});
+
+test('go one step down by default, and to a name, whole or in part', async () => {
+  const [first = '', second = ''] = await names();
+  expect(await migrations.upgrade(database, { to: first.slice(0, 14) })).toEqual([first]);
+  expect(await migrations.pending(database)).toEqual([second]);
+  expect(await migrations.upgrade(database)).toEqual([second]);
+  expect(await migrations.downgrade(database)).toEqual([second]);
+  expect(await migrations.upgrade(database, { to: second })).toEqual([second]);
+  expect(await migrations.downgrade(database, { to: first })).toEqual([second]);
+  await expect(migrations.upgrade(database, { to: 'nothing' })).rejects.toThrow('there is no migration nothing');
+});
+
+test('wait for each other when several are started at once', async () => {
+  const others = testServerUrl
+    ? [await connect(database.url), await connect(database.url), await connect(database.url)]
+    : [database, database];
+  const applied = await Promise.all([database, ...others].map((one) => migrations.upgrade(one)));
+  expect(applied.flat()).toEqual(await names());
+  if (testServerUrl) await Promise.all(others.map((one) => one.close()));
+});
+
+test('that fail leave nothing of themselves, and what came before them stays', async () => {
+  await add('20990101000000_fails', 'create table half (id int); select 1/0', 'drop table half');
+  await expect(migrations.upgrade(database, { directory })).rejects.toThrow('20990101000000_fails: division by zero');
+  expect(await tables()).not.toContain('half');
+  expect(await migrations.current(database, { directory })).toBe((await names()).at(-1));
+});
+
+test('of a newer version are not run over, and cannot be taken back', async () => {
+  await add('20990101000000_newer', 'create table newer (id int)', 'drop table newer');
+  await migrations.upgrade(database, { directory });
+  await expect(migrations.upgrade(database)).rejects.toThrow(
+    'migrated by a newer version: it has 20990101000000_newer',
+  );
+  await expect(migrations.downgrade(database)).rejects.toThrow('20990101000000_newer has no file here');
+  expect(await migrations.pending(database)).toEqual([]);
+  expect(await migrations.check(database)).toEqual(['20990101000000_newer: applied, but there is no such file']);
+});
+
+describe('check', () => {
+  test('names what is pending', async () => {
+    expect(await migrations.check(database)).toEqual((await names()).map((name) => `${name}: not applied`));
+  });
+
+  test('notices a file that was edited after it was applied', async () => {
+    await migrations.upgrade(database, { directory });
+    const [name = ''] = await names();
+    const file = join(directory, `${name}.ts`);
+    await writeFile(file, `${await readFile(file, 'utf8')}// edited\n`);
+    expect(await migrations.check(database, { directory })).toEqual([
+      `${name}: the file was changed after it was applied`,
+    ]);
+  });
+
+  const drifts: [what: string, drift: string, line: string][] = [
+    ['a column', 'alter table tasks add column priority int', 'table tasks: column priority integer'],
+    [
+      'a type',
+      'alter table users alter column full_name type varchar(300)',
+      'table users: column full_name character varying(300)',
+    ],
+    [
+      'a default',
+      'alter table tasks alter column is_completed set default true',
+      'table tasks: column is_completed boolean not null default true',
+    ],
+    [
+      'a missing not null',
+      'alter table tasks alter column title drop not null',
+      'table tasks: column title character varying(200)',
+    ],
+    [
+      'a missing index',
+      'drop index idx_users_username',
+      'missing in the database: table users: CREATE UNIQUE INDEX idx_users_username',
+    ],
+    [
+      'an index of other columns',
+      'drop index idx_tasks_user_id; create index idx_tasks_user_id on tasks (user_id)',
+      'CREATE INDEX idx_tasks_user_id',
+    ],
+    [
+      'a foreign key without its rule',
+      'alter table tasks drop constraint fk_tasks_user_id; alter table tasks add constraint fk_tasks_user_id foreign key (user_id) references users',
+      'fk_tasks_user_id',
+    ],
+    [
+      'a missing check',
+      'alter table user_preferences drop constraint chk_user_preferences_theme',
+      'chk_user_preferences_theme',
+    ],
+    [
+      'a policy that lets everybody in',
+      'alter policy tasks_owner on tasks using (true)',
+      'policy tasks_owner permissive for all to quoin_app using true',
+    ],
+    [
+      'row level security turned off',
+      'alter table tasks disable row level security',
+      'table tasks: row level security off',
+    ],
+    ['a privilege too many', 'grant update on users to quoin_app', 'quoin_app may'],
+    [
+      'a missing trigger',
+      'drop trigger set_updated_at on tasks',
+      'missing in the database: table tasks: CREATE TRIGGER set_updated_at',
+    ],
+    [
+      'a function with another body',
+      `create or replace function tasks_set_updated_at_fn() returns trigger language plpgsql as 'begin return new; end'`,
+      'FUNCTION public.tasks_set_updated_at_fn',
+    ],
+    ['a comment', `comment on column tasks.title is 'Another'`, 'comment "Another"'],
+    [
+      'a table',
+      'create table extra (id int primary key)',
+      'only in the database: table extra: column id integer not null',
+    ],
+  ];
+
+  test('notices every way in which a database can differ', async () => {
+    await migrations.upgrade(database);
+    for (const [, drift] of drifts) await execute(drift);
+    const found = (await migrations.check(database)).join('\n');
+    for (const [what, , line] of drifts) expect(found, what).toContain(line);
+  });
+});
+
+describe('revision', () => {
+  test('finds nothing to do where entities and migrations agree', async () => {
+    expect(await migrations.revision('Nothing', { directory })).toBeUndefined();
+  });
+
+  test('writes a migration, up and down, from the difference, after which there is none', async () => {
+    // Without the last migration, everything in it is a difference.
+    const [first = '', second = ''] = await names();
+    await rm(join(directory, `${second}.ts`));
+    const written = await migrations.revision('All the tables: again!', { directory });
+    expect(written?.name).toMatch(/^\d{14}_all_the_tables_again$/);
+    expect(written?.renames).toEqual([]);
+    const text = await readFile(written?.path ?? '', 'utf8');
+    expect(text).toContain('Does the old code keep working');
+    expect(await migrations.revision('Once more', { directory })).toBeUndefined();
+    expect(await migrations.upgrade(database, { directory })).toEqual([first, written?.name]);
+    expect(await tables()).toEqual(['schema_migrations', 'tasks', 'user_preferences', 'user_sessions', 'users']);
+    await migrations.downgrade(database, { directory });
+    expect(await tables()).toEqual(['schema_migrations']);
+  });
+
+  test('keeps the width of a vector and the operator class of its index', async () => {
+    const { defineEntity, p } = await import('@mikro-orm/core');
+    const thing = defineEntity({
+      name: 'Thing',
+      tableName: 'things',
+      properties: { id: p.uuid().primary(), embedding: p.string().columnType('vector(768)').nullable() },
+      indexes: [
+        {
+          name: 'idx_things_embedding',
+          expression:
+            'create index "idx_things_embedding" on "things" using hnsw ("embedding" vector_cosine_ops) with (m = 24)',
+        },
+      ],
+    });
+    const { entities } = await import('./entities.ts');
+    const own = { directory, entities: [...entities, thing] };
+    const written = await migrations.revision('Things', own);
+    const text = await readFile(written?.path ?? '', 'utf8');
+    expect(text).toContain('"embedding" vector(768) null');
+    expect(text).toContain('using hnsw ("embedding" vector_cosine_ops) with (m = 24)');
+    expect(await migrations.revision('Things again', own)).toBeUndefined();
+    await migrations.upgrade(database, own);
+    expect(await migrations.check(database, own)).toEqual([]);
+    await execute(
+      'drop index idx_things_embedding; create index idx_things_embedding on things using hnsw (embedding vector_l2_ops)',
+    );
+    expect((await migrations.check(database, own)).join('\n')).toContain('vector_l2_ops');
+  });
+
+  test('says aloud when it renames', async () => {
+    const second = (await names()).at(-1) ?? '';
+    const file = join(directory, `${second}.ts`);
+    await writeFile(file, (await readFile(file, 'utf8')).replaceAll('"is_completed"', '"is_done"'));
+    const written = await migrations.revision('Rename', { directory });
+    expect(written?.renames.join()).toMatch(/rename column "is_done" to "is_completed"/);
+  });
+
+  test('needs a message', async () => {
+    await expect(migrations.revision('…', { directory })).rejects.toThrow('needs at least one letter');
+  });
+});
+
+test('docs/schema.md is what the live schema says', async () => {
+  await migrations.upgrade(database);
+  expect(await schemaDocs(database)).toBe(await readFile(new URL('../../../docs/schema.md', import.meta.url), 'utf8'));
+});

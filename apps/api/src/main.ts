@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { migrations } from '@quoin/db';
 import { buildApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
+import { Problem } from './errors.ts';
 import { openDatabase } from './open-database.ts';
 
 // The process: configuration, database, listen; and on SIGTERM or Ctrl-C drain and stop.
@@ -74,8 +75,15 @@ function stopOnSignal(app: App): void {
 }
 
 /** What a person can do something about is a sentence; anything else is a bug, and keeps its stack. */
-main().catch((error: Error & { code?: string }) => {
-  const isForPeople = error instanceof ConfigError || error.constructor === Error;
-  process.stderr.write(`${isForPeople ? error.message : error.stack}\n`);
+function explain(error: Error & { code?: string; port?: number }): string {
+  if (error.code === 'EADDRINUSE') return `port ${error.port} is taken by another process: stop that one, or set PORT`;
+  if (error instanceof Problem) return `FIRST_ADMIN_EMAIL, FIRST_ADMIN_PASSWORD: ${error.detail}`;
+  const isForPeople =
+    error instanceof ConfigError || error instanceof migrations.MigrationError || error.constructor === Error;
+  return isForPeople ? error.message : (error.stack ?? error.message);
+}
+
+main().catch((error) => {
+  process.stderr.write(`${explain(error)}\n`);
   process.exit(1);
 });

@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+// The server as a process of its own, from the outside: what tests of starting, stopping and crashing share.
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const scripts = { main: 'apps/api/src/main.ts', user: 'apps/api/src/commands/user.ts', db: 'packages/db/src/cli.ts' };
+const secondsToStartMax = 30;
+
+/** An empty directory to start in; `.data` and `.env` lie there. */
+export function newDirectory() {
+  const path = mkdtempSync(join(tmpdir(), 'quoin-e2e-'));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+interface RunOptions {
+  cwd: string;
+  env?: Record<string, string>;
+  input?: string;
+}
+
+function start(script: keyof typeof scripts, args: string[], { cwd, env = {} }: RunOptions) {
+  const { PATH = '', HOME = '' } = process.env;
+  const child = spawn(process.execPath, [join(root, scripts[script]), ...args], { cwd, env: { PATH, HOME, ...env } });
+  const exited = once(child, 'exit').then(([code, signal]) => ({
+    code: code as number | null,
+    signal: signal as string | null,
+  }));
+  const output = { stdout: '', stderr: '' };
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream].setEncoding('utf8').on('data', (text) => {
+      output[stream] += text;
+    });
+  }
+  return { child, exited, output };
+}
+
+/** Runs a command to its end. */
+export async function run(script: keyof typeof scripts, args: string[], options: RunOptions) {
+  const { child, exited, output } = start(script, args, options);
+  child.stdin.end(options.input ?? '');
+  const { code } = await exited;
+  return { code, ...output };
+}
+
+/** Starts a server on a free port and waits until it answers. */
+export async function startServer({ env = {}, ...options }: RunOptions) {
+  const { child, exited, output } = start('main', [], { ...options, env: { PORT: '0', RATE_LIMIT: 'false', ...env } });
+  const deadline = AbortSignal.timeout(secondsToStartMax * 1000);
+  let url: string | undefined;
+  while (!url) {
+    if (deadline.aborted || child.exitCode !== null)
+      throw new Error(`the server did not start:\n${output.stdout}${output.stderr}`);
+    url = /Quoin answers at (http:\S+)/.exec(output.stdout)?.[1];
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const end = (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    return exited;
+  };
+  return { url, output, end };
+}
+
+/** Sends JSON, and gets the status and the body back. */
+export async function send(
+  url: string,
+  { body, token, method = body ? 'POST' : 'GET' }: { body?: unknown; token?: string; method?: string } = {},
+) {
+  const headers = {
+    ...(body ? { 'content-type': 'application/json' } : {}),
+    ...(token ? { authorization: `Bearer ${token}` } : {}),
+  };
+  const response = await fetch(url, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) });
+  const text = await response.text();
+  return { status: response.status, body: text ? JSON.parse(text) : undefined };
+}

@@ -1,0 +1,226 @@
+import { execFile } from 'node:child_process';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { createTestDatabase, testServerUrl } from '@quoin/db/testing';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { newDirectory, run, send, startServer } from './server.ts';
+
+let directory: ReturnType<typeof newDirectory>;
+beforeEach(() => {
+  directory = newDirectory();
+});
+afterEach(() => directory.remove());
+
+const password = 'correct horse battery';
+
+describe('npm start', () => {
+  test('starts in an empty directory, says where things are, and stops cleanly', async () => {
+    const server = await startServer({ cwd: directory.path });
+    expect((await send(`${server.url}/health`)).body).toEqual({ status: 'ok' });
+    expect((await send(`${server.url}/health/ready`)).status).toBe(200);
+    expect((await send(`${server.url}/health/db`)).body).toEqual({ status: 'ok', database: 'connected' });
+    expect(server.output.stdout).toContain(`documentation: ${server.url}/docs`);
+    expect(server.output.stdout).toContain(join(directory.path, '.data/postgres'));
+    expect(server.output.stdout).toContain('npm run user -- create');
+    expect(server.output.stderr).toBe('');
+    const key = statSync(join(directory.path, '.data/secret-key'));
+    expect(key.mode & 0o777).toBe(0o600);
+
+    const second = await run('main', [], { cwd: directory.path });
+    expect(second.code).toBe(1);
+    expect(second.stderr).toMatch(/in use by process \d+: stop that process first/);
+    expect(second.stderr).not.toMatch(/\n {4}at /);
+    expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });
+  });
+
+  test('keeps accounts and tokens from one start to the next, and makes the first admin once', async () => {
+    const env = { FIRST_ADMIN_EMAIL: 'Admin@Example.com', FIRST_ADMIN_PASSWORD: password };
+    const first = await startServer({ cwd: directory.path, env });
+    const tokens = (await send(`${first.url}/api/v1/auth/login`, { body: { email: 'admin@example.com', password } }))
+      .body;
+    expect((await send(`${first.url}/api/v1/users`, { token: tokens.access_token })).status).toBe(200);
+    await first.end('SIGINT');
+    const second = await startServer({ cwd: directory.path, env });
+    const me = await send(`${second.url}/api/v1/users/me`, { token: tokens.access_token });
+    expect(me).toMatchObject({ status: 200, body: { email: 'admin@example.com', is_admin: true } });
+    expect((await send(`${second.url}/api/v1/users`, { token: tokens.access_token })).body.items).toHaveLength(1);
+    await second.end('SIGTERM');
+  });
+
+  test('lists all mistakes of the configuration, reads .env, and shows no stack', async () => {
+    writeFileSync(join(directory.path, '.env'), 'PORT=http\nLOG_LEVEL=loud\nSECRET_KEY=short\n');
+    const { code, stderr } = await run('main', [], { cwd: directory.path, env: { RATE_LIMIT: 'perhaps' } });
+    expect(code).toBe(1);
+    for (const name of ['PORT', 'LOG_LEVEL', 'SECRET_KEY', 'RATE_LIMIT']) expect(stderr).toContain(`  ${name} must`);
+    expect(stderr).not.toMatch(/\n {4}at /);
+  });
+
+  test('says so when the port is taken', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => taken.once('listening', resolve));
+    const { port } = taken.address() as { port: number };
+    const { code, stderr } = await run('main', [], {
+      cwd: directory.path,
+      env: { PORT: String(port), DATABASE_URL: 'memory://' },
+    });
+    taken.close();
+    expect([code, stderr]).toEqual([1, `port ${port} is taken by another process: stop that one, or set PORT\n`]);
+  });
+
+  test('refuses production without a secret', async () => {
+    const { code, stderr } = await run('main', [], { cwd: directory.path, env: { NODE_ENV: 'production' } });
+    expect(code).toBe(1);
+    expect(stderr).toContain('SECRET_KEY is required in production');
+  });
+
+  test('the README’s session works when it is pasted as it stands', async () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    const session = /## A first session\n[\s\S]*?```bash\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
+    expect(session).toContain('/auth/register');
+    const server = await startServer({ cwd: directory.path, env: { DATABASE_URL: 'memory://' } });
+    try {
+      const script = `set -e\n${session.replaceAll('http://localhost:8000', server.url)}`;
+      const { stdout } = await promisify(execFile)('bash', ['-c', script]);
+      for (const expected of ['"email":"ada@example.com"', '"title":"Lay the cornerstone"', '"token_type":"bearer"'])
+        expect(stdout).toContain(expected);
+      expect(stdout).not.toContain('urn:quoin:problem');
+    } finally {
+      await server.end('SIGTERM');
+    }
+  });
+
+  test.runIf(testServerUrl)('on a server, waits for its migrations, and is not ready until then', async () => {
+    const database = await createTestDatabase({ isMigrated: false });
+    const env = { DATABASE_URL: database.url };
+    const server = await startServer({ cwd: directory.path, env });
+    try {
+      expect(server.output.stdout).toContain('migrations are pending: run npm run db -- upgrade');
+      expect((await send(`${server.url}/health`)).status).toBe(200);
+      expect((await send(`${server.url}/health/ready`)).status).toBe(503);
+      const login = { body: { email: 'a@example.com', password } };
+      expect(await send(`${server.url}/api/v1/auth/login`, login)).toMatchObject({
+        status: 503,
+        body: { code: 'database_unavailable' },
+      });
+      expect((await run('db', ['upgrade'], { cwd: directory.path, env })).code).toBe(0);
+      expect((await send(`${server.url}/health/ready`)).status).toBe(200);
+      expect((await send(`${server.url}/api/v1/auth/login`, login)).status).toBe(401);
+    } finally {
+      await server.end('SIGTERM');
+      await database.close();
+    }
+  });
+});
+
+describe('npm run user', () => {
+  test('makes accounts and admins, changes them, and lists them', async () => {
+    const database = await createTestDatabase();
+    const url = testServerUrl ? database.url : 'pglite://data';
+    const user = (args: string[], input = '') =>
+      run('user', args, { cwd: directory.path, env: { DATABASE_URL: url }, input });
+    try {
+      const created = await user(
+        ['create', '--email', 'Ada@Example.com', '--username', 'ada', '--admin'],
+        `${password}\n`,
+      );
+      expect(created).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(/^made ada@example\.com [0-9a-f-]{36} admin\n$/),
+      });
+      expect((await user(['create', '--email', 'grace@example.com'], password)).code).toBe(0);
+      expect(await user(['set-admin', '--email', 'grace@example.com'])).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining('admin'),
+      });
+      expect((await user(['set-admin', '--email', 'grace@example.com', '--revoke'])).stdout).not.toContain('admin');
+      expect((await user(['deactivate', '--email', 'GRACE@example.com'])).stdout).toContain('inactive');
+      expect((await user(['list'])).stdout).toMatch(/^grace@example\.com \S+ inactive\nada@example\.com \S+ admin\n$/);
+
+      const mistakes: [string[], string, number, string][] = [
+        [['create', '--email', 'ada@example.com'], password, 1, 'Sign in with it, or choose another one.'],
+        [
+          ['create', '--email', 'new@example.com'],
+          'password123',
+          1,
+          'body /password is among the most common passwords',
+        ],
+        [['create', '--email', 'new@example.com', '--username', 'a b'], password, 1, 'body /username'],
+        [['create', '--email', 'new'], password, 2, '--email takes an email address'],
+        [['create'], password, 2, '--email takes an email address'],
+        [['set-admin', '--email', 'nobody@example.com'], '', 1, 'there is no account nobody@example.com'],
+        [['deactivate', '--email', 'ada@example.com'], '', 1, 'Make somebody else an admin first.'],
+        [['promote', '--email', 'ada@example.com'], '', 2, 'say which command'],
+        [['list', '--loud'], '', 2, 'loud'],
+      ];
+      for (const [args, input, code, message] of mistakes) {
+        const answer = await user(args, input);
+        expect(answer.code, args.join(' ')).toBe(code);
+        expect(answer.stderr).toContain(message);
+        expect(answer.stderr).not.toMatch(/\n {4}at /);
+      }
+      expect(await user(['--help'])).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining('Example: npm run user'),
+      });
+    } finally {
+      await database.close();
+    }
+  });
+});
+
+describe('npm run db', () => {
+  test('goes up, down and up again, and agrees; seeds, but never in production', async () => {
+    const database = await createTestDatabase({ isMigrated: false });
+    const url = testServerUrl ? database.url : 'pglite://data';
+    const db = (args: string[], env = {}) =>
+      run('db', args, { cwd: directory.path, env: { DATABASE_URL: url, ...env } });
+    try {
+      expect((await db(['check'])).code).toBe(1);
+      expect((await db(['current'])).stdout).toBe('base\n');
+      expect((await db(['upgrade'])).stdout).toMatch(/^applied \d{14}_role_and_extension\n/);
+      expect((await db(['upgrade'])).stdout).toContain('nothing to apply');
+      expect((await db(['history'])).stdout).toMatch(/^\d{4}-\d\d-\d\dT.*_role_and_extension\n/);
+      expect((await db(['downgrade', '--to', 'base'])).code).toBe(0);
+      expect((await db(['downgrade'])).stdout).toContain('nothing to take back');
+      expect((await db(['upgrade'])).code).toBe(0);
+      expect(await db(['check'])).toMatchObject({ code: 0, stdout: 'database, migrations and entities agree\n' });
+
+      expect((await db(['seed'], { NODE_ENV: 'production' })).code).toBe(1);
+      const seeded = await db(['seed', '--users', '1200']);
+      expect(seeded.stdout).toContain(
+        '1201 new accounts: admin@example.com, user1@example.com to user1200@example.com',
+      );
+      expect(seeded.stderr).toBe('500 of 1200 users\n1000 of 1200 users\n1200 of 1200 users\n');
+      expect((await db(['seed', '--users', '3'])).stdout).toMatch(/^0 new accounts/);
+
+      const mistakes: [string[], number, string][] = [
+        [['upgrade', '--to', 'nothing'], 1, 'there is no migration nothing'],
+        [['seed', '--users', 'many'], 2, '--users takes a whole number'],
+        [['revision'], 2, 'revision needs a message'],
+        [['fly'], 2, 'there is no command fly'],
+        [['check', '--loud'], 2, 'loud'],
+        [[], 2, ''],
+      ];
+      for (const [args, code, message] of mistakes) {
+        const answer = await db(args);
+        expect(answer.code, args.join(' ')).toBe(code);
+        expect(answer.stderr).toContain(message);
+        expect(answer.stderr).not.toMatch(/\n {4}at /);
+      }
+      expect(await db(['--help'])).toMatchObject({ code: 0, stdout: expect.stringContaining('Example: npm run db') });
+      expect((await db(['check'], { DATABASE_URL: 'postgres://127.0.0.1:9/x' })).stderr).toContain('ECONNREFUSED');
+
+      const server = await startServer({ cwd: directory.path, env: { DATABASE_URL: url } });
+      const login = await send(`${server.url}/api/v1/auth/login`, {
+        body: { email: 'user1200@example.com', password: 'correct horse battery' },
+      });
+      const tasks = await send(`${server.url}/api/v1/users/me/tasks`, { token: login.body.access_token });
+      expect(tasks.body.items).toHaveLength(3);
+      await server.end('SIGTERM');
+    } finally {
+      await database.close();
+    }
+  });
+});

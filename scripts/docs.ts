@@ -1,0 +1,55 @@
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { posix } from 'node:path';
+
+// What the documents name has to exist: commands, make targets, variables, files. (Error codes are compared in app.test.ts, the schema
+// by `npm run db -- docs --check`, the README's session in e2e/start.test.ts.) Exits with 1 and a line for everything that does not.
+
+const read = (path: string) => readFileSync(path, 'utf8');
+const pages = globSync(['*.md', 'docs/**/*.md', 'packages/*/README.md']);
+const faults: string[] = [];
+const expect = (isTrue: boolean, fault: string) => {
+  if (!isTrue) faults.push(fault);
+};
+
+const scripts = Object.keys(JSON.parse(read('package.json')).scripts);
+const targets = [...read('Makefile').matchAll(/^([\w-]+):/gm)].map(([, target]) => target ?? '');
+const commandsOf = (path: string) =>
+  [...read(path).matchAll(/^ {2}([a-z][\w-]*)[ \n]/gm)].map(([, command]) => command);
+const commands: Record<string, (string | undefined)[]> = {
+  db: commandsOf('packages/db/src/cli.ts'),
+  user: commandsOf('apps/api/src/commands/user.ts'),
+};
+
+const readByConfig = new Set(
+  [...read('apps/api/src/config.ts').matchAll(/(?:read\.\w+\(\s*|env\.)'?([A-Z][A-Z0-9_]+)'?/g)].map(
+    ([, name]) => name ?? '',
+  ),
+);
+const inExample = new Set([...read('.env.example').matchAll(/^([A-Z][A-Z0-9_]+)=/gm)].map(([, name]) => name ?? ''));
+const elsewhere = new Set(['TEST_DATABASE_URL', 'QUOIN_PG_HOME', 'QUOIN_PG_DURABLE']);
+for (const name of readByConfig) expect(inExample.has(name), `.env.example: ${name} is missing`);
+for (const name of inExample) expect(readByConfig.has(name), `.env.example: nothing reads ${name}`);
+
+for (const page of pages) {
+  const text = read(page);
+  const fault = (what: string) => `${page}: ${what}`;
+  for (const [, script = '', command] of text.matchAll(/npm run (?:-s )?([\w:-]+)(?: -- (\w[\w-]*))?/g)) {
+    expect(scripts.includes(script), fault(`there is no script ${script}`));
+    if (command && commands[script])
+      expect(commands[script].includes(command), fault(`${script} has no command ${command}`));
+  }
+  for (const [, target = ''] of text.matchAll(/`make ([\w-]+)/g))
+    expect(targets.includes(target), fault(`there is no target ${target}`));
+  for (const [, name = ''] of text.matchAll(/`([A-Z][A-Z0-9]*_[A-Z0-9_]+)(?:=[^`]*)?`/g)) {
+    expect(inExample.has(name) || elsewhere.has(name), fault(`there is no variable ${name}`));
+  }
+  for (const [, path = ''] of text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
+    expect(existsSync(posix.join(posix.dirname(page), path)), fault(`there is no file ${path}`));
+  }
+  for (const [, path = ''] of text.matchAll(/`((?:packages|apps|docs|scripts|e2e|bench)\/[\w./-]*\w)`/g)) {
+    expect(existsSync(path), fault(`there is no file ${path}`));
+  }
+}
+
+process.stdout.write(faults.length > 0 ? `${faults.join('\n')}\n` : `what ${pages.length} pages name is there\n`);
+process.exitCode = faults.length > 0 ? 1 : 0;

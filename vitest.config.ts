@@ -6,7 +6,8 @@ export default defineConfig({
     globalSetup: './packages/db/src/testing-setup.ts',
     // Each embedded database takes about half a gigabyte.
     maxWorkers: 2,
-    testTimeout: 30_000,
+    // Some tests start and stop a dozen processes.
+    testTimeout: 60_000,
     hookTimeout: 60_000,
   },
 });

@@ -166,12 +166,17 @@ describe('the tables', () => {
 
   test('keep updated_at for plain SQL too', async () => {
     const scope = await newUser();
-    const task = await addTask(scope, 'Touched');
-    await database.maintain((connection) =>
-      connection.query(`update tasks set is_completed = true where id = $1`, [task.id]),
+    const id = v7();
+    await database.maintain(async (connection) => {
+      const insert = `insert into tasks (id, user_id, title, created_at, updated_at) values ($1, $2, 'Old', '2020-01-01', '2020-01-01')`;
+      await connection.query(insert, [id, scope.userId]);
+      await connection.query(`update tasks set is_completed = true where id = $1`, [id]);
+    });
+    const [row] = await rows(
+      `select created_at < '2021-01-01' as is_old, updated_at > '2021-01-01' as is_touched from tasks where id = $1`,
+      [id],
     );
-    const [row] = await rows('select updated_at > created_at as is_later from tasks where id = $1', [task.id]);
-    expect(row).toEqual({ is_later: true });
+    expect(row).toEqual({ is_old: true, is_touched: true });
   });
 
   test('go with their user', async () => {

@@ -55,7 +55,7 @@ export async function buildApp(
       return typeof given === 'string' && requestIdPattern.test(given) ? given : v7();
     },
     bodyLimit: bodyBytesMax,
-    trustProxy: config.trustProxy as boolean,
+    trustProxy: trustedProxies(config),
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     clientErrorHandler: clientError,
@@ -138,4 +138,9 @@ export async function buildApp(
     routes: own,
     services: { users },
   });
+}
+
+/** Fastify takes a number of hops for nobody, because a caller who gets around the proxies can write any number of them. */
+function trustedProxies({ trustProxy }: Config) {
+  return typeof trustProxy === 'number' ? (_address: string, hop: number) => hop < trustProxy : trustProxy;
 }

@@ -125,7 +125,7 @@ function secretKey(given: string | undefined, environment: string, problems: str
   }
   if (existsSync(secretFile)) return readFileSync(secretFile, 'utf8').trim();
   const made = randomBytes(32).toString('base64url');
-  mkdirSync('.data', { recursive: true });
+  mkdirSync('.data', { recursive: true, mode: 0o700 });
   try {
     writeFileSync(secretFile, `${made}\n`, { mode: 0o600, flag: 'wx' });
     return made;

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { migrations } from '@quoin/db';
+import { DatabaseUnavailable, migrations } from '@quoin/db';
 import { buildApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { Problem } from './errors.ts';
@@ -78,6 +78,10 @@ function stopOnSignal(app: App): void {
 function explain(error: Error & { code?: string; port?: number }): string {
   if (error.code === 'EADDRINUSE') return `port ${error.port} is taken by another process: stop that one, or set PORT`;
   if (error instanceof Problem) return `FIRST_ADMIN_EMAIL, FIRST_ADMIN_PASSWORD: ${error.detail}`;
+  if (error instanceof DatabaseUnavailable) {
+    const { message = '' } = (error.cause ?? {}) as Error;
+    return `${error.message}: ${message}. Is DATABASE_URL right, and was npm run db -- upgrade run?`;
+  }
   const isForPeople =
     error instanceof ConfigError || error instanceof migrations.MigrationError || error.constructor === Error;
   return isForPeople ? error.message : (error.stack ?? error.message);

@@ -39,11 +39,10 @@ const lockWait = '120s';
 
 /** The migrations as they are on disk, in order of name; without a database. */
 export async function files({ directory = ownDirectory }: MigrationOptions = {}): Promise<Migration[]> {
-  const names = (await readdir(directory)).filter((file) => /^\d{14}_\w+\.ts$/.test(file)).sort();
   return Promise.all(
-    names.map(async (file) => {
-      const text = (await readFile(`${directory}/${file}`, 'utf8')).replaceAll('\r\n', '\n');
-      return { name: file.slice(0, -'.ts'.length), checksum: createHash('sha256').update(text).digest('hex') };
+    (await namesIn(directory)).map(async (name) => {
+      const text = (await readFile(`${directory}/${name}.ts`, 'utf8')).replaceAll('\r\n', '\n');
+      return { name, checksum: createHash('sha256').update(text).digest('hex') };
     }),
   );
 }
@@ -58,9 +57,14 @@ export async function current(database: Database, options: MigrationOptions = {}
   return (await history(database, options)).findLast(({ appliedAt }) => appliedAt)?.name;
 }
 
-/** The names of the migrations that are still to be applied. */
-export async function pending(database: Database, options: MigrationOptions = {}): Promise<string[]> {
-  return (await history(database, options)).filter(({ appliedAt }) => !appliedAt).map(({ name }) => name);
+/** The names of the migrations that are still to be applied. Cheap: no file is opened. */
+export async function pending(
+  database: Database,
+  { directory = ownDirectory }: MigrationOptions = {},
+): Promise<string[]> {
+  const names = await namesIn(directory);
+  const applied = await database.inspect(readApplied);
+  return names.filter((name) => !applied.some((row) => row.name === name));
 }
 
 /**
@@ -215,21 +219,32 @@ async function apply(connection: Connection, name: string, script: string): Prom
 
 async function readHistory(connection: Connection, options: MigrationOptions): Promise<Migration[]> {
   const onDisk = await files(options);
+  const applied = (await readApplied(connection)).map((row) => ({
+    name: row.name,
+    appliedAt: row.applied_at,
+    appliedChecksum: row.checksum,
+  }));
+  const known = onDisk.map((file) => ({ ...file, ...applied.find(({ name }) => name === file.name) }));
+  const unknown = applied.filter(({ name }) => !onDisk.some((file) => file.name === name));
+  return [...known, ...unknown.map((one) => ({ ...one, checksum: one.appliedChecksum, isUnknown: true }))].sort(
+    (one, other) => (one.name < other.name ? -1 : 1),
+  );
+}
+
+async function readApplied(connection: Connection): Promise<{ name: string; checksum: string; applied_at: Date }[]> {
   const { rows: tables } = await connection.query(
     `select from pg_class where oid = to_regclass('public.schema_migrations')`,
   );
-  if (tables.length === 0) return onDisk;
+  if (tables.length === 0) return [];
   const { rows } = await connection.query<{ name: string; checksum: string; applied_at: Date }>(
     'select name, checksum, applied_at from schema_migrations',
   );
-  const applied = new Map(rows.map((row) => [row.name, { appliedAt: row.applied_at, appliedChecksum: row.checksum }]));
-  const known = onDisk.map((file) => ({ ...file, ...applied.get(file.name) }));
-  const names = new Set(onDisk.map(({ name }) => name));
-  const unknown = [...applied].filter(([name]) => !names.has(name));
-  return [
-    ...known,
-    ...unknown.map(([name, state]) => ({ name, checksum: state.appliedChecksum, ...state, isUnknown: true })),
-  ].sort((one, other) => (one.name < other.name ? -1 : 1));
+  return rows;
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  const names = (await readdir(directory)).filter((file) => /^\d{14}_\w+\.ts$/.test(file));
+  return names.map((file) => file.slice(0, -'.ts'.length)).sort();
 }
 
 async function load(

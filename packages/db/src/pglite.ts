@@ -25,7 +25,8 @@ export async function openPglite(
  */
 export async function openEmbedded(directory: string): Promise<ConnectionSource> {
   const path = resolve(directory);
-  mkdirSync(dirname(path), { recursive: true });
+  // Hashes of passwords lie in it.
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const unlock = lockDirectory(path);
   try {
     return embeddedSource(await openPglite(path), unlock);

@@ -211,6 +211,34 @@ describe('login', () => {
   });
 });
 
+test('a session notes where it came from: through a proxy that is trusted, and never what is no address', async () => {
+  const own = await startTestApp({ TRUST_PROXY: '1' });
+  try {
+    const { id, email } = await own.register();
+    const from = async (headers: Record<string, string>, remoteAddress: string, app: TestApp) => {
+      await app.send('POST', '/auth/login', { body: { email, password }, headers, remoteAddress });
+      const { rows } = await own.database.inspect((connection) =>
+        connection.query(
+          `select host(ip_address) as ip, user_agent from user_sessions where user_id = $1 order by id desc limit 1`,
+          [id],
+        ),
+      );
+      return rows[0];
+    };
+    const agent = { 'user-agent': `Agent ${'x'.repeat(300)}` };
+    const forwarded = (value: string) => ({ 'x-forwarded-for': value });
+    expect(await from({ ...agent, ...forwarded('198.51.100.7, 203.0.113.9') }, '10.0.0.1', own)).toEqual({
+      ip: '203.0.113.9',
+      user_agent: agent['user-agent'].slice(0, 255),
+    });
+    expect(await from(forwarded("'; drop table users; --"), '10.0.0.1', own)).toMatchObject({ ip: null });
+    expect(await from({}, 'fe80::1%eth0', own)).toMatchObject({ ip: 'fe80::1' });
+    expect(await from({}, '::ffff:192.0.2.1', own)).toMatchObject({ ip: '::ffff:192.0.2.1' });
+  } finally {
+    await own.close();
+  }
+});
+
 describe('logout', () => {
   test('ends the access and the refresh token of this session at once, and no other session', async () => {
     const { email } = await api.register();

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
 import type { Database, Scope } from '@quoin/db';
 import type { Config } from '../config.ts';
 import { normalizeEmail } from '../email.ts';
@@ -44,7 +45,7 @@ export function createAuth({ database, passwords, accessTokens, refreshTokens, c
           token_secret,
           user_id: user.id,
           user_agent: client.userAgent?.slice(0, userAgentLengthMax) ?? null,
-          ip_address: client.ipAddress,
+          ip_address: storableAddress(client.ipAddress),
           created_at: now,
           last_used_at: now,
           expires_at: secondsAfter(now, config.sessionSeconds),
@@ -112,6 +113,12 @@ export function createAuth({ database, passwords, accessTokens, refreshTokens, c
 export type Auth = ReturnType<typeof createAuth>;
 
 const invalidCredentials = () => new Problem('invalid_credentials', 'There is no account with this name and password.');
+
+/** Behind a proxy it is what a header says, which can be anything. Without the zone of a link-local address, which PostgreSQL does not know. */
+function storableAddress(address: string): string | null {
+  const [bare = ''] = address.split('%');
+  return isIP(bare) ? bare : null;
+}
 
 const endOfTime = new Date('9999-12-31T00:00:00Z');
 

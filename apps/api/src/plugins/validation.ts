@@ -139,7 +139,11 @@ function unstorable(part: InputError['in'], root: unknown): InputError[] {
       if (depth > depthMax) return [{ in: part, pointer: '', message: `is nested deeper than ${depthMax} levels` }];
       for (const [key, child] of Object.entries(value)) {
         if (!isText(key)) return [{ in: part, pointer, message: 'has a name with characters that cannot be stored' }];
-        if (typeof child === 'string' || (typeof child === 'object' && child !== null)) {
+        if (typeof child === 'number') {
+          // 1e999 is valid JSON, and would be kept as null.
+          if (!Number.isFinite(child))
+            return [{ in: part, pointer, message: 'contains a number that cannot be stored' }];
+        } else if (typeof child === 'string' || (typeof child === 'object' && child !== null)) {
           pending.push({
             value: child,
             pointer: `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`,

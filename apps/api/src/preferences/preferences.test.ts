@@ -93,3 +93,10 @@ test('need a token', async () => {
     expectProblem(await api.send(method, url, method === 'GET' ? {} : { body: {} }), 401, 'missing_token');
   }
 });
+
+test('refuse a number that JSON can write and nobody can keep', async () => {
+  const { token } = await api.signUp();
+  const body = '{"settings":{"a":[1e999]}}';
+  const response = await api.send('PATCH', url, { token, body, headers: { 'content-type': 'application/json' } });
+  expect(expectProblem(response, 422, 'validation_failed').errors).toMatchObject([{ pointer: '/settings/a' }]);
+});

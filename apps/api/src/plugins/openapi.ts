@@ -18,6 +18,11 @@ declare module 'fastify' {
   }
 }
 
+/** Swagger UI sets styles in its markup; scripts and everything else are held to our own files. Nothing is upgraded to https: without TLS, as on
+ * a developer's network, the page would stay empty. */
+const docsPolicy =
+  "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
+
 type JsonObject = Record<string, unknown>;
 
 const problemProperties = {
@@ -115,8 +120,14 @@ export async function openApi(app: FastifyInstance, { apiPrefix }: Pick<Config, 
     });
     await docs.register(swaggerUi, {
       routePrefix: '/docs',
-      staticCSP: true,
-      uiConfig: { persistAuthorization: true, displayRequestDuration: true, tryItOutEnabled: true, deepLinking: true },
+      staticCSP: docsPolicy,
+      uiConfig: {
+        layout: 'BaseLayout',
+        persistAuthorization: true,
+        displayRequestDuration: true,
+        tryItOutEnabled: true,
+        deepLinking: true,
+      },
       theme: { title: 'Quoin' },
     });
   });

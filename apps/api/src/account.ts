@@ -34,8 +34,8 @@ export const PasswordProperty = Type.String({
 });
 
 export const AdminProperties = {
-  is_active: Type.Boolean({ description: 'False: may not sign in, and every session is over.' }),
-  is_admin: Type.Boolean({ description: 'May manage all accounts.' }),
+  is_active: Type.Boolean({ description: 'False: may not sign in, and every session is over.', examples: [true] }),
+  is_admin: Type.Boolean({ description: 'May manage all accounts.', examples: [false] }),
 };
 
 export const User = closed(

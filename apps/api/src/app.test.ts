@@ -404,7 +404,11 @@ describe('the OpenAPI document', () => {
         expect(schema.$ref, operation.operationId).toMatch(/^#\/components\/schemas\/\w+$/);
         expect(example, operation.operationId).toBeTypeOf('object');
       }
-      for (const [status, response] of Object.entries(operation.responses).filter(([code]) => Number(code) >= 400)) {
+      for (const [status, { content = {} }] of Object.entries(operation.responses).filter(([code]) => code < '300')) {
+        for (const { examples } of Object.values(content))
+          expect(examples, `${operation.operationId} ${status}`).toBeTypeOf('object');
+      }
+      for (const [status, response] of Object.entries(operation.responses).filter(([code]) => code >= '400')) {
         const examples = response.content?.['application/problem+json']?.examples ?? {};
         expect(Object.keys(examples).length, `${operation.operationId} ${status}`).toBeGreaterThan(0);
         for (const code of Object.keys(examples))

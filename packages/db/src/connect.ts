@@ -1,5 +1,6 @@
+// The embedded database is loaded where it is used: beside a server it would only cost time and memory.
+
 import { createDatabase, type Database } from './database.ts';
-import { embeddedSource, openEmbedded, openPglite } from './pglite.ts';
 import { openServer, type PostgresOptions } from './postgres.ts';
 
 /** Where the embedded database lies when nothing else is said, relative to the directory the process was started in. */
@@ -15,8 +16,12 @@ export const defaultDatabaseUrl = 'pglite://.data/postgres';
  * @throws Error with a message for a person: a URL that is none of these, or a directory that another process has open.
  */
 export async function connect(url: string, options: PostgresOptions = {}): Promise<Database> {
-  if (url === 'memory://') return createDatabase(embeddedSource(await openPglite()));
+  if (url === 'memory://') {
+    const { embeddedSource, openPglite } = await import('./pglite.ts');
+    return createDatabase(embeddedSource(await openPglite()));
+  }
   if (url.startsWith('pglite://') && url.length > 'pglite://'.length) {
+    const { openEmbedded } = await import('./pglite.ts');
     return createDatabase(await openEmbedded(url.slice('pglite://'.length)));
   }
   if (/^postgres(ql)?:\/\//.test(url)) return createDatabase(openServer(url, options));

@@ -79,6 +79,22 @@ describe('a unit of work', () => {
     expect(await rows('select count(*)::int as n from tasks where user_id = $1', [scope.userId])).toEqual([{ n: 100 }]);
   });
 
+  test('that finds no connection free waits a short while, and then says so', async () => {
+    const own = await createTestDatabase();
+    const narrow = testServerUrl ? await connect(own.url, { poolMax: 1 }) : own;
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    try {
+      const holder = narrow.system(() => ended);
+      await expect(narrow.ping()).rejects.toThrow(DatabaseUnavailable);
+      end();
+      await holder;
+      await narrow.ping();
+    } finally {
+      if (narrow !== own) await narrow.close();
+      await own.close();
+    }
+  });
+
   test('takes no scope that is no user', async () => {
     const scope = { userId: "x'; drop table users; --", sessionId: '', isAdmin: true };
     await expect(database.as(scope, async () => 1)).rejects.toThrow('not a UUID');

@@ -6,7 +6,7 @@ import { vector } from '@electric-sql/pglite-pgvector';
 import type { Connection, ConnectionSource } from './connection.ts';
 import { DatabaseUnavailable } from './unavailable.ts';
 
-const waitMsMax = 10_000;
+const waitMsMax = 5_000;
 
 /** A PostgreSQL of our own, with pgvector, in memory (`directory` undefined) or in a directory. */
 export async function openPglite(

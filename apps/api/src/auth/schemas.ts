@@ -58,8 +58,9 @@ const refresh = {
   refresh_token: Type.String({ minLength: 1, maxLength: 500, description: 'The latest one of the session.' }),
   grant_type: Type.Optional(Type.Literal('refresh_token', { description: 'As OAuth 2 clients send it.' })),
 };
+const exampleToken = 'AZng9XwecXs6mlMPXOmhwgAAAAAnM1k3c2Vuc2VsZXNzIGJ1dCBvZiB0aGUgcmlnaHQgbGVuZ3Ro';
 const refreshExample = {
-  examples: [{ refresh_token: 'AZng9XwecXs6mlMPXOmhwgAAAAAnM1k3c2Vuc2VsZXNzIGJ1dCBvZiB0aGUgcmlnaHQgbGVuZ3Ro' }],
+  examples: [{ refresh_token: exampleToken }],
 };
 
 export const RefreshJson = closed(refresh, { title: 'Refresh', ...refreshExample });
@@ -70,8 +71,14 @@ export type Refresh = Static<typeof RefreshJson>;
 
 export const TokenPair = closed(
   {
-    access_token: Type.String({ description: 'A JWT (RFC 9068) for the header `Authorization: Bearer …`.' }),
-    refresh_token: Type.String({ description: 'For `POST /auth/refresh`, once: the answer has the next one.' }),
+    access_token: Type.String({
+      description: 'A JWT (RFC 9068) for the header `Authorization: Bearer …`.',
+      examples: ['eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJpc3MiOiJxdW9pbiJ9.signature'],
+    }),
+    refresh_token: Type.String({
+      description: 'For `POST /auth/refresh`, once: the answer has the next one.',
+      examples: [exampleToken],
+    }),
     token_type: Type.Literal('bearer'),
     expires_in: Type.Integer({ description: 'Seconds until the access token expires.', examples: [900] }),
   },

@@ -156,7 +156,7 @@ function withProblems(schema: FastifySchema, { config = {} }: RouteOptions): Fas
   return {
     ...schema,
     ...(isPublic && { security: [] }),
-    response: { ...withLocation(schema.response as JsonObject), ...Object.fromEntries(answers) },
+    response: { ...withExamples(schema.response as JsonObject), ...Object.fromEntries(answers) },
   };
 }
 
@@ -195,19 +195,31 @@ function headersOf(status: number): JsonObject {
   return {};
 }
 
-/** What was made has an address. */
-function withLocation(response: JsonObject): JsonObject {
-  const created = response['201'] as JsonObject | undefined;
-  if (!created) return response;
-  const location = { type: 'string', description: 'The path of what was made.' };
-  return {
-    ...response,
-    201: {
-      description: 'Made.',
-      headers: { Location: location },
-      content: { 'application/json': { schema: created } },
-    },
-  };
+/** What a route answers when all goes well: with an example, and with its address where something was made. */
+function withExamples(response: JsonObject): JsonObject {
+  const answers = Object.entries(response).map(([status, schema]) => {
+    if ((schema as JsonObject).type === 'null') return [status, schema];
+    const location = { type: 'string', description: 'The path of what was made.' };
+    const answer = {
+      description: status === '201' ? 'Made.' : 'As asked.',
+      ...(status === '201' && { headers: { Location: location } }),
+      content: { 'application/json': { schema, examples: { example: { value: exampleFrom(schema as JsonObject) } } } },
+    };
+    return [status, answer];
+  });
+  return Object.fromEntries(answers);
+}
+
+/** An example of a schema, from those of its properties. */
+function exampleFrom({ examples, properties, items, const: constant, type }: JsonObject): unknown {
+  if (Array.isArray(examples)) return examples[0];
+  if (constant !== undefined) return constant;
+  if (properties)
+    return Object.fromEntries(
+      Object.entries(properties as JsonObject).map(([name, property]) => [name, exampleFrom(property as JsonObject)]),
+    );
+  if (items) return [exampleFrom(items as JsonObject)];
+  throw new Error(`a schema of type ${type} has no example`);
 }
 
 /**

@@ -93,7 +93,9 @@ describe('what is not there', () => {
     const paths = [...new Set(api.app.routes.map(({ url }) => url))].filter((url) => !/^\/docs|\*/.test(url));
     for (const path of paths) {
       const known = api.app.routes.filter(({ url }) => url === path).flatMap(({ method }) => method);
-      for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'].filter((one) => !known.includes(one))) {
+      for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY'].filter(
+        (one) => !known.includes(one),
+      )) {
         const response = await api.send(method, `/${path.replaceAll(':', '')}`, {
           headers: { 'content-type': 'text/plain' },
           body: 'x',

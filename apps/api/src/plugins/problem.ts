@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { DatabaseUnavailable } from '@quoin/db';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { v7 } from 'uuid';
 import { Problem, type ProblemCode, problems } from '../errors.ts';
 import { inputErrors, validationProblem } from './validation.ts';
 
@@ -103,9 +104,9 @@ export function clientError(error: Error & { code?: string }, socket: Socket): v
   }
   const statuses: Record<string, number> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 };
   const status = statuses[error.code ?? ''] ?? 400;
-  const problem = plain('malformed_request', error);
-  const body = JSON.stringify({ ...problemBody(problem, '', ''), status });
+  const id = v7();
+  const body = JSON.stringify({ ...problemBody(plain('malformed_request', error), '', id), status });
   socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nX-Request-Id: ${id}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
 }

@@ -1,8 +1,6 @@
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import { Problem } from '../errors.ts';
 
-const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
-
 /** Every route that is added from now on. */
 export function routeTable(app: FastifyInstance): RouteOptions[] {
   const routes: RouteOptions[] = [];
@@ -18,7 +16,7 @@ export function answerOtherMethods(app: FastifyInstance, routes: readonly RouteO
     const allowed = known.flatMap(({ method }) => method);
     const allow = [...new Set(allowed)].join(', ');
     app.route({
-      method: methods.filter((method) => !allowed.includes(method)),
+      method: app.supportedMethods.filter((method) => !allowed.includes(method)),
       url,
       schema: { hide: true },
       config: { public: true },

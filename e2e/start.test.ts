@@ -198,6 +198,13 @@ describe('npm run db', () => {
       code: 1,
       stderr: expect.stringContaining('not in production'),
     });
+    for (const command of ['seed', 'docs']) {
+      expect(await db([command])).toMatchObject({
+        code: 1,
+        stderr: '2 migrations are pending: run npm run db -- upgrade first\n',
+      });
+    }
+    await db(['upgrade']);
     const seeded = await db(['seed', '--users', '1200']);
     expect(seeded.stdout).toContain('1201 new accounts: admin@example.com, user1@example.com to user1200@example.com');
     expect(seeded.stderr).toBe('500 of 1200 users\n1000 of 1200 users\n1200 of 1200 users\n');

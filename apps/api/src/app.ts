@@ -28,6 +28,15 @@ import { userRoutes } from './users/routes.ts';
 import { createUsers } from './users/service.ts';
 
 const bodyBytesMax = 1024 * 1024;
+/** What a page of another origin may read besides the usual. */
+const exposedHeaders = [
+  'location',
+  'retry-after',
+  'x-request-id',
+  'ratelimit-limit',
+  'ratelimit-remaining',
+  'ratelimit-reset',
+];
 const requestIdPattern = /^[A-Za-z0-9._-]{1,128}$/;
 
 /**
@@ -64,13 +73,11 @@ export async function buildApp(
     routerOptions: { maxParamLength: 2000 },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
-  app.addHook('onRequest', async ({ id, url, routeOptions }, reply) => {
+  app.addHook('onRequest', async ({ id, url }, reply) => {
     reply.header('x-request-id', id);
     if (url.startsWith(config.apiPrefix) && /^\/(auth|users)(\/|\?|$)/.test(url.slice(config.apiPrefix.length))) {
       reply.header('cache-control', 'no-store');
     }
-    if (isDraining && !routeOptions.config.whileDraining)
-      throw new Problem('shutting_down', 'This server takes no new requests.');
   });
   app.addHook('onResponse', async (request, reply) => {
     const { method, routeOptions, user } = request;
@@ -85,18 +92,15 @@ export async function buildApp(
   problemResponses(app);
   requestValidation(app);
   await app.register(helmet);
+  app.addHook('onRequest', async ({ routeOptions }) => {
+    if (!isDraining || routeOptions.config.whileDraining) return;
+    throw new Problem('shutting_down', 'This server takes no new requests.');
+  });
   if (config.corsOrigins.length > 0) {
     await app.register(cors, {
       origin: config.corsOrigins.includes('*') ? '*' : config.corsOrigins,
       methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-      exposedHeaders: [
-        'location',
-        'retry-after',
-        'x-request-id',
-        'ratelimit-limit',
-        'ratelimit-remaining',
-        'ratelimit-reset',
-      ],
+      exposedHeaders,
       maxAge: 600,
       strictPreflight: false,
     });
@@ -136,6 +140,7 @@ export async function buildApp(
     },
     /** Every route, but for those that answer 405. */
     routes: own,
+    /** For the process itself, which makes the first admin. */
     services: { users },
   });
 }

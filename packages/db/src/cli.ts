@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { connect, defaultDatabaseUrl } from './connect.ts';
 import type { Database } from './database.ts';
+import { check, revision } from './drift.ts';
 import * as migrations from './migrate.ts';
 import { schemaDocs } from './schema-docs.ts';
 import { seed, seedEmail, seedPassword } from './seed.ts';
@@ -98,7 +99,7 @@ const commands: Record<string, (database: Database, values: Values) => Promise<n
     return 0;
   },
   check: async (database) => {
-    const differences = await migrations.check(database);
+    const differences = await check(database);
     print(differences.length > 0 ? `${differences.join('\n')}\n` : 'database, migrations and entities agree\n');
     return differences.length > 0 ? 1 : 0;
   },
@@ -107,7 +108,7 @@ const commands: Record<string, (database: Database, values: Values) => Promise<n
       throw new Error('seed makes accounts whose password everybody knows: not in production');
     const count = Number(users);
     if (!Number.isSafeInteger(count) || count < 0) throw new UsageError('--users takes a whole number');
-    await migrations.upgrade(database);
+    await refusePending(database);
     const created = await seed(database, count, (done) => process.stderr.write(`${done} of ${count} users\n`));
     print(
       `${created} new accounts: admin@example.com, ${seedEmail(1)} to ${seedEmail(count)}; password: ${seedPassword}\n`,
@@ -115,7 +116,7 @@ const commands: Record<string, (database: Database, values: Values) => Promise<n
     return 0;
   },
   docs: async (database, values) => {
-    await migrations.upgrade(database);
+    await refusePending(database);
     const text = await schemaDocs(database);
     const isFresh = existsSync(docsFile) && (await readFile(docsFile, 'utf8')) === text;
     if (values.check) {
@@ -130,7 +131,7 @@ const commands: Record<string, (database: Database, values: Values) => Promise<n
 
 async function writeRevision(message: string | undefined): Promise<number> {
   if (message === undefined) throw new UsageError('revision needs a message: -m "Add a due date to tasks"');
-  const written = await migrations.revision(message);
+  const written = await revision(message);
   if (!written) {
     print('nothing to write: the entities and the last migration agree\n');
     return 0;
@@ -141,18 +142,22 @@ async function writeRevision(message: string | undefined): Promise<number> {
   return 0;
 }
 
+async function refusePending(database: Database): Promise<void> {
+  const pending = await migrations.pending(database);
+  if (pending.length > 0) throw new Error(`${pending.length} migrations are pending: run npm run db -- upgrade first`);
+}
+
 function print(text: string): void {
   process.stdout.write(text);
 }
 
-/** What to tell a person who made a mistake; an error that is none of these is a bug and keeps its stack. */
-function explain(error: unknown): string {
-  const { message, cause } = error as Error;
-  if (error instanceof UsageError) return `${message}\n\n${usage}`;
-  if (error instanceof DatabaseUnavailable && cause instanceof Error) {
-    return `${message}: ${cause.message || (cause as Error & { code?: string }).code}\n`;
-  }
-  return `${message}\n`;
+/** What to tell a person; an error that is no mistake of theirs is a bug and keeps its stack. */
+function explain(error: Error): string {
+  if (error instanceof UsageError) return `${error.message}\n\n${usage}`;
+  if (error instanceof DatabaseUnavailable && error.cause instanceof Error)
+    return `${error.message}: ${error.cause.message}\n`;
+  const isForPeople = error instanceof migrations.MigrationError || error.constructor === Error;
+  return isForPeople ? `${error.message}\n` : `${error.stack}\n`;
 }
 
 if (existsSync('.env')) process.loadEnvFile('.env');

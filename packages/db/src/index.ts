@@ -1,6 +1,7 @@
 export { connect, defaultDatabaseUrl } from './connect.ts';
 export type { Connection } from './connection.ts';
 export type { Database, Repositories } from './database.ts';
+export * as drift from './drift.ts';
 export * as migrations from './migrate.ts';
 export type { PageRequest } from './repositories/page.ts';
 export type { TaskChanges, TaskFilter } from './repositories/tasks.ts';

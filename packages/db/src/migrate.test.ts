@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readCatalog } from './catalog.ts';
 import { connect } from './connect.ts';
+import { check, revision } from './drift.ts';
 import * as migrations from './migrate.ts';
 import { schemaDocs } from './schema-docs.ts';
 import { createTestDatabase, type TestDatabase, testServerUrl } from './testing.ts';
@@ -42,7 +43,7 @@ test('go up, down to base, and up again, on an empty database', async () => {
   expect(await migrations.current(database)).toBeUndefined();
   expect(await migrations.upgrade(database)).toEqual(all);
   expect(await database.inspect(readCatalog)).toEqual(migrated);
-  expect(await migrations.check(database)).toEqual([]);
+  expect(await check(database)).toEqual([]);
 });
 
 test('go down and up on a filled database', async () => {
@@ -52,7 +53,7 @@ test('go down and up on a filled database', async () => {
   await database.as(scope, ({ tasks }) => tasks.create({ user_id: user.id, title: 'x' }));
   await migrations.downgrade(database, { to: 'base' });
   await migrations.upgrade(database);
-  expect(await migrations.check(database)).toEqual([]);
+  expect(await check(database)).toEqual([]);
   expect(await database.system(({ users }) => users.list({ limit: 1 }))).toEqual([]);
 });
 
@@ -91,12 +92,12 @@ test('of a newer version are not run over, and cannot be taken back', async () =
   );
   await expect(migrations.downgrade(database)).rejects.toThrow('20990101000000_newer has no file here');
   expect(await migrations.pending(database)).toEqual([]);
-  expect(await migrations.check(database)).toEqual(['20990101000000_newer: applied, but there is no such file']);
+  expect(await check(database)).toEqual(['20990101000000_newer: applied, but there is no such file']);
 });
 
 describe('check', () => {
   test('names what is pending', async () => {
-    expect(await migrations.check(database)).toEqual((await names()).map((name) => `${name}: not applied`));
+    expect(await check(database)).toEqual((await names()).map((name) => `${name}: not applied`));
   });
 
   test('notices a file that was edited after it was applied', async () => {
@@ -104,9 +105,7 @@ describe('check', () => {
     const [name = ''] = await names();
     const file = join(directory, `${name}.ts`);
     await writeFile(file, `${await readFile(file, 'utf8')}// edited\n`);
-    expect(await migrations.check(database, { directory })).toEqual([
-      `${name}: the file was changed after it was applied`,
-    ]);
+    expect(await check(database, { directory })).toEqual([`${name}: the file was changed after it was applied`]);
   });
 
   const drifts: [what: string, drift: string, line: string][] = [
@@ -178,26 +177,26 @@ describe('check', () => {
   test('notices every way in which a database can differ', async () => {
     await migrations.upgrade(database);
     for (const [, drift] of drifts) await execute(drift);
-    const found = (await migrations.check(database)).join('\n');
+    const found = (await check(database)).join('\n');
     for (const [what, , line] of drifts) expect(found, what).toContain(line);
   });
 });
 
 describe('revision', () => {
   test('finds nothing to do where entities and migrations agree', async () => {
-    expect(await migrations.revision('Nothing', { directory })).toBeUndefined();
+    expect(await revision('Nothing', { directory })).toBeUndefined();
   });
 
   test('writes a migration, up and down, from the difference, after which there is none', async () => {
     // Without the last migration, everything in it is a difference.
     const [first = '', second = ''] = await names();
     await rm(join(directory, `${second}.ts`));
-    const written = await migrations.revision('All the tables: again!', { directory });
+    const written = await revision('All the tables: again!', { directory });
     expect(written?.name).toMatch(/^\d{14}_all_the_tables_again$/);
     expect(written?.renames).toEqual([]);
     const text = await readFile(written?.path ?? '', 'utf8');
     expect(text).toContain('Does the old code keep working');
-    expect(await migrations.revision('Once more', { directory })).toBeUndefined();
+    expect(await revision('Once more', { directory })).toBeUndefined();
     expect(await migrations.upgrade(database, { directory })).toEqual([first, written?.name]);
     expect(await tables()).toEqual(['schema_migrations', 'tasks', 'user_preferences', 'user_sessions', 'users']);
     await migrations.downgrade(database, { directory });
@@ -220,29 +219,29 @@ describe('revision', () => {
     });
     const { entities } = await import('./entities.ts');
     const own = { directory, entities: [...entities, thing] };
-    const written = await migrations.revision('Things', own);
+    const written = await revision('Things', own);
     const text = await readFile(written?.path ?? '', 'utf8');
     expect(text).toContain('"embedding" vector(768) null');
     expect(text).toContain('using hnsw ("embedding" vector_cosine_ops) with (m = 24)');
-    expect(await migrations.revision('Things again', own)).toBeUndefined();
+    expect(await revision('Things again', own)).toBeUndefined();
     await migrations.upgrade(database, own);
-    expect(await migrations.check(database, own)).toEqual([]);
+    expect(await check(database, own)).toEqual([]);
     await execute(
       'drop index idx_things_embedding; create index idx_things_embedding on things using hnsw (embedding vector_l2_ops)',
     );
-    expect((await migrations.check(database, own)).join('\n')).toContain('vector_l2_ops');
+    expect((await check(database, own)).join('\n')).toContain('vector_l2_ops');
   });
 
   test('says aloud when it renames', async () => {
     const second = (await names()).at(-1) ?? '';
     const file = join(directory, `${second}.ts`);
     await writeFile(file, (await readFile(file, 'utf8')).replaceAll('"is_completed"', '"is_done"'));
-    const written = await migrations.revision('Rename', { directory });
+    const written = await revision('Rename', { directory });
     expect(written?.renames.join()).toMatch(/rename column "is_done" to "is_completed"/);
   });
 
   test('needs a message', async () => {
-    await expect(migrations.revision('…', { directory })).rejects.toThrow('needs at least one letter');
+    await expect(revision('…', { directory })).rejects.toThrow('needs at least one letter');
   });
 });
 

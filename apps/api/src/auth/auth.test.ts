@@ -177,8 +177,6 @@ describe('login', () => {
   });
 
   test.each([
-    ['neither email nor username', { body: { password } }],
-    ['both', { body: { email: 'a@example.com', username: 'a', password } }],
     ['an empty name', { body: { email: '', password } }],
     ['an empty password', { body: { email: 'a@example.com', password: '' } }],
     ['a password of 257 characters', { body: { email: 'a@example.com', password: 'x'.repeat(257) } }],
@@ -188,6 +186,14 @@ describe('login', () => {
   ])('refuses %s', async (_, options) => {
     const problem = expectProblem(await api.send('POST', '/auth/login', options), 422, 'validation_failed');
     expect(problem).toMatchObject({ error: 'invalid_request' });
+  });
+
+  test.each([
+    ['neither email nor username', { password }],
+    ['both', { email: 'a@example.com', username: 'a', password }],
+  ])('refuses %s, and says what it takes', async (_, body) => {
+    const problem = expectProblem(await api.send('POST', '/auth/login', { body }), 422, 'validation_failed');
+    expect(problem.errors).toEqual([{ in: 'body', pointer: '', message: 'needs exactly one of email, username' }]);
   });
 
   test('refuses another grant by its OAuth 2 name', async () => {

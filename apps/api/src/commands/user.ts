@@ -130,6 +130,7 @@ async function readPassword(): Promise<string> {
 async function askUnseen(question: string): Promise<string> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+  terminal.once('SIGINT', () => process.exit(130));
   process.stdout.write(question);
   try {
     return await terminal.question('');

@@ -80,6 +80,7 @@ function toInputErrors(errors: ErrorObject[], part: InputError['in']): InputErro
 function compilerOf(options: Options) {
   const ajv = new Ajv({
     allErrors: true,
+    verbose: true,
     useDefaults: true,
     removeAdditional: false,
     allowUnionTypes: true,
@@ -92,41 +93,41 @@ function compilerOf(options: Options) {
 
 function pointerOf({ instancePath, params }: ErrorObject): string {
   const name = params.missingProperty ?? params.additionalProperty;
-  return typeof name === 'string'
-    ? `${instancePath}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
-    : instancePath;
+  return typeof name === 'string' ? pointerTo(instancePath, name) : instancePath;
 }
 
-function messageOf({ keyword, params, message = 'is not valid', parentSchema, schema }: ErrorObject): string {
+/** A JSON pointer to a member of what another one points to (RFC 6901, 3). */
+const pointerTo = (pointer: string, name: string) => `${pointer}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+
+const formatMessages: Record<string, string> = {
+  email: 'must be an email address',
+  uuid: 'must be a UUID',
+  bcp47: 'must be a BCP 47 language tag',
+  timezone: 'must be an IANA time zone',
+};
+
+function messageOf({ keyword, params, message = 'is not valid', schema }: ErrorObject): string {
   switch (keyword) {
     case 'additionalProperties':
       return 'is not known here';
     case 'required':
       return 'is required';
     case 'format':
-      return (
-        {
-          email: 'must be an email address',
-          uuid: 'must be a UUID',
-          bcp47: 'must be a BCP 47 language tag',
-          timezone: 'must be an IANA time zone',
-        }[params.format as string] ?? message
-      );
+      return formatMessages[params.format] ?? message;
     case 'pattern':
       return params.pattern === '\\S' ? 'must not be blank' : message;
     case 'oneOf':
+      return `needs exactly one of ${(schema as { required?: string[] }[]).flatMap(({ required = [] }) => required).join(', ')}`;
     case 'anyOf':
-      return (parentSchema ?? schema) === undefined
-        ? 'must be one of the forms described'
-        : 'must be exactly one of the forms described';
+      return 'is none of what is allowed here';
     default:
       return message;
   }
 }
 
 /**
- * What PostgreSQL or we could not keep as it is: NUL characters, halves of surrogate pairs, and nesting beyond `depthMax`, at which
- * writing it out again would run out of stack. Walks without recursion, for the same reason.
+ * What PostgreSQL or we could not keep as it is: NUL characters, halves of surrogate pairs, numbers beyond a double's range, and nesting
+ * beyond `depthMax`, at which writing it out again would run out of stack. Walks without recursion, for the same reason.
  */
 function unstorable(part: InputError['in'], root: unknown): InputError[] {
   const isText = (text: string) => !text.includes('\0') && text.isWellFormed();
@@ -139,16 +140,12 @@ function unstorable(part: InputError['in'], root: unknown): InputError[] {
       if (depth > depthMax) return [{ in: part, pointer: '', message: `is nested deeper than ${depthMax} levels` }];
       for (const [key, child] of Object.entries(value)) {
         if (!isText(key)) return [{ in: part, pointer, message: 'has a name with characters that cannot be stored' }];
-        if (typeof child === 'number') {
-          // 1e999 is valid JSON, and would be kept as null.
-          if (!Number.isFinite(child))
-            return [{ in: part, pointer, message: 'contains a number that cannot be stored' }];
-        } else if (typeof child === 'string' || (typeof child === 'object' && child !== null)) {
-          pending.push({
-            value: child,
-            pointer: `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`,
-            depth: depth + 1,
-          });
+        // 1e999 is valid JSON, and would be kept as null.
+        if (typeof child === 'number' && !Number.isFinite(child)) {
+          return [{ in: part, pointer: pointerTo(pointer, key), message: 'is too large a number' }];
+        }
+        if (typeof child === 'string' || typeof child === 'object') {
+          pending.push({ value: child, pointer: pointerTo(pointer, key), depth: depth + 1 });
         }
       }
     }

@@ -98,5 +98,5 @@ test('refuse a number that JSON can write and nobody can keep', async () => {
   const { token } = await api.signUp();
   const body = '{"settings":{"a":[1e999]}}';
   const response = await api.send('PATCH', url, { token, body, headers: { 'content-type': 'application/json' } });
-  expect(expectProblem(response, 422, 'validation_failed').errors).toMatchObject([{ pointer: '/settings/a' }]);
+  expect(expectProblem(response, 422, 'validation_failed').errors).toMatchObject([{ pointer: '/settings/a/0' }]);
 });

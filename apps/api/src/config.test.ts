@@ -81,6 +81,17 @@ test('lists all mistakes together', () => {
   expect(message).not.toContain('short');
 });
 
+test('takes a first admin whole, with an address that is one', () => {
+  expect(parse({ FIRST_ADMIN_EMAIL: 'a@example.com', FIRST_ADMIN_PASSWORD: 'x' }).firstAdmin).toEqual({
+    email: 'a@example.com',
+    password: 'x',
+  });
+  expect(problemsOf({ SECRET_KEY: secret, FIRST_ADMIN_PASSWORD: 'x' })).toContain('needed together');
+  expect(problemsOf({ SECRET_KEY: secret, FIRST_ADMIN_EMAIL: 'admin', FIRST_ADMIN_PASSWORD: 'x' })).toContain(
+    'FIRST_ADMIN_EMAIL must be',
+  );
+});
+
 test('takes no weak secret anywhere, and none at all in production', () => {
   expect(problemsOf({ NODE_ENV: 'production' })).toContain('SECRET_KEY is required');
   expect(problemsOf({ NODE_ENV: 'production', SECRET_KEY: '' })).toContain('SECRET_KEY is required');

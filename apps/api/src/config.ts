@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { defaultDatabaseUrl } from '@quoin/db';
+import { isEmail } from './email.ts';
 
 // The only place that reads the environment. .env.example lists the same variables, and scripts/docs.ts compares the two.
 
@@ -159,7 +160,8 @@ function trustProxy(text: string | undefined, problems: string[]): boolean | num
 
 function firstAdmin(email: string | undefined, password: string | undefined, problems: string[]) {
   if (!email && !password) return undefined;
-  if (email && password) return { email, password };
-  problems.push('FIRST_ADMIN_EMAIL and FIRST_ADMIN_PASSWORD are needed together');
+  if (!email || !password) problems.push('FIRST_ADMIN_EMAIL and FIRST_ADMIN_PASSWORD are needed together');
+  else if (!isEmail(email)) problems.push(`FIRST_ADMIN_EMAIL must be an email address, not ${JSON.stringify(email)}`);
+  else return { email, password };
   return undefined;
 }

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { DatabaseUnavailable, migrations } from '@quoin/db';
+import { type Database, DatabaseUnavailable, migrations } from '@quoin/db';
 import { buildApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { Problem } from './errors.ts';
@@ -13,12 +13,11 @@ async function main(): Promise<void> {
   const config = readConfig();
   const database = await openDatabase(config);
   const app = await buildApp(config, database);
-  app.addHook('onClose', () => database.close());
 
   await makeFirstAdmin(config, app);
   const url = await app.listen({ host: config.host, port: config.port });
   process.stdout.write(await welcome(config, database, url));
-  stopOnSignal(app);
+  stopOnSignal(app, database);
 }
 
 type App = Awaited<ReturnType<typeof buildApp>>;
@@ -30,11 +29,7 @@ async function makeFirstAdmin({ firstAdmin }: Config, { services, log }: App): P
   if (isNew) log.info({ email: firstAdmin.email }, 'the first admin was made');
 }
 
-async function welcome(
-  { databaseUrl, firstAdmin }: Config,
-  database: Parameters<typeof migrations.pending>[0],
-  url: string,
-): Promise<string> {
+async function welcome({ databaseUrl, firstAdmin }: Config, database: Database, url: string): Promise<string> {
   const lines = [`Quoin answers at ${url} · documentation: ${url}/docs`];
   if (database.isEmbedded) {
     const where =
@@ -57,19 +52,23 @@ async function welcome(
   return `${lines.join('\n')}\n`;
 }
 
-function stopOnSignal(app: App): void {
+function stopOnSignal(app: App, database: Database): void {
   const stop = (signal: NodeJS.Signals) => {
     process.once(signal, () => process.exit(1)); // asked twice: at once
     app.log.info({ signal }, 'stopping');
     app.drain();
     setTimeout(() => process.exit(1), drainMs).unref();
-    app.close().then(
-      () => process.exit(0),
-      (error) => {
-        app.log.error({ err: error }, 'could not stop cleanly');
-        process.exit(1);
-      },
-    );
+    // The database last: closing the app still writes what it has noted.
+    app
+      .close()
+      .then(() => database.close())
+      .then(
+        () => process.exit(0),
+        (error) => {
+          app.log.error({ err: error }, 'could not stop cleanly');
+          process.exit(1);
+        },
+      );
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
 }

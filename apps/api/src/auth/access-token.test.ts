@@ -153,3 +153,19 @@ test('the last use of a session is noted, once a minute, and the note fails no r
   await expect.poll(lastUse, { timeout: 5000 }).toBe(before);
   expect(signedIn).toBe(before - 61_000);
 });
+
+test('a last use that was noted is written when the app closes', async () => {
+  const own = await startTestApp();
+  try {
+    const { token } = await own.signUp();
+    own.clock.advance(120);
+    await own.send('GET', '/users/me', { token });
+    await own.app.close();
+    const { rows } = await own.database.inspect((connection) =>
+      connection.query('select last_used_at from user_sessions'),
+    );
+    expect(rows).toEqual([{ last_used_at: own.clock.now() }]);
+  } finally {
+    await own.close();
+  }
+});

@@ -21,8 +21,13 @@ export function createUsers({ database, passwords, pages, clock }: Dependencies)
     ensureAdmin: async ({ email, password }: Pick<NewUser, 'email' | 'password'>): Promise<boolean> => {
       const existing = await database.system(({ users }) => users.findByEmail(normalizeEmail(email)));
       if (existing) return false;
-      await create({ email, password, is_admin: true });
-      return true;
+      try {
+        await create({ email, password, is_admin: true });
+        return true;
+      } catch (error) {
+        if (error instanceof Problem && error.code === 'email_taken') return false; // another process was quicker
+        throw error;
+      }
     },
 
     /** A new email or password counts only together with the current password. */

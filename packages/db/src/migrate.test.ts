@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -243,6 +244,25 @@ describe('revision', () => {
   test('needs a message', async () => {
     await expect(revision('…', { directory })).rejects.toThrow('needs at least one letter');
   });
+});
+
+test.runIf(testServerUrl)('say what an administrator has to run, where the role may not do it', async () => {
+  const role = `quoin_limited_${randomUUID().slice(0, 8)}`;
+  await execute(`create role ${role} login password 'x'; grant all on schema public to ${role}`);
+  const url = new URL(database.url);
+  [url.username, url.password] = [role, 'x'];
+  const limited = await connect(url.href);
+  try {
+    await expect(migrations.upgrade(limited)).rejects.toThrow(
+      new RegExp(
+        `the role ${role} may not become quoin_app\nAs an administrator of the server run: grant quoin_app to ${role}`,
+      ),
+    );
+  } finally {
+    await limited.maintain((connection) => connection.execute('drop table if exists schema_migrations'));
+    await limited.close();
+    await execute(`revoke all on schema public from ${role}; drop role ${role}`);
+  }
 });
 
 test('docs/schema.md is what the live schema says', async () => {

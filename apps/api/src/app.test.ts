@@ -79,11 +79,10 @@ describe('what is not there', () => {
         '//api/v2/users',
         '//API/V1/health',
       ]) {
-        expectProblem(
-          await api.send(method, path, { headers: { 'content-type': 'text/plain' }, body: 'x' }),
-          404,
-          'not_found',
-        );
+        for (const type of ['text/plain', 'application/json', 'nonsense']) {
+          const response = await api.send(method, path, { headers: { 'content-type': type }, body: '{"half' });
+          expectProblem(response, 404, 'not_found');
+        }
       }
     }
     expect((await api.send('HEAD', '/nothing')).statusCode).toBe(404);
@@ -163,6 +162,18 @@ describe('a body', () => {
   test('of any JSON type with parameters is taken', async () => {
     const body = JSON.stringify({ email: uniqueEmail(), password });
     expect((await post(body, { 'content-type': 'application/json; charset=utf-8' })).statusCode).toBe(201);
+  });
+
+  test('that is empty is none where none is asked for, whatever type it is said to be', async () => {
+    for (const type of ['application/json', 'application/x-www-form-urlencoded', 'text/plain']) {
+      const { access_token: token } = await api.login(user.email);
+      const task = await api.send('POST', '/users/me/tasks', { token, body: { title: 'x' } });
+      const headers = { 'content-type': type };
+      expect(
+        (await api.send('DELETE', `/users/me/tasks/${task.json().id}`, { token, headers, body: '' })).statusCode,
+      ).toBe(204);
+      expect((await api.send('POST', '/auth/logout', { token, headers, body: '' })).statusCode).toBe(204);
+    }
   });
 
   test('of more than a mebibyte is 413, with and without its length', async () => {

@@ -30,13 +30,14 @@ export function problemResponses(app: FastifyInstance) {
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const problem = toProblem(error);
     if (problem.status >= 500) request.log.error({ err: problem.cause ?? problem }, problem.code);
-    return sendProblem(problem, request, reply);
+    // Where nothing is, no fault of the body matters.
+    return sendProblem(request.is404 && problem.status < 500 ? nothingHere() : problem, request, reply);
   });
 
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(new Problem('not_found', 'There is nothing at this path.'), request, reply),
-  );
+  app.setNotFoundHandler((request, reply) => sendProblem(nothingHere(), request, reply));
 }
+
+const nothingHere = () => new Problem('not_found', 'There is nothing at this path.');
 
 /** The answer to a URL that cannot be decoded: no route is chosen yet, so that no hook has run, nor helmet's. */
 export function frameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply) {

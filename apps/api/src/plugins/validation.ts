@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { TSchema } from '@fastify/type-provider-typebox';
 import { Ajv, type ErrorObject, type Options } from 'ajv';
-import type { FastifyError, FastifyInstance } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify';
 import { isEmail } from '../email.ts';
 import { type InputError, Problem } from '../errors.ts';
 
@@ -27,11 +27,18 @@ export function requestValidation(app: FastifyInstance) {
   app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'body' ? bodies : texts).compile(schema as object));
 
   const parseJson = app.getDefaultJsonParser('error', 'error');
+  // Many clients name a content type with every request; where no body is asked for, none is no fault.
+  const isIgnored = ({ routeOptions }: FastifyRequest, bytes: Buffer) =>
+    bytes.length === 0 && !routeOptions.schema?.body;
   app.removeContentTypeParser(['application/json', 'text/plain']);
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes: Buffer, done) => {
+    if (isIgnored(request, bytes)) return done(null);
     if (!isUtf8(bytes)) return done(new Problem('malformed_json', 'The body is not valid JSON in UTF-8.'));
     return parseJson(request, bytes.toString(), done);
   });
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, bytes: Buffer, done) =>
+    done(isIgnored(request, bytes) ? null : new Problem('unsupported_media_type', 'Send application/json.')),
+  );
 
   app.addHook('preValidation', async ({ body, query }) => {
     const errors = [...unstorable('body', body), ...unstorable('query', query)];

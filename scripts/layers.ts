@@ -4,7 +4,7 @@ import { posix } from 'node:path';
 // Who may import whom. Exits with 1 and a line for every import that goes where it should not.
 
 const api = 'apps/api/src/';
-const features = ['auth', 'users', 'preferences', 'tasks', 'health'];
+const features = ['auth', 'sessions', 'users', 'preferences', 'tasks', 'health'];
 
 interface Import {
   from: string;

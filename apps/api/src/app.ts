@@ -12,6 +12,7 @@ import { createAuth } from './auth/service.ts';
 import type { Config } from './config.ts';
 import { Problem } from './errors.ts';
 import { healthRoutes } from './health/routes.ts';
+import { runJobs } from './jobs.ts';
 import { createPages } from './page.ts';
 import { authentication } from './plugins/authentication.ts';
 import { openApi } from './plugins/openapi.ts';
@@ -22,6 +23,8 @@ import { requestValidation } from './plugins/validation.ts';
 import { preferenceRoutes } from './preferences/routes.ts';
 import { createPreferences } from './preferences/service.ts';
 import type { App } from './schema.ts';
+import { sessionRoutes } from './sessions/routes.ts';
+import { createSessions } from './sessions/service.ts';
 import { taskRoutes } from './tasks/routes.ts';
 import { createTasks } from './tasks/service.ts';
 import { userRoutes } from './users/routes.ts';
@@ -114,6 +117,7 @@ export async function buildApp(
   const refreshTokens = createRefreshTokens(config.secretKey);
   const users = createUsers({ database, passwords, pages, clock });
   const auth = createAuth({ database, passwords, accessTokens, refreshTokens, config, clock });
+  const sessions = createSessions({ database, config, clock });
   const preferences = createPreferences({ database });
   const tasks = createTasks({ database, pages });
 
@@ -124,12 +128,14 @@ export async function buildApp(
     async (api: App) => {
       healthRoutes(api, health, { suffix: 'UnderPrefix' });
       await authRoutes(api, { auth, users });
+      sessionRoutes(api, { sessions });
       userRoutes(api, { users });
       preferenceRoutes(api, { preferences });
       taskRoutes(api, { tasks });
     },
     { prefix: config.apiPrefix },
   );
+  runJobs(app, [{ name: 'delete expired sessions', everyMs: 10 * 60_000, run: sessions.deleteExpired }]);
   const own = [...routes];
   answerOtherMethods(app, own);
 
@@ -140,8 +146,8 @@ export async function buildApp(
     },
     /** Every route, but for those that answer 405. */
     routes: own,
-    /** For the process itself, which makes the first admin. */
-    services: { users },
+    /** For the process itself, which makes the first admin, and for tests of what is done beside requests. */
+    services: { users, sessions },
   });
 }
 

@@ -59,13 +59,14 @@ test('go down and up on a filled database', async () => {
 });
 
 test('go one step down by default, and to a name, whole or in part', async () => {
-  const [first = '', second = ''] = await names();
+  const [first = '', ...others] = await names();
+  const last = others.at(-1) ?? '';
   expect(await migrations.upgrade(database, { to: first.slice(0, 14) })).toEqual([first]);
-  expect(await migrations.pending(database)).toEqual([second]);
-  expect(await migrations.upgrade(database)).toEqual([second]);
-  expect(await migrations.downgrade(database)).toEqual([second]);
-  expect(await migrations.upgrade(database, { to: second })).toEqual([second]);
-  expect(await migrations.downgrade(database, { to: first })).toEqual([second]);
+  expect(await migrations.pending(database)).toEqual(others);
+  expect(await migrations.upgrade(database)).toEqual(others);
+  expect(await migrations.downgrade(database)).toEqual([last]);
+  expect(await migrations.upgrade(database, { to: last })).toEqual([last]);
+  expect(await migrations.downgrade(database, { to: first })).toEqual([...others].reverse());
   await expect(migrations.upgrade(database, { to: 'nothing' })).rejects.toThrow('there is no migration nothing');
 });
 
@@ -189,9 +190,9 @@ describe('revision', () => {
   });
 
   test('writes a migration, up and down, from the difference, after which there is none', async () => {
-    // Without the last migration, everything in it is a difference.
-    const [first = '', second = ''] = await names();
-    await rm(join(directory, `${second}.ts`));
+    // Without all but the first migration, everything in them is a difference.
+    const [first = '', ...others] = await names();
+    for (const name of others) await rm(join(directory, `${name}.ts`));
     const written = await revision('All the tables: again!', { directory });
     expect(written?.name).toMatch(/^\d{14}_all_the_tables_again$/);
     expect(written?.renames).toEqual([]);
@@ -234,8 +235,8 @@ describe('revision', () => {
   });
 
   test('says aloud when it renames', async () => {
-    const second = (await names()).at(-1) ?? '';
-    const file = join(directory, `${second}.ts`);
+    const tasksMadeBy = (await names())[1] ?? '';
+    const file = join(directory, `${tasksMadeBy}.ts`);
     await writeFile(file, (await readFile(file, 'utf8')).replaceAll('"is_completed"', '"is_done"'));
     const written = await revision('Rename', { directory });
     expect(written?.renames.join()).toMatch(/rename column "is_done" to "is_completed"/);

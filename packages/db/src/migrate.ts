@@ -29,7 +29,7 @@ export class MigrationError extends Error {
 }
 
 /** The migrations of this package. */
-export const ownDirectory = fileURLToPath(new URL('./migrations/', import.meta.url));
+export const ownDirectory = fileURLToPath(new URL('./migrations', import.meta.url));
 const lockKey = 3_141_592_653;
 const lockWait = '120s';
 

@@ -36,5 +36,7 @@ export const UserSessionSchema = defineEntity({
     revoked_at: momentOrNull().comment('When the session was ended; null while it lives.'),
     revoked_reason: p.string().length(50).nullable().comment('Why it was ended: logout, theft, password_changed, …'),
   },
+  // What the clean-up goes by.
+  indexes: [{ name: 'idx_user_sessions_expires_at', properties: ['expires_at'] }],
   policies: [ownerPolicy('user_sessions', 'user_id')],
 });

@@ -14,7 +14,14 @@ export interface Alive {
   idleSince: Date;
 }
 
-export type RevokedReason = 'logout' | 'logout_all' | 'theft' | 'password_changed' | 'deactivated';
+export type RevokedReason =
+  | 'logout'
+  | 'logout_all'
+  | 'ended_by_user'
+  | 'ended_by_admin'
+  | 'theft'
+  | 'password_changed'
+  | 'deactivated';
 
 /** Sessions: one per sign-in. */
 export const userSessions = (db: Kysely<Tables>) => {
@@ -81,8 +88,44 @@ export const userSessions = (db: Kysely<Tables>) => {
         .returning('generation')
         .executeTakeFirst(),
 
-    /** Ends the session, if it is not over. */
-    revoke: (id: string, reason: RevokedReason, now: Date) => revoke(reason, now).where('id', '=', id).execute(),
+    /** A user's sessions that are alive, the newest first. */
+    listAlive: (userId: string, { now, idleSince }: Alive) =>
+      db
+        .selectFrom('user_sessions')
+        .select(['id', 'user_agent', 'ip_address', 'created_at', 'last_used_at', 'expires_at'])
+        .where('user_id', '=', userId)
+        .where('revoked_at', 'is', null)
+        .where('expires_at', '>', now)
+        .where('last_used_at', '>', idleSince)
+        .orderBy('id', 'desc')
+        .execute(),
+
+    /** Ends the session. Resolves to whether there was one that had not been ended before. */
+    revoke: async (id: string, reason: RevokedReason, now: Date) => {
+      const { numUpdatedRows } = await revoke(reason, now).where('id', '=', id).executeTakeFirstOrThrow();
+      return numUpdatedRows > 0n;
+    },
+
+    /**
+     * Deletes at most `limit` sessions that expired before `before`, and resolves to how many. Any number of processes can do this at
+     * once: each passes over the rows that another one has taken.
+     */
+    deleteExpired: async (before: Date, limit: number) => {
+      const { numDeletedRows } = await db
+        .deleteFrom('user_sessions')
+        .where('id', 'in', (inner) =>
+          inner
+            .selectFrom('user_sessions')
+            .select('id')
+            .where('expires_at', '<', before)
+            .orderBy('expires_at')
+            .limit(limit)
+            .forUpdate()
+            .skipLocked(),
+        )
+        .executeTakeFirstOrThrow();
+      return Number(numDeletedRows);
+    },
 
     /**
      * Ends the session if a token of this generation is stolen goods: older than the previous one, or the previous one after

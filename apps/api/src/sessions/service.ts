@@ -1,0 +1,52 @@
+import type { Database, Scope } from '@quoin/db';
+import type { Config } from '../config.ts';
+import { found, notFound } from '../errors.ts';
+
+interface Dependencies {
+  database: Database;
+  config: Pick<Config, 'sessionInactivitySeconds'>;
+  clock: () => Date;
+}
+
+/** For how long an expired session stays in the table: somebody may want to know about it. */
+const keptMs = 7 * 86_400_000;
+const deletedAtOnce = 1_000;
+
+/** Where a user is signed in, and how to end it. */
+export function createSessions({ database, config, clock }: Dependencies) {
+  return {
+    list: async (scope: Scope) => {
+      const now = clock();
+      const idleSince = new Date(now.getTime() - config.sessionInactivitySeconds * 1000);
+      const sessions = await database.as(scope, ({ userSessions }) =>
+        userSessions.listAlive(scope.userId, { now, idleSince }),
+      );
+      return { items: sessions.map((session) => ({ ...session, current: session.id === scope.sessionId })) };
+    },
+
+    /** @throws Problem `not_found`, for somebody else's and for one that has been ended as well */
+    end: async (scope: Scope, id: string) => {
+      const isEnded = await database.as(scope, ({ userSessions }) => userSessions.revoke(id, 'ended_by_user', clock()));
+      if (!isEnded) throw notFound();
+    },
+
+    /** For admins. @throws Problem `not_found` where there is no such user */
+    endAllOf: (userId: string) =>
+      database.system(async ({ users, userSessions }) => {
+        found(await users.findById(userId));
+        await userSessions.revokeAll(userId, 'ended_by_admin', clock());
+      }),
+
+    /** Deletes what expired a week ago. Resolves to how many sessions. */
+    deleteExpired: async () => {
+      const before = new Date(clock().getTime() - keptMs);
+      let total = 0;
+      for (let deleted = deletedAtOnce; deleted === deletedAtOnce; total += deleted) {
+        deleted = await database.system(({ userSessions }) => userSessions.deleteExpired(before, deletedAtOnce));
+      }
+      return total;
+    },
+  };
+}
+
+export type Sessions = ReturnType<typeof createSessions>;

@@ -170,6 +170,62 @@ describe('npm run user', () => {
   });
 });
 
+describe('npm run user -- import', () => {
+  test('takes accounts from another system, reports what it refuses by its line, and goes on', async () => {
+    const database = await createTestDatabase();
+    const env = { DATABASE_URL: testServerUrl ? database.url : 'pglite://data' };
+    const bcrypt = '$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW'; // U*U
+    const lines = [
+      {
+        email: 'First@Example.com',
+        password_hash: bcrypt,
+        full_name: 'First 🧱',
+        email_verified_at: '2020-01-02T03:04:05Z',
+      },
+      '{"half',
+      { email: 'first@example.com', password_hash: bcrypt },
+      { email: 'no-address', password_hash: bcrypt },
+      { email: 'weak@example.com', password_hash: '5f4dcc3b5aa765d61d8327deb882cf99' },
+      { email: 'costly@example.com', password_hash: bcrypt.replace('$05$', '$31$') },
+      { email: 'nul@example.com', password_hash: bcrypt, full_name: 'a\0b' },
+      { email: 'date@example.com', password_hash: bcrypt, email_verified_at: 'yesterday' },
+      { email: 'extra@example.com', password_hash: bcrypt, password: 'x' },
+      '',
+      { email: 'last@example.com', password_hash: bcrypt, is_admin: true, is_active: false },
+    ].map((line) => (typeof line === 'string' ? line : JSON.stringify(line)));
+    const many = Array.from({ length: 1200 }, (_, n) =>
+      JSON.stringify({ email: `many${n}@example.com`, password_hash: bcrypt }),
+    );
+    try {
+      const input = [...lines, ...many].join('\n');
+      const { code, stdout, stderr } = await run('user', ['import'], { cwd: directory.path, env, input });
+      expect([code, stdout]).toEqual([1, '1202 accounts are new, 8 lines were refused\n']);
+      const reported = stderr.split('\n').filter((line) => line.startsWith('line '));
+      expect(reported.map((line) => Number(/\d+/.exec(line)?.[0])).sort((a, b) => a - b)).toEqual([
+        2, 3, 4, 5, 6, 7, 8, 9,
+      ]);
+      expect(stderr).toContain('line 2: is not JSON');
+      expect(stderr).toContain('line 3: another account has this email or username');
+      expect(stderr).toContain('line 4: body /email must be an email address');
+      expect(stderr).toContain('1211 lines\n');
+
+      const server = await startServer({ cwd: directory.path, env });
+      const login = await send(`${server.url}/api/v1/auth/login`, {
+        body: { email: 'first@example.com', password: 'U*U' },
+      });
+      const me = await send(`${server.url}/api/v1/users/me`, { token: login.body.access_token });
+      expect(me.body).toMatchObject({
+        email: 'first@example.com',
+        full_name: 'First 🧱',
+        email_verified_at: '2020-01-02T03:04:05.000Z',
+      });
+      await server.end('SIGTERM');
+    } finally {
+      await database.close();
+    }
+  });
+});
+
 describe('npm run db', () => {
   let database: TestDatabase;
   let env: Record<string, string>;

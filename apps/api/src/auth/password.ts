@@ -1,12 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { hash, type Options, verify } from '@node-rs/argon2';
+import bcrypt from 'bcryptjs';
 import { invalid, Problem } from '../errors.ts';
 import { isCommonPassword } from './common-passwords.ts';
 
 // Passwords: what is accepted, how one is hashed, and how one is verified.
 
 /** Argon2id as OWASP's Password Storage Cheat Sheet recommends it; about 180 hashes a second on two cores. */
-const argon2id: Options = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
+const argon2id = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } satisfies Options;
 
 /** One core is left to everybody else: with all of them hashing, reads fell to a quarter. */
 const hashingMax = Math.max(1, availableParallelism() - 1);
@@ -28,9 +29,9 @@ export function createPasswords({ passwordLengthMin }: { passwordLengthMin: numb
     /** Argon2id in PHC format. */
     hash: (password: string): Promise<string> => inTurn(() => hash(normalize(password), argon2id)),
 
-    /** Takes the same time without a hash (no such account), and is then false. */
+    /** Takes the same time without a hash (no such account), and is then false. Knows Argon2 and, from other systems, bcrypt. */
     verify: async (password: string, passwordHash: string | undefined): Promise<boolean> => {
-      const isRight = await inTurn(() => verify(passwordHash ?? nobodysHash, normalize(password)));
+      const isRight = await inTurn(() => verifyAny(password, passwordHash ?? nobodysHash));
       return isRight && passwordHash !== undefined;
     },
 
@@ -53,6 +54,37 @@ export function createPasswords({ passwordLengthMin }: { passwordLengthMin: numb
 }
 
 export type Passwords = ReturnType<typeof createPasswords>;
+
+/** Whether a hash was made in a weaker way than new ones are: with bcrypt, another Argon2, or cheaper parameters. */
+export function isOutdatedHash(passwordHash: string): boolean {
+  const parameters = argon2Parameters(passwordHash);
+  if (!parameters || !passwordHash.startsWith('$argon2id$')) return true;
+  return parameters.memoryCost < argon2id.memoryCost || parameters.timeCost < argon2id.timeCost;
+}
+
+/**
+ * Whether a hash from elsewhere can be verified here, within a cost that a sign-in may have: bcrypt (`$2a$`, `$2b$`, `$2y$`) up to
+ * cost 15, Argon2 up to 256 MiB and 16 passes.
+ */
+export function isUsableHash(passwordHash: string): boolean {
+  const cost = bcryptPattern.exec(passwordHash)?.[1];
+  if (cost) return Number(cost) >= 4 && Number(cost) <= 15;
+  const parameters = argon2Parameters(passwordHash);
+  return parameters !== undefined && parameters.memoryCost <= 262_144 && parameters.timeCost <= 16;
+}
+
+const bcryptPattern = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
+const argon2Pattern =
+  /^\$argon2(?:id|i|d)\$v=19\$m=(\d{1,9}),t=(\d{1,9}),p=\d{1,3}\$[A-Za-z0-9+/]{11,}\$[A-Za-z0-9+/]{16,}$/;
+
+function argon2Parameters(passwordHash: string) {
+  const [, memoryCost, timeCost] = argon2Pattern.exec(passwordHash) ?? [];
+  return memoryCost && timeCost ? { memoryCost: Number(memoryCost), timeCost: Number(timeCost) } : undefined;
+}
+
+/** The system that a bcrypt hash comes from did not normalize, so the password is taken as it was typed. */
+const verifyAny = (password: string, passwordHash: string): Promise<boolean> =>
+  bcryptPattern.test(passwordHash) ? bcrypt.compare(password, passwordHash) : verify(passwordHash, normalize(password));
 
 /** One password however it was typed: composed or decomposed, full width or not (NIST SP 800-63B, 5.1.1.2). */
 const normalize = (password: string) => password.normalize('NFKC');

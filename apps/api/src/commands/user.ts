@@ -12,6 +12,7 @@ import { createPages } from '../page.ts';
 import { checkBody } from '../plugins/validation.ts';
 import { NewUser } from '../users/schemas.ts';
 import { createUsers } from '../users/service.ts';
+import { importUsers } from './import-users.ts';
 
 const usage = `Usage: npm run user -- COMMAND
 
@@ -19,6 +20,9 @@ const usage = `Usage: npm run user -- COMMAND
   set-admin --email E [--revoke]                              make an account an admin's (or no longer)
   deactivate --email E                                        end its sessions; it may not sign in any more
   list [--email PART] [--admin]                               accounts, newest first
+  import                                                      accounts from standard input, one JSON object a line:
+                                                              email, password_hash (bcrypt or Argon2), username?, full_name?,
+                                                              is_active?, is_admin?, email_verified_at?
 
 The password is asked for on a terminal, or read from standard input: the whole of it, less one line break at its end.
 On the embedded database, stop the server first. Exit codes: 0 done, 1 failed, 2 the command was not understood.
@@ -37,7 +41,8 @@ async function main(): Promise<void> {
   }
   const run = command === undefined ? undefined : commands[command];
   if (!run || rest.length > 0) throw new UsageError(run ? `what is ${rest.join(' ')}?` : 'say which command');
-  if (command !== 'list' && !isEmail(values.email ?? '')) throw new UsageError('--email takes an email address');
+  if (!withoutEmail.includes(command ?? '') && !isEmail(values.email ?? ''))
+    throw new UsageError('--email takes an email address');
 
   const config = readConfig();
   const database = await openDatabase(config);
@@ -49,6 +54,8 @@ async function main(): Promise<void> {
     await database.close();
   }
 }
+
+const withoutEmail = ['list', 'import'];
 
 interface Context {
   database: Database;
@@ -72,6 +79,14 @@ const commands: Record<string, (context: Context) => Promise<void>> = {
   },
   'set-admin': async (context) => change(context, { is_admin: !context.values.revoke }),
   deactivate: async (context) => change(context, { is_active: false }),
+  import: async ({ database }) => {
+    const { imported, refused } = await importUsers(createInterface({ input: process.stdin }), database, {
+      refused: (line, reason) => process.stderr.write(`line ${line}: ${reason}\n`),
+      progress: (lines) => process.stderr.write(`${lines} lines\n`),
+    });
+    process.stdout.write(`${imported} accounts are new, ${refused} lines were refused\n`);
+    if (refused > 0) process.exitCode = 1;
+  },
   list: async ({ users, values: { email, admin } }) => {
     let cursor: string | undefined;
     do {

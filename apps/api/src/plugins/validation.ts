@@ -52,6 +52,8 @@ export function requestValidation(app: FastifyInstance) {
  * @throws Problem `validation_failed`
  */
 export function checkBody(schema: TSchema, body: unknown): void {
+  const unkept = unstorable('body', body);
+  if (unkept.length > 0) throw validationProblem(unkept);
   const validate = bodies.compile(schema);
   if (!validate(body)) throw validationProblem(toInputErrors(validate.errors ?? [], 'body'));
 }

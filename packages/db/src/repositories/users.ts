@@ -55,6 +55,19 @@ export const users = (db: Kysely<Tables>) => ({
       .returning(userColumns)
       .executeTakeFirstOrThrow(),
 
+  /** Those whose email and username nobody has, in one statement. Resolves to which of them, by their place, are new. */
+  createMany: async (newUsers: readonly NewUser[]): Promise<boolean[]> => {
+    const rows = newUsers.map((user) => ({ id: v7(), ...user }));
+    const created = await db
+      .insertInto('users')
+      .values(rows)
+      .onConflict((conflict) => conflict.doNothing())
+      .returning('id')
+      .execute();
+    const ids = new Set(created.map(({ id }) => id));
+    return rows.map(({ id }) => ids.has(id));
+  },
+
   /** Newest first. */
   list: ({ email, is_active, is_admin, ...page }: UserFilter & PageRequest) => {
     let query = db.selectFrom('users').select(userColumns);
@@ -78,7 +91,7 @@ export const users = (db: Kysely<Tables>) => ({
   },
 
   /**
-   * Whether the account is active and has still this password; if so, it stays like that until the transaction ends. What hangs on
+   * Whether the account is active and has still this password; if so, nobody else changes that until the transaction ends. What hangs on
    * the password (a new session) is then either there before a change of it, and ended by it, or not made at all.
    */
   lockUnchanged: async (id: string, passwordHash: string) => {
@@ -88,7 +101,7 @@ export const users = (db: Kysely<Tables>) => ({
       .where('id', '=', id)
       .where('password_hash', '=', passwordHash)
       .where('is_active', '=', true)
-      .forShare()
+      .forNoKeyUpdate()
       .executeTakeFirst();
     return unchanged !== undefined;
   },

@@ -8,7 +8,12 @@ import { fileURLToPath } from 'node:url';
 // The server as a process of its own, from the outside: what tests of starting, stopping and crashing share.
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const scripts = { main: 'apps/api/src/main.ts', user: 'apps/api/src/commands/user.ts', db: 'packages/db/src/cli.ts' };
+const scripts = {
+  main: 'apps/api/src/main.ts',
+  user: 'apps/api/src/commands/user.ts',
+  keys: 'apps/api/src/commands/keys.ts',
+  db: 'packages/db/src/cli.ts',
+};
 const secondsToStartMax = 30;
 
 /** An empty directory to start in; `.data` and `.env` lie there. */

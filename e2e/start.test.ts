@@ -170,6 +170,28 @@ describe('npm run user', () => {
   });
 });
 
+describe('npm run keys', () => {
+  test('writes a key that only its owner may read, with which the server then signs, and overwrites none', async () => {
+    const keys = (args: string[]) => run('keys', args, { cwd: directory.path });
+    const made = await keys(['generate', '--algorithm', 'ES256', '--out', 'jwt.pem']);
+    expect(made).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('JWT_ALGORITHM=ES256\nJWT_PRIVATE_KEY=jwt.pem\n'),
+    });
+    expect(statSync(join(directory.path, 'jwt.pem')).mode & 0o777).toBe(0o600);
+    const again = await keys(['generate', '--out', 'jwt.pem']);
+    expect(again).toMatchObject({ code: 1, stderr: 'that file exists, and is left as it is\n' });
+    for (const args of [['generate'], [], ['generate', '--algorithm', 'none', '--out', 'x'], ['--loud']]) {
+      expect((await keys(args)).code).toBe(2);
+    }
+    const env = { DATABASE_URL: 'memory://', JWT_ALGORITHM: 'ES256', JWT_PRIVATE_KEY: 'jwt.pem' };
+    const server = await startServer({ cwd: directory.path, env });
+    const { body } = await send(`${server.url}/.well-known/jwks.json`);
+    expect(body.keys).toMatchObject([{ alg: 'ES256', kid: /key (\S+)/.exec(made.stdout)?.[1] }]);
+    await server.end('SIGTERM');
+  });
+});
+
 describe('npm run user -- import', () => {
   test('takes accounts from another system, reports what it refuses by its line, and goes on', async () => {
     const database = await createTestDatabase();

@@ -29,6 +29,7 @@ describe('a route is private', () => {
       .filter(({ config }) => config?.public)
       .map(({ url }) => url.replace(/^\/docs\/.*/, '/docs/…'));
     expect([...new Set(open)].sort()).toEqual([
+      '/.well-known/jwks.json',
       '/api/v1/auth/login',
       '/api/v1/auth/refresh',
       '/api/v1/auth/register',

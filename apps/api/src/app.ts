@@ -7,7 +7,7 @@ import { v7 } from 'uuid';
 import { createAccessTokens } from './auth/access-token.ts';
 import { createPasswords } from './auth/password.ts';
 import { createRefreshTokens } from './auth/refresh-token.ts';
-import { authRoutes } from './auth/routes.ts';
+import { authRoutes, keyRoutes } from './auth/routes.ts';
 import { createAuth } from './auth/service.ts';
 import type { Config } from './config.ts';
 import { Problem } from './errors.ts';
@@ -124,6 +124,7 @@ export async function buildApp(
   authentication(app, { database, accessTokens, config, clock });
   const health = { database, isDraining: () => isDraining };
   healthRoutes(app, health);
+  keyRoutes(app, { accessTokens });
   await app.register(
     async (api: App) => {
       healthRoutes(api, health, { suffix: 'UnderPrefix' });

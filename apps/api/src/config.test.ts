@@ -64,6 +64,7 @@ test('lists all mistakes together', () => {
     DATABASE_POOL_MAX: '0',
     DATABASE_PREPARE: 'yes',
     JWT_ALGORITHM: 'none',
+    JWT_PRIVATE_KEY: 'x',
     ACCESS_TOKEN_EXPIRE_MINUTES: '-1',
     REFRESH_TOKEN_EXPIRE_DAYS: 'forever',
     SESSION_INACTIVITY_DAYS: 'NaN',

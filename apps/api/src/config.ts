@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { defaultDatabaseUrl } from '@quoin/db';
 import { isEmail } from './email.ts';
+import { readSigningKey, readVerificationKey, type VerificationKey } from './signing-key.ts';
 
 // The only place that reads the environment. .env.example lists the same variables, and scripts/docs.ts compares the two.
 
@@ -50,7 +51,7 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     databasePoolMax: read.integer('DATABASE_POOL_MAX', 10, { min: 1, max: 1000 }),
     databasePrepare: read.boolean('DATABASE_PREPARE', true),
     secretKey: secretKey(env.SECRET_KEY, environment, problems),
-    jwtAlgorithm: read.oneOf('JWT_ALGORITHM', ['HS256'], 'HS256'),
+    ...signingKeys(env, read.oneOf('JWT_ALGORITHM', ['HS256', 'EdDSA', 'ES256'], 'HS256'), problems),
     jwtIssuer: read.text('JWT_ISSUER', 'quoin'),
     jwtAudience: read.text('JWT_AUDIENCE', 'quoin'),
     accessTokenSeconds: read.number('ACCESS_TOKEN_EXPIRE_MINUTES', 15, { min: 0.01, max: 1440 }) * 60,
@@ -136,6 +137,39 @@ function secretKey(given: string | undefined, environment: string, problems: str
 }
 
 const howToMakeOne = 'make one with `openssl rand -base64 48`';
+
+/** The key that signs access tokens, and those that still verify; with HS256 there is none, and SECRET_KEY does both. */
+function signingKeys(env: NodeJS.ProcessEnv, algorithm: string, problems: string[]) {
+  const none = { signingKey: undefined, previousKeys: [] as VerificationKey[] };
+  const tried = <T>(name: string, read: () => T): T | undefined => {
+    try {
+      return read();
+    } catch (error) {
+      problems.push(`${name} ${(error as Error).message}`);
+      return undefined;
+    }
+  };
+  const given = env.JWT_PRIVATE_KEY;
+  const previous = env.JWT_PREVIOUS_KEYS;
+  if (algorithm === 'HS256') {
+    if (given || previous) problems.push('JWT_PRIVATE_KEY and JWT_PREVIOUS_KEYS need JWT_ALGORITHM=EdDSA or ES256');
+    return none;
+  }
+  if (!given) {
+    problems.push(
+      `JWT_PRIVATE_KEY is required with JWT_ALGORITHM=${algorithm}: make one with npm run keys -- generate`,
+    );
+    return none;
+  }
+  const signingKey = tried('JWT_PRIVATE_KEY', () => readSigningKey(given));
+  if (signingKey && signingKey.algorithm !== algorithm)
+    problems.push(`JWT_PRIVATE_KEY is a key for ${signingKey.algorithm}, not ${algorithm}`);
+  const previousKeys = (previous ?? '')
+    .split(',')
+    .filter((item) => item.trim() !== '')
+    .map((item) => tried('JWT_PREVIOUS_KEYS', () => readVerificationKey(item.trim())));
+  return { signingKey, previousKeys: previousKeys.filter((key) => key !== undefined) };
+}
 
 /**
  * Whose X-Forwarded-For is believed: false (nobody's), a number of hops counted from this server, or the addresses of the proxies.

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { createSigner, createVerifier } from 'fast-jwt';
+import { type Algorithm, createSigner, createVerifier } from 'fast-jwt';
 import type { Config } from '../config.ts';
 import { Problem } from '../errors.ts';
+import type { PublicJwk } from '../signing-key.ts';
 
 // Access tokens: JWTs as RFC 9068 has them (`typ: at+jwt`), naming the user (`sub`) and the session (`sid`).
 
@@ -15,33 +16,46 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Makes access tokens, and takes them apart. */
 export function createAccessTokens(
-  config: Pick<Config, 'secretKey' | 'jwtAlgorithm' | 'jwtIssuer' | 'jwtAudience' | 'accessTokenSeconds'>,
+  config: Pick<
+    Config,
+    'secretKey' | 'signingKey' | 'previousKeys' | 'jwtIssuer' | 'jwtAudience' | 'accessTokenSeconds'
+  >,
   clock: () => Date,
 ) {
-  const { secretKey, jwtAlgorithm, jwtIssuer, jwtAudience } = config;
+  const { secretKey, signingKey, previousKeys, jwtIssuer, jwtAudience } = config;
   const expiresInSeconds = Math.round(config.accessTokenSeconds);
   const nowSeconds = () => Math.floor(clock().getTime() / 1000);
 
+  const algorithm: Algorithm = signingKey?.algorithm ?? 'HS256';
   const signer = createSigner({
-    key: secretKey,
-    algorithm: jwtAlgorithm,
-    header: { alg: jwtAlgorithm, typ: 'at+jwt' },
+    key: signingKey?.privatePem ?? secretKey,
+    algorithm,
+    ...(signingKey && { kid: signingKey.kid }),
+    header: { alg: algorithm, typ: 'at+jwt' },
   });
-  // Pins what a token may be, whatever its header says (RFC 8725, 3.1). It remembers tokens that it has verified; they expire by our
-  // clock below, so that remembering never makes one live longer.
-  const verifier = createVerifier({
-    key: secretKey,
-    algorithms: [jwtAlgorithm],
-    allowedIss: jwtIssuer,
-    allowedAud: jwtAudience,
-    checkTyp: 'at+jwt',
-    requiredClaims: ['iss', 'aud', 'sub', 'sid', 'exp', 'iat'],
-    ignoreExpiration: true,
-    cache: verifiedMax,
-  });
+
+  // Pins what a token may be, whatever its header says (RFC 8725, 3.1): a key is ours or it is none, and has one algorithm. Remembers
+  // tokens that it has verified; they expire by our clock below, so that remembering never makes one live longer.
+  const verifierOf = (key: string, keyAlgorithm: Algorithm) =>
+    createVerifier({
+      key,
+      algorithms: [keyAlgorithm],
+      allowedIss: jwtIssuer,
+      allowedAud: jwtAudience,
+      checkTyp: 'at+jwt',
+      requiredClaims: ['iss', 'aud', 'sub', 'sid', 'exp', 'iat'],
+      ignoreExpiration: true,
+      cache: verifiedMax,
+    });
+  const keys = signingKey ? [signingKey, ...previousKeys] : [];
+  const byKid = new Map(keys.map((key) => [key.kid, verifierOf(key.pem, key.algorithm)]));
+  const bySecret = signingKey ? undefined : verifierOf(secretKey, 'HS256');
 
   return {
     expiresInSeconds,
+
+    /** The public keys with which others can verify what is signed here, the current one first; none with a shared secret. */
+    publicKeys: keys.map(({ jwk }): PublicJwk => jwk),
 
     sign: ({ userId, sessionId }: AccessTokenClaims): string => {
       const iat = nowSeconds();
@@ -68,6 +82,8 @@ export function createAccessTokens(
 
   function parse(token: string) {
     try {
+      const verifier = bySecret ?? byKid.get(kidOf(token));
+      if (!verifier) throw new Error('no key of ours has this kid');
       return verifier(token);
     } catch (cause) {
       throw invalidToken(cause);
@@ -76,6 +92,12 @@ export function createAccessTokens(
 }
 
 export type AccessTokens = ReturnType<typeof createAccessTokens>;
+
+/** Which of our own keys a token asks for. Nothing else in its header (`jku`, `x5u`, `jwk`) is looked at. */
+function kidOf(token: string): string {
+  const header = token.slice(0, token.indexOf('.'));
+  return JSON.parse(Buffer.from(header, 'base64url').toString()).kid;
+}
 
 /** For any token that is not, or no longer, good: no word about why. */
 export const invalidToken = (cause?: unknown) =>

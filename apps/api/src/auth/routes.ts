@@ -3,7 +3,8 @@ import { type Static, Type } from '@fastify/type-provider-typebox';
 import { User } from '../account.ts';
 import type { App } from '../schema.ts';
 import type { Users } from '../users/service.ts';
-import { LoginForm, LoginJson, RefreshForm, RefreshJson, Registration, TokenPair } from './schemas.ts';
+import type { AccessTokens } from './access-token.ts';
+import { Jwks, LoginForm, LoginJson, RefreshForm, RefreshJson, Registration, TokenPair } from './schemas.ts';
 import type { Auth } from './service.ts';
 
 const noContent = { 204: Type.Null({ description: 'Done.' }) };
@@ -113,6 +114,27 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
       async ({ body }) => auth.refresh((body as Static<typeof RefreshJson>).refresh_token),
     );
   });
+}
+
+/** The keys lie where every verifier looks for them, outside of the prefix. */
+export function keyRoutes(app: App, { accessTokens }: { accessTokens: AccessTokens }) {
+  app.get(
+    '/.well-known/jwks.json',
+    {
+      schema: {
+        operationId: 'getJwks',
+        tags: ['auth'],
+        summary: 'The public keys that verify access tokens',
+        description: 'Empty with HS256, whose secret is shared with nobody.',
+        response: { 200: Jwks },
+      },
+      config: { public: true },
+    },
+    async (_, reply) => {
+      reply.header('cache-control', 'public, max-age=300');
+      return { keys: accessTokens.publicKeys };
+    },
+  );
 }
 
 const bodyOf = (json: typeof LoginJson | typeof RefreshJson, form: typeof LoginForm | typeof RefreshForm) => ({

@@ -85,3 +85,24 @@ export const TokenPair = closed(
   { title: 'TokenPair' },
 );
 export type TokenPair = Static<typeof TokenPair>;
+
+/** A key set (RFC 7517). */
+export const Jwks = closed(
+  {
+    keys: Type.Array(
+      closed(
+        {
+          kty: Type.String({ examples: ['OKP'] }),
+          crv: Type.String({ examples: ['Ed25519'] }),
+          x: Type.String({ examples: ['11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo'] }),
+          y: Type.Optional(Type.String({ examples: ['4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM'] })),
+          kid: Type.String({ examples: ['kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k'] }),
+          alg: Type.String({ examples: ['EdDSA'] }),
+          use: Type.Literal('sig'),
+        },
+        { title: 'Jwk' },
+      ),
+    ),
+  },
+  { title: 'Jwks' },
+);

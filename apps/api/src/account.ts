@@ -29,7 +29,7 @@ export const PasswordProperty = Type.String({
   minLength: 8,
   maxLength: 256,
   description:
-    'Any characters, at least PASSWORD_MIN_LENGTH (8) of them. Not among the 10,000 most common passwords, and not the email or username.',
+    'Any characters, at least PASSWORD_MIN_LENGTH (8) of them. Not among the 10,000 most common passwords, and nothing like the email or the username.',
   examples: ['correct horse battery'],
 });
 

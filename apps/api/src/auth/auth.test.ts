@@ -69,6 +69,16 @@ describe('register', () => {
       { email: uniqueEmail(), username: 'my_user_name', password: 'MY_USER_NAME' },
       '/password',
     ],
+    [
+      'the username with a year behind it',
+      { email: uniqueEmail(), username: 'Grace.H', password: 'grace-h-2026!' },
+      '/password',
+    ],
+    [
+      'the email’s first part with digits around it',
+      { email: 'al.gore@example.com', password: '123al.gore123' },
+      '/password',
+    ],
     ['a username of 2 characters', { email: uniqueEmail(), password, username: 'ab' }, '/username'],
     ['a username of 51 characters', { email: uniqueEmail(), password, username: 'a'.repeat(51) }, '/username'],
     ['a username with an @', { email: uniqueEmail(), password, username: 'ada@home' }, '/username'],

@@ -47,8 +47,9 @@ export function createPasswords({ passwordLengthMin }: { passwordLengthMin: numb
         throw invalid(pointer, `must have at least ${passwordLengthMin} characters`);
       const lower = chosen.toLowerCase();
       if (isCommonPassword(lower)) throw invalid(pointer, 'is among the most common passwords');
-      const own = [email, email.slice(0, email.indexOf('@')), username?.toLowerCase()];
-      if (own.includes(lower)) throw invalid(pointer, 'must not be the email or the username');
+      const own = [email, email.slice(0, email.indexOf('@')), username ?? ''];
+      if (own.some((name) => isLike(lower, name.toLowerCase())))
+        throw invalid(pointer, 'is too much like the email or the username');
     },
   };
 }
@@ -85,6 +86,12 @@ function argon2Parameters(passwordHash: string) {
 /** The system that a bcrypt hash comes from did not normalize, so the password is taken as it was typed. */
 const verifyAny = (password: string, passwordHash: string): Promise<boolean> =>
   bcryptPattern.test(passwordHash) ? bcrypt.compare(password, passwordHash) : verify(passwordHash, normalize(password));
+
+/** Whether a password is a name with nothing but digits and signs put around it or into it: what is tried right after the name. */
+function isLike(password: string, name: string): boolean {
+  const lettersOf = (text: string) => text.replace(/[^\p{L}]/gu, '');
+  return password === name || (lettersOf(name).length >= 3 && lettersOf(password) === lettersOf(name));
+}
 
 /** One password however it was typed: composed or decomposed, full width or not (NIST SP 800-63B, 5.1.1.2). */
 const normalize = (password: string) => password.normalize('NFKC');

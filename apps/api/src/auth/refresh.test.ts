@@ -79,6 +79,24 @@ test('while 50 refresh with the current token, nobody is taken for a thief', asy
   }
 });
 
+test('1,000 refreshes of 50 sessions at once lose no session and double none', async () => {
+  const user = await api.register();
+  const sessions = await Promise.all(Array.from({ length: 50 }, () => api.login(user.email)));
+  const rounds = sessions.flatMap((session, index) =>
+    Array.from({ length: 20 }, () => ({ index, token: session.refresh_token })),
+  );
+  const answers = await Promise.all(rounds.map(async ({ index, token }) => ({ index, tokens: await next(token) })));
+  const bySession = Object.values(Object.groupBy(answers, ({ index }) => index));
+  expect(bySession.map((some = []) => new Set(some.map(({ tokens }) => tokens.refresh_token)).size)).toEqual(
+    sessions.map(() => 1),
+  );
+  for (const [first] of bySession as (typeof answers)[]) await next(first?.tokens.refresh_token ?? '');
+  const { rows } = await api.database.inspect((connection) =>
+    connection.query('select generation, revoked_at from user_sessions where user_id = $1', [user.id]),
+  );
+  expect(rows).toEqual(sessions.map(() => ({ generation: 2, revoked_at: null })));
+});
+
 test('without a grace window the first use of an old token is the last of the session', async () => {
   const strict = await startTestApp({ REFRESH_GRACE_SECONDS: '0' });
   try {

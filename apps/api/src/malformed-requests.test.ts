@@ -168,7 +168,8 @@ test(`${requestsTotal} requests that are wrong in every way have no 5xx for an a
     statuses[statusCode] = (statuses[statusCode] ?? 0) + 1;
     expect(statusCode).toBeLessThan(500);
   });
-  await fc.assert(property, { numRuns: requestsTotal });
+  // The same ones every time: a failure is a change of ours, and not luck. Another seed makes others.
+  await fc.assert(property, { numRuns: requestsTotal, seed: 20_261_121 });
   // They got through to the rules, and not only to the first check.
   for (const status of [200, 201, 400, 401, 403, 404, 415, 422])
     expect(statuses[status], String(status)).toBeGreaterThan(10);

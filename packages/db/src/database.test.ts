@@ -329,9 +329,10 @@ describe.runIf(testServerUrl)('on a server', () => {
         `insert into tasks (id, user_id, title) select gen_random_uuid(), owner, 'x' from unnest($1::uuid[]) owner, generate_series(1, 500)`,
         [scopes.map(({ userId }) => userId)],
       );
-      await connection.execute('analyze tasks');
+      // Without sorting: what is asked is whether the index gives the order, not what the planner prefers for a small table.
+      await connection.execute('analyze tasks; set enable_sort = off; set enable_bitmapscan = off');
       return connection.query<{ 'QUERY PLAN': string }>(
-        `explain select * from tasks where user_id = '${scopes[7]?.userId}' and id < '${v7()}' order by id desc limit 51`,
+        `explain select * from tasks where user_id = '${scopes[7]?.userId}' and id < 'ffffffff-ffff-4fff-bfff-ffffffffffff' order by id desc limit 51`,
       );
     });
     const text = plan.rows.map((row) => row['QUERY PLAN']).join('\n');

@@ -35,6 +35,10 @@ function start(script: keyof typeof scripts, args: string[], { cwd, env = {} }: 
     code: code as number | null,
     signal: signal as string | null,
   }));
+  // A test that fails before it ends its server leaves none behind.
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
+  exited.then(() => process.off('exit', kill));
   const output = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const) {
     child[stream].setEncoding('utf8').on('data', (text) => {

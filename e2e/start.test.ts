@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -55,6 +55,12 @@ describe('npm start', () => {
     expect(code).toBe(1);
     for (const name of ['PORT', 'LOG_LEVEL', 'SECRET_KEY', 'RATE_LIMIT']) expect(stderr).toContain(`  ${name} must`);
     expect(stderr).not.toMatch(/\n {4}at /);
+  });
+
+  test('helps, and starts nothing then', async () => {
+    const { code, stdout } = await run('main', ['--help'], { cwd: directory.path });
+    expect([code, stdout]).toEqual([0, expect.stringContaining('Example: PORT=3000 npm start')]);
+    expect(existsSync(join(directory.path, '.data'))).toBe(false);
   });
 
   test('says so when the port is taken', async () => {

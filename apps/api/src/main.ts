@@ -8,8 +8,20 @@ import { openDatabase } from './open-database.ts';
 // The process: configuration, database, listen; and on SIGTERM or Ctrl-C drain and stop.
 
 const drainMs = 10_000;
+const usage = `Usage: npm start
+
+Migrates the embedded database and starts the server; a PostgreSQL server (DATABASE_URL) is migrated with npm run db -- upgrade.
+The configuration is the environment, or .env: .env.example lists every variable. Ctrl-C or SIGTERM stops it.
+Exit codes: 0 stopped, 1 could not start.
+
+Example: PORT=3000 npm start
+`;
 
 async function main(): Promise<void> {
+  if (process.argv.includes('--help')) {
+    process.stdout.write(usage);
+    return;
+  }
   const config = readConfig();
   const database = await openDatabase(config);
   const app = await buildApp(config, database);

@@ -4,6 +4,7 @@ import type { Database, Scope } from '@quoin/db';
 import type { Config } from '../config.ts';
 import { normalizeEmail } from '../email.ts';
 import { Problem } from '../errors.ts';
+import { aliveAt } from '../session-lifetime.ts';
 import { type AccessTokens, invalidToken } from './access-token.ts';
 import { isOutdatedHash, type Passwords } from './password.ts';
 import type { RefreshToken, RefreshTokens } from './refresh-token.ts';
@@ -50,14 +51,15 @@ export function createAuth({ database, passwords, accessTokens, refreshTokens, c
       if (!token?.isGenuine(session?.token_secret ?? Buffer.alloc(32)) || !session) throw invalidToken();
 
       const now = clock();
-      const idleSince = secondsAfter(now, -config.sessionInactivitySeconds);
+      const alive = aliveAt(now, config);
       const rotated = await database.system(({ userSessions }) =>
-        userSessions.rotate(session.id, token.generation, { now, idleSince }),
+        userSessions.rotate(session.id, token.generation, alive),
       );
       if (rotated) return tokensOf({ ...session, generation: rotated.generation });
 
       const current = await findSession(token);
-      const isAlive = current && !current.revoked_at && current.expires_at > now && current.last_used_at > idleSince;
+      const isAlive =
+        current && !current.revoked_at && current.expires_at > now && current.last_used_at > alive.idleSince;
       if (!isAlive) throw invalidToken();
       // Without a window there is no moment after which the previous token is still good.
       const graceSince = config.refreshGraceSeconds > 0 ? secondsAfter(now, -config.refreshGraceSeconds) : endOfTime;

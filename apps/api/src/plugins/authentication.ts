@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type AccessTokens, invalidToken } from '../auth/access-token.ts';
 import type { Config } from '../config.ts';
 import { forbidden, Problem } from '../errors.ts';
+import { aliveAt } from '../session-lifetime.ts';
 
 // Who is asking. Every route needs an access token unless its config says `public: true`, and an admin's where it says `admin: true`.
 // The session and the user are read on every request, so that a logout, a deactivation and a demotion count from the next request on;
@@ -41,12 +42,10 @@ const touchDelayMs = 1_000;
 export function authentication(app: FastifyInstance, { database, accessTokens, config, clock }: Dependencies) {
   const sessions = new DataLoader<string, SignedInUser | undefined>(
     async (ids) => {
-      const now = clock();
-      const idleSince = new Date(now.getTime() - config.sessionInactivitySeconds * 1000);
-      const rows = await database.system(
-        ({ userSessions }) => userSessions.findAlive([...new Set(ids)], { now, idleSince }),
-        { transaction: false },
-      );
+      const alive = aliveAt(clock(), config);
+      const rows = await database.system(({ userSessions }) => userSessions.findAlive([...new Set(ids)], alive), {
+        transaction: false,
+      });
       const byId = new Map(rows.map((row) => [row.session_id, row]));
       return ids.map((id) => byId.get(id));
     },

@@ -1,6 +1,7 @@
 import type { Database, Scope } from '@quoin/db';
 import type { Config } from '../config.ts';
 import { found, notFound } from '../errors.ts';
+import { aliveAt } from '../session-lifetime.ts';
 
 interface Dependencies {
   database: Database;
@@ -16,10 +17,8 @@ const deletedAtOnce = 1_000;
 export function createSessions({ database, config, clock }: Dependencies) {
   return {
     list: async (scope: Scope) => {
-      const now = clock();
-      const idleSince = new Date(now.getTime() - config.sessionInactivitySeconds * 1000);
       const sessions = await database.as(scope, ({ userSessions }) =>
-        userSessions.listAlive(scope.userId, { now, idleSince }),
+        userSessions.listAlive(scope.userId, aliveAt(clock(), config)),
       );
       return { items: sessions.map((session) => ({ ...session, current: session.id === scope.sessionId })) };
     },

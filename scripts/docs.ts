@@ -26,7 +26,7 @@ const readByConfig = new Set(
   ),
 );
 const inExample = new Set([...read('.env.example').matchAll(/^([A-Z][A-Z0-9_]+)=/gm)].map(([, name]) => name ?? ''));
-const elsewhere = new Set(['TEST_DATABASE_URL', 'QUOIN_PG_HOME', 'QUOIN_PG_DURABLE']);
+const elsewhere = new Set(['TEST_DATABASE_URL', 'TEST_REDIS_URL', 'QUOIN_PG_HOME', 'QUOIN_PG_DURABLE']);
 for (const name of readByConfig) expect(inExample.has(name), `.env.example: ${name} is missing`);
 for (const name of inExample) expect(readByConfig.has(name), `.env.example: nothing reads ${name}`);
 
@@ -45,6 +45,10 @@ for (const page of pages) {
   }
   for (const [, path = ''] of text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
     expect(existsSync(posix.join(posix.dirname(page), path)), fault(`there is no file ${path}`));
+  }
+  for (const [, path = '', name = ''] of text.matchAll(/`([\w./-]+\.test\.ts)` "([^"]+)"/g)) {
+    const file = existsSync(path) ? path : `apps/api/src/${path}`;
+    expect(existsSync(file) && read(file).includes(name), fault(`there is no test "${name}" in ${path}`));
   }
   for (const [, path = ''] of text.matchAll(/`((?:packages|apps|docs|scripts|e2e|bench)\/[\w./-]*\w)`/g)) {
     expect(existsSync(path), fault(`there is no file ${path}`));

@@ -30,7 +30,10 @@ describe('a route is private', () => {
       .map(({ url }) => url.replace(/^\/docs\/.*/, '/docs/…'));
     expect([...new Set(open)].sort()).toEqual([
       '/.well-known/jwks.json',
+      '/api/v1/auth/email/verify',
       '/api/v1/auth/login',
+      '/api/v1/auth/password/forgot',
+      '/api/v1/auth/password/reset',
       '/api/v1/auth/refresh',
       '/api/v1/auth/register',
       '/api/v1/health',
@@ -192,12 +195,23 @@ test('no password, hash, token or secret is in the log', async () => {
     token: tokens.access_token,
     body: { password: 'yet another to look for', current_password: secret },
   });
+  const verification = await api.tokenFor('verify-email', account.email);
+  await api.send('POST', '/auth/email/verify', { body: { token: verification }, token: tokens.access_token });
+  await api.send('POST', '/auth/password/forgot', { body: { email: account.email } });
+  const recovery = await api.tokenFor('reset-password', account.email);
+  await api.send('GET', `/auth/password/reset?token=${recovery}`);
+  for (const new_password of ['short', 'and one more to look for', 'again to look for'])
+    await api.send('POST', '/auth/password/reset', { body: { token: recovery, new_password } });
+  api.clock.advance(60);
+  await api.send('POST', '/auth/refresh', { body: { refresh_token: tokens.refresh_token } });
   const text = log.join();
-  expect(log.length).toBeGreaterThanOrEqual(8);
+  expect(log.length).toBeGreaterThanOrEqual(15);
   for (const hidden of [
     'to look for',
     tokens.access_token,
     tokens.refresh_token.slice(0, 60),
+    verification,
+    recovery,
     '$argon2id$',
     api.config.secretKey,
   ]) {
@@ -229,21 +243,6 @@ describe('CORS_ORIGINS', () => {
 });
 
 describe('under pressure', () => {
-  test('too many requests from one address are 429, and another address is not concerned', async () => {
-    const own = await startTestApp({ RATE_LIMIT: 'true' });
-    try {
-      const refresh = (remoteAddress: string) =>
-        own.send('POST', '/auth/refresh', { body: { refresh_token: 'x' }, remoteAddress });
-      let response = await refresh('192.0.2.1');
-      expect(response.headers['ratelimit-limit']).toBe('600');
-      for (let n = 0; n < 600; n++) response = await refresh('192.0.2.1');
-      expect(expectProblem(response, 429, 'rate_limited')).toMatchObject({ error: 'temporarily_unavailable' });
-      expect((await refresh('192.0.2.2')).statusCode).toBe(401);
-    } finally {
-      await own.close();
-    }
-  });
-
   test('more passwords than can be checked soon are 503, and everything else goes on', async () => {
     const logins = Array.from({ length: 300 }, () =>
       api.send('POST', '/auth/login', { body: { email: uniqueEmail(), password } }),

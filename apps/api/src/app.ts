@@ -2,23 +2,33 @@ import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { Database } from '@quoin/db';
-import Fastify, { type FastifyServerOptions, LogController } from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyServerOptions, LogController } from 'fastify';
 import { v7 } from 'uuid';
+import { auditEventRoutes } from './audit-events/routes.ts';
+import { createAuditEvents } from './audit-events/service.ts';
 import { createAccessTokens } from './auth/access-token.ts';
+import { createBreachCheck } from './auth/breached-passwords.ts';
+import { createOneTimeTokens } from './auth/one-time-token.ts';
 import { createPasswords } from './auth/password.ts';
+import { createRecovery } from './auth/recovery.ts';
+import { recoveryRoutes } from './auth/recovery-routes.ts';
 import { createRefreshTokens } from './auth/refresh-token.ts';
 import { authRoutes, keyRoutes } from './auth/routes.ts';
 import { createAuth } from './auth/service.ts';
 import type { Config } from './config.ts';
 import { Problem } from './errors.ts';
 import { healthRoutes } from './health/routes.ts';
-import { runJobs } from './jobs.ts';
+import { createJobs } from './jobs.ts';
+import { createMailDelivery } from './mail/delivery.ts';
+import { createMessages } from './mail/messages.ts';
+import { createOutbox } from './mail/outbox.ts';
+import { createMailTransport, type Transport } from './mail/transport.ts';
 import { createPages } from './page.ts';
 import { authentication } from './plugins/authentication.ts';
 import { openApi } from './plugins/openapi.ts';
 import { clientError, frameworkError, problemResponses } from './plugins/problem.ts';
-import { rateLimit } from './plugins/rate-limit.ts';
 import { answerOtherMethods, routeTable } from './plugins/route-table.ts';
+import { throttling } from './plugins/throttle.ts';
 import { requestValidation } from './plugins/validation.ts';
 import { preferenceRoutes } from './preferences/routes.ts';
 import { createPreferences } from './preferences/service.ts';
@@ -27,6 +37,7 @@ import { sessionRoutes } from './sessions/routes.ts';
 import { createSessions } from './sessions/service.ts';
 import { taskRoutes } from './tasks/routes.ts';
 import { createTasks } from './tasks/service.ts';
+import { createMemoryStore, createRedisStore } from './throttle-store.ts';
 import { userRoutes } from './users/routes.ts';
 import { createUsers } from './users/service.ts';
 
@@ -47,6 +58,7 @@ const requestIdPattern = /^[A-Za-z0-9._-]{1,128}$/;
  * `inject`.
  *
  * @param clock the time, for everything that expires
+ * @param transport what sends a mail; by default as the configuration says
  */
 export async function buildApp(
   config: Config,
@@ -54,7 +66,8 @@ export async function buildApp(
   {
     clock = () => new Date(),
     logger = { level: config.logLevel },
-  }: { clock?: () => Date; logger?: FastifyServerOptions['logger'] } = {},
+    transport,
+  }: { clock?: () => Date; logger?: FastifyServerOptions['logger']; transport?: Transport } = {},
 ) {
   let isDraining = false;
   const app = Fastify({
@@ -78,7 +91,10 @@ export async function buildApp(
 
   app.addHook('onRequest', async ({ id, url }, reply) => {
     reply.header('x-request-id', id);
-    if (url.startsWith(config.apiPrefix) && /^\/(auth|users)(\/|\?|$)/.test(url.slice(config.apiPrefix.length))) {
+    if (
+      url.startsWith(config.apiPrefix) &&
+      /^\/(auth|users|audit-events)(\/|\?|$)/.test(url.slice(config.apiPrefix.length))
+    ) {
       reply.header('cache-control', 'no-store');
     }
   });
@@ -108,19 +124,30 @@ export async function buildApp(
       strictPreflight: false,
     });
   }
-  if (config.hasRateLimit) await rateLimit(app);
   await openApi(app, config);
 
-  const passwords = createPasswords(config);
+  const passwords = createPasswords(config, breachCheck(config, app.log));
   const pages = createPages(config.secretKey);
   const accessTokens = createAccessTokens(config, clock);
   const refreshTokens = createRefreshTokens(config.secretKey);
-  const users = createUsers({ database, passwords, pages, clock });
+  const oneTimeTokens = createOneTimeTokens({ database, clock });
+  const messages = createMessages(config.appUrl);
+  const mailTransport = transport ?? createMailTransport({ config, log: app.log });
+  const mail = createMailDelivery({ database, oneTimeTokens, messages, transport: mailTransport, clock, log: app.log });
+  const jobs = createJobs(app);
+  const outbox = createOutbox({ clock, wake: jobs.add({ name: 'send mails', everyMs: 5_000, run: mail.deliver }) });
+
+  const users = createUsers({ database, passwords, pages, outbox, clock });
   const auth = createAuth({ database, passwords, accessTokens, refreshTokens, config, clock });
+  const recovery = createRecovery({ database, passwords, outbox, clock });
   const sessions = createSessions({ database, config, clock });
   const preferences = createPreferences({ database });
   const tasks = createTasks({ database, pages });
+  const auditEvents = createAuditEvents({ database, pages });
+  jobs.add({ name: 'delete expired sessions', everyMs: 10 * 60_000, run: sessions.deleteExpired });
+  jobs.add({ name: 'delete expired one-time tokens', everyMs: 10 * 60_000, run: oneTimeTokens.deleteExpired });
 
+  throttling(app, config.hasRateLimit ? throttleStore(config, app.log) : undefined);
   authentication(app, { database, accessTokens, config, clock });
   const health = { database, isDraining: () => isDraining };
   healthRoutes(app, health);
@@ -129,14 +156,15 @@ export async function buildApp(
     async (api: App) => {
       healthRoutes(api, health, { suffix: 'UnderPrefix' });
       await authRoutes(api, { auth, users });
+      recoveryRoutes(api, { recovery });
       sessionRoutes(api, { sessions });
       userRoutes(api, { users });
       preferenceRoutes(api, { preferences });
       taskRoutes(api, { tasks });
+      auditEventRoutes(api, { auditEvents });
     },
     { prefix: config.apiPrefix },
   );
-  runJobs(app, [{ name: 'delete expired sessions', everyMs: 10 * 60_000, run: sessions.deleteExpired }]);
   const own = [...routes];
   answerOtherMethods(app, own);
 
@@ -148,9 +176,19 @@ export async function buildApp(
     /** Every route, but for those that answer 405. */
     routes: own,
     /** For the process itself, which makes the first admin, and for tests of what is done beside requests. */
-    services: { users, sessions },
+    services: { users, sessions, mail, oneTimeTokens },
   });
 }
+
+const throttleStore = ({ redisUrl }: Config, log: FastifyBaseLogger) =>
+  redisUrl === '' ? createMemoryStore() : createRedisStore(redisUrl, (message, err) => log.warn({ err }, message));
+
+const breachCheck = ({ passwordBreachUrl }: Config, log: FastifyBaseLogger) =>
+  passwordBreachUrl === ''
+    ? undefined
+    : createBreachCheck(passwordBreachUrl, (err) =>
+        log.warn({ err }, 'PASSWORD_BREACH_URL does not tell: a password was accepted without it'),
+      );
 
 /** Fastify takes a number of hops for nobody, because a caller who gets around the proxies can write any number of them. */
 function trustedProxies({ trustProxy }: Config) {

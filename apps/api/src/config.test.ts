@@ -60,7 +60,7 @@ test('lists all mistakes together', () => {
     PORT: '99999',
     LOG_LEVEL: 'loud',
     API_PREFIX: 'api',
-    DATABASE_URL: 'mysql://localhost/x',
+    DATABASE_URL: 'mysql://user:hidden@localhost/x',
     DATABASE_POOL_MAX: '0',
     DATABASE_PREPARE: 'yes',
     JWT_ALGORITHM: 'none',
@@ -73,6 +73,12 @@ test('lists all mistakes together', () => {
     CORS_ORIGINS: 'app.example.com',
     TRUST_PROXY: 'true',
     RATE_LIMIT: 'on',
+    REDIS_URL: 'http://:hidden@localhost',
+    SMTP_URL: 'localhost:hidden',
+    MAIL_FROM: 'nobody',
+    APP_URL: 'app.example.com',
+    PASSWORD_BREACH_URL: 'pwned',
+    PASSWORD_CONTEXT_WORDS: 'ab',
     FIRST_ADMIN_EMAIL: 'admin@example.com',
     SECRET_KEY: 'short',
   };
@@ -80,6 +86,7 @@ test('lists all mistakes together', () => {
   for (const name of Object.keys(mistakes)) expect(message).toContain(name);
   expect(message.split('\n')).toHaveLength(Object.keys(mistakes).length + 1);
   expect(message).not.toContain('short');
+  expect(message).not.toContain('hidden');
 });
 
 test('takes a first admin whole, with an address that is one', () => {
@@ -99,4 +106,11 @@ test('takes no weak secret anywhere, and none at all in production', () => {
   expect(problemsOf({ SECRET_KEY: 'x'.repeat(31) })).toContain('at least 32 bytes');
   expect(problemsOf({ SECRET_KEY: 'changeme'.repeat(8) })).toContain('too regular');
   expect(problemsOf({ NODE_ENV: 'production', SECRET_KEY: secret })).toBe('');
+});
+
+test('lets nobody mail from nowhere to nowhere in production', () => {
+  const env = { NODE_ENV: 'production', SECRET_KEY: secret, SMTP_URL: 'smtp://localhost' };
+  expect(problemsOf(env)).toContain('MAIL_FROM and APP_URL are required');
+  expect(problemsOf({ ...env, MAIL_FROM: 'Acme <mail@acme.example>' })).toContain('are required');
+  expect(problemsOf({ ...env, MAIL_FROM: 'mail@acme.example', APP_URL: 'https://acme.example/app' })).toBe('');
 });

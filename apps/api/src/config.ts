@@ -42,7 +42,7 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     port: read.integer('PORT', 8000, { min: 0, max: 65_535 }),
     logLevel: read.oneOf('LOG_LEVEL', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info'),
     apiPrefix: read.matching('API_PREFIX', '/api/v1', /^(\/[\w.~-]+)+$/, 'a path such as /api/v1'),
-    databaseUrl: read.matching(
+    databaseUrl: read.unrepeated(
       'DATABASE_URL',
       defaultDatabaseUrl,
       /^(postgres(ql)?:\/\/.|pglite:\/\/.|memory:\/\/$)/,
@@ -59,6 +59,17 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     sessionInactivitySeconds: read.number('SESSION_INACTIVITY_DAYS', 7, { min: 0.00001, max: 3650 }) * 86_400,
     refreshGraceSeconds: read.number('REFRESH_GRACE_SECONDS', 30, { min: 0, max: 600 }),
     passwordLengthMin: read.integer('PASSWORD_MIN_LENGTH', 8, { min: 8, max: 64 }),
+    passwordContextWords: read.list(
+      'PASSWORD_CONTEXT_WORDS',
+      (word) => [...word].length >= 3,
+      'words of at least 3 characters, separated by commas',
+    ),
+    passwordBreachUrl: read.matching(
+      'PASSWORD_BREACH_URL',
+      '',
+      /^https?:\/\/./,
+      'the http(s):// URL of a range service',
+    ),
     corsOrigins: read.list(
       'CORS_ORIGINS',
       (origin) => origin === '*' || URL.parse(origin)?.origin === origin,
@@ -66,6 +77,8 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     ),
     trustProxy: trustProxy(env.TRUST_PROXY, problems),
     hasRateLimit: read.boolean('RATE_LIMIT', true),
+    redisUrl: read.unrepeated('REDIS_URL', '', /^rediss?:\/\/./, 'redis://… or rediss://…'),
+    ...mail(read, environment, problems),
     firstAdmin: firstAdmin(env.FIRST_ADMIN_EMAIL, env.FIRST_ADMIN_PASSWORD, problems),
   };
 }
@@ -87,9 +100,17 @@ function readers(env: NodeJS.ProcessEnv, problems: string[]) {
     return value(name, fallback, parseText, `${isInteger ? 'a whole number' : 'a number'} from ${min} to ${max}`);
   };
   return {
+    isGiven: (name: string) => Boolean(env[name]),
     text: (name: string, fallback: string) => value(name, fallback, (text) => text, 'a text'),
     matching: (name: string, fallback: string, pattern: RegExp, expected: string) =>
       value(name, fallback, (text) => (pattern.test(text) ? text : undefined), expected),
+    /** What may have a password in it is not repeated to whoever reads the message. */
+    unrepeated: (name: string, fallback: string, pattern: RegExp, expected: string) => {
+      const text = env[name];
+      if (!text) return fallback;
+      if (!pattern.test(text)) problems.push(`${name} must be ${expected}`);
+      return text;
+    },
     oneOf: <const T extends string>(name: string, allowed: readonly T[], fallback: T) =>
       value<T>(name, fallback, (text) => allowed.find((one) => one === text), allowed.join(', ')),
     boolean: (name: string, fallback: boolean) =>
@@ -108,6 +129,29 @@ function readers(env: NodeJS.ProcessEnv, problems: string[]) {
         expected,
       ),
   };
+}
+
+/** Where mails go, by whom they say that they are, and where the links in them lead. */
+function mail(read: ReturnType<typeof readers>, environment: string, problems: string[]) {
+  const smtpUrl = read.unrepeated('SMTP_URL', '', /^smtps?:\/\/./, 'smtp://… or smtps://…');
+  const mailFrom = read.matching(
+    'MAIL_FROM',
+    'Quoin <no-reply@localhost>',
+    /^[^<>\r\n]*<[^\s<>@]+@[^\s<>@]+>$|^[^\s<>@]+@[^\s<>@]+$/,
+    'an address, or Name <address>',
+  );
+  const appUrl = read.matching(
+    'APP_URL',
+    'http://localhost:3000',
+    /^https?:\/\/[^\s?#]+$/,
+    'the http(s):// URL of your front end',
+  );
+  const isDefault = (name: string) => !read.isGiven(name);
+  if (environment === 'production' && smtpUrl && ['MAIL_FROM', 'APP_URL'].some(isDefault))
+    problems.push(
+      'MAIL_FROM and APP_URL are required with SMTP_URL in production: without them mails are by nobody, and lead nowhere',
+    );
+  return { smtpUrl, mailFrom, appUrl };
 }
 
 const secretBytesMin = 32;

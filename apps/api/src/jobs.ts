@@ -8,30 +8,56 @@ export interface Job {
   run: () => Promise<number>;
 }
 
-/** Runs the jobs from the moment the server listens until it closes; one that is under way is waited for. */
-export function runJobs(app: FastifyInstance, jobs: readonly Job[]): void {
-  const timers = new Set<NodeJS.Timeout>();
+/** Runs jobs from the moment the server listens until it closes; one that is under way is waited for. */
+export function createJobs(app: FastifyInstance) {
+  const timers: NodeJS.Timeout[] = [];
   const running = new Set<Promise<void>>();
+  const starts: (() => void)[] = [];
+  let isOpen = false;
 
-  const start = ({ name, everyMs, run }: Job) => {
-    const once = async () => {
-      try {
-        const done = await run();
-        if (done > 0) app.log.info({ job: name, done }, 'job');
-      } catch (error) {
-        app.log.warn({ err: error, job: name }, 'the job failed, and will be tried again in its turn');
-      }
-    };
-    const timer = setInterval(() => {
-      const run = once().finally(() => running.delete(run));
-      running.add(run);
-    }, everyMs);
-    timers.add(timer.unref());
-  };
-
-  app.addHook('onListen', async () => jobs.forEach(start));
+  app.addHook('onListen', async () => {
+    isOpen = true;
+    for (const start of starts) start();
+  });
   app.addHook('onClose', async () => {
+    isOpen = false;
     for (const timer of timers) clearInterval(timer);
     await Promise.all(running);
   });
+
+  return {
+    /** Returns what runs the job at once, without waiting for it: in this process never twice at the same time. */
+    add: ({ name, everyMs, run }: Job): (() => void) => {
+      let isRunning = false;
+      let isAskedAgain = false;
+      const once = async () => {
+        try {
+          const done = await run();
+          if (done > 0) app.log.info({ job: name, done }, 'job');
+        } catch (error) {
+          app.log.warn({ err: error, job: name }, 'the job failed, and will be tried again in its turn');
+        }
+      };
+      const wake = () => {
+        if (!isOpen) return;
+        if (isRunning) {
+          isAskedAgain = true;
+          return;
+        }
+        isRunning = true;
+        const finished: Promise<void> = once().finally(() => {
+          running.delete(finished);
+          isRunning = false;
+          if (!isAskedAgain) return;
+          isAskedAgain = false;
+          wake();
+        });
+        running.add(finished);
+      };
+      starts.push(() => timers.push(setInterval(wake, everyMs).unref()));
+      return wake;
+    },
+  };
 }
+
+export type Jobs = ReturnType<typeof createJobs>;

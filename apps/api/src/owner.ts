@@ -12,3 +12,10 @@ export function scopeOf(scope: Scope, userId: string): Scope {
   if (ownerId !== scope.userId && !scope.isAdmin) throw forbidden();
   return { ...scope, userId: ownerId };
 }
+
+/** The columns of an audit event about what a user does to their own account. */
+export const byOneself = ({ userId, sessionId }: Scope) => ({
+  user_id: userId,
+  actor_id: userId,
+  session_id: sessionId,
+});

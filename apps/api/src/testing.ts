@@ -4,9 +4,13 @@ import type { InjectOptions } from 'fastify';
 import { expect } from 'vitest';
 import { buildApp } from './app.ts';
 import { parseConfig } from './config.ts';
+import type { OutgoingMail } from './mail/transport.ts';
 import { createAnswerCheck } from './testing-openapi.ts';
 
 // What tests of the API share: the application as it ships, on a database of its own, and few builders of data.
+
+/** The Redis that the tests use; without one, those that need it are skipped, and say so. CI has one. */
+export const testRedisUrl = process.env.TEST_REDIS_URL || undefined;
 
 export const password = 'correct horse battery';
 
@@ -26,7 +30,9 @@ export async function startTestApp(variables: NodeJS.ProcessEnv = {}, options: {
   const clock = createClock();
   const lines = options.log;
   const logger = lines ? { level: 'trace', stream: { write: (line: string) => void lines.push(line) } } : false;
-  const app = await buildApp(config, database, { clock: clock.now, logger });
+  const sent: OutgoingMail[] = [];
+  const transport = async (mail: OutgoingMail) => void sent.push(mail);
+  const app = await buildApp(config, database, { clock: clock.now, logger, transport });
   await app.ready();
   const checkAnswer = createAnswerCheck(app.swagger() as never);
 
@@ -75,11 +81,24 @@ export async function startTestApp(variables: NodeJS.ProcessEnv = {}, options: {
     return admin;
   };
 
+  /** Has sent what was posted, and finds the mails to an address. */
+  const mailsTo = async (address: string) => {
+    await app.services.mail.deliver();
+    return sent.filter(({ to }) => to === address);
+  };
+
+  /** The token in the last mail to an address that has a link to this page. */
+  const tokenFor = async (page: 'reset-password' | 'verify-email', address: string) => {
+    const mails = await mailsTo(address);
+    const link = mails.findLast((mail) => mail.link?.includes(`/${page}?`))?.link ?? '';
+    return new URL(link).searchParams.get('token') ?? '';
+  };
+
   const close = async () => {
     await app.close();
     await database.close();
   };
-  return { app, config, database, clock, send, register, login, signUp, signUpAdmin, close };
+  return { app, config, database, clock, send, register, login, signUp, signUpAdmin, mailsTo, tokenFor, close };
 }
 
 export type TestApp = Awaited<ReturnType<typeof startTestApp>>;

@@ -65,7 +65,9 @@ function readArguments() {
       },
     });
     if (positionals.length > 1) throw new Error(`one command at a time: ${positionals.join(' ')}`);
-    return { command: positionals[0], values };
+    const users = Number(values.users);
+    if (!Number.isSafeInteger(users) || users < 0) throw new Error('--users takes a whole number');
+    return { command: positionals[0], values: { ...values, users } };
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
@@ -106,12 +108,10 @@ const commands: Record<string, (database: Database, values: Values) => Promise<n
   seed: async (database, { users }) => {
     if (process.env.NODE_ENV === 'production')
       throw new Error('seed makes accounts whose password everybody knows: not in production');
-    const count = Number(users);
-    if (!Number.isSafeInteger(count) || count < 0) throw new UsageError('--users takes a whole number');
     await refusePending(database);
-    const created = await seed(database, count, (done) => process.stderr.write(`${done} of ${count} users\n`));
+    const created = await seed(database, users, (done) => process.stderr.write(`${done} of ${users} users\n`));
     print(
-      `${created} new accounts: admin@example.com, ${seedEmail(1)} to ${seedEmail(count)}; password: ${seedPassword}\n`,
+      `${created} new accounts: admin@example.com, ${seedEmail(1)} to ${seedEmail(users)}; password: ${seedPassword}\n`,
     );
     return 0;
   },

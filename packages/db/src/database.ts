@@ -1,6 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CompiledQuery } from 'kysely';
 import { type Connection, type ConnectionSource, kyselyOn } from './connection.ts';
+import { auditEvents } from './repositories/audit-events.ts';
+import { mails } from './repositories/mails.ts';
+import { oneTimeTokens } from './repositories/one-time-tokens.ts';
 import { tasks } from './repositories/tasks.ts';
 import { userPreferences } from './repositories/user-preferences.ts';
 import { userSessions } from './repositories/user-sessions.ts';
@@ -16,6 +19,9 @@ const repositories = (db: Db) => ({
   userSessions: userSessions(db),
   userPreferences: userPreferences(db),
   tasks: tasks(db),
+  oneTimeTokens: oneTimeTokens(db),
+  mails: mails(db),
+  auditEvents: auditEvents(db),
 });
 
 export type Repositories = ReturnType<typeof repositories>;

@@ -1,3 +1,6 @@
+import { AuditEventSchema } from './entities/audit-event.ts';
+import { MailSchema } from './entities/mail.ts';
+import { OneTimeTokenSchema } from './entities/one-time-token.ts';
 import { TaskSchema } from './entities/task.ts';
 import { UserSchema } from './entities/user.ts';
 import { UserPreferencesSchema } from './entities/user-preferences.ts';
@@ -7,4 +10,12 @@ import { UserSessionSchema } from './entities/user-session.ts';
  * Every entity, for MikroORM: migrations are generated from them, and a service that wants an entity manager can build one.
  * Apart from the package's main export, since loading MikroORM takes longer than everything else together.
  */
-export const entities = [UserSchema, UserSessionSchema, UserPreferencesSchema, TaskSchema];
+export const entities = [
+  UserSchema,
+  UserSessionSchema,
+  UserPreferencesSchema,
+  TaskSchema,
+  OneTimeTokenSchema,
+  MailSchema,
+  AuditEventSchema,
+];

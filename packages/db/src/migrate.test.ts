@@ -200,7 +200,8 @@ describe('revision', () => {
     expect(text).toContain('Does the old code keep working');
     expect(await revision('Once more', { directory })).toBeUndefined();
     expect(await migrations.upgrade(database, { directory })).toEqual([first, written?.name]);
-    expect(await tables()).toEqual(['schema_migrations', 'tasks', 'user_preferences', 'user_sessions', 'users']);
+    const { entities } = await import('./entities.ts');
+    expect(await tables()).toEqual([...entities.map(({ meta }) => meta.tableName), 'schema_migrations'].sort());
     await migrations.downgrade(database, { directory });
     expect(await tables()).toEqual(['schema_migrations']);
   });

@@ -1,7 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { hash, type Options, verify } from '@node-rs/argon2';
 import bcrypt from 'bcryptjs';
+import type { Config } from '../config.ts';
 import { invalid, Problem } from '../errors.ts';
+import type { BreachCheck } from './breached-passwords.ts';
 import { isCommonPassword } from './common-passwords.ts';
 
 // Passwords: what is accepted, how one is hashed, and how one is verified.
@@ -21,8 +23,17 @@ export interface PasswordOwner {
   username?: string | null | undefined;
 }
 
-/** Hashes and verifies passwords, a bounded number at once. Both throw a Problem `overloaded` where too many are waiting already. */
-export function createPasswords({ passwordLengthMin }: { passwordLengthMin: number }) {
+type PasswordRules = Pick<Config, 'passwordLengthMin' | 'passwordContextWords'>;
+
+/**
+ * Hashes and verifies passwords, a bounded number at once. Both throw a Problem `overloaded` where too many are waiting already.
+ *
+ * @param isBreached asked about a new password that nothing else speaks against
+ */
+export function createPasswords(
+  { passwordLengthMin, passwordContextWords }: PasswordRules,
+  isBreached: BreachCheck = async () => false,
+) {
   const inTurn = createTurns(hashingMax, waitingMax);
 
   return {
@@ -41,7 +52,7 @@ export function createPasswords({ passwordLengthMin }: { passwordLengthMin: numb
      * @param pointer where it stands in the body
      * @throws Problem `validation_failed` that says what is wrong with it
      */
-    accept: (password: string, { email, username }: PasswordOwner, pointer = '/password'): void => {
+    accept: async (password: string, { email, username }: PasswordOwner, pointer = '/password'): Promise<void> => {
       const chosen = normalize(password);
       if ([...chosen].length < passwordLengthMin)
         throw invalid(pointer, `must have at least ${passwordLengthMin} characters`);
@@ -50,6 +61,9 @@ export function createPasswords({ passwordLengthMin }: { passwordLengthMin: numb
       const own = [email, email.slice(0, email.indexOf('@')), username ?? ''];
       if (own.some((name) => isLike(lower, name.toLowerCase())))
         throw invalid(pointer, 'is too much like the email or the username');
+      if (passwordContextWords.some((word) => isLike(lower, word.toLowerCase())))
+        throw invalid(pointer, 'is too much like a name that everybody here knows');
+      if (await isBreached(chosen)) throw invalid(pointer, 'is known from a theft of passwords somewhere');
     },
   };
 }

@@ -32,16 +32,30 @@ export function createRefreshTokens(secretKey: string) {
 
     /** Undefined where the text is no refresh token at all. What it says is not to be believed before `isGenuine`. */
     parse: (token: string): RefreshToken | undefined => {
-      const bytes = Buffer.from(token, 'base64url');
-      if (bytes.length !== length || bytes.toString('base64url') !== token) return undefined;
+      const bytes = decode(token);
+      if (!bytes) return undefined;
       const payload = bytes.subarray(0, idBytes + generationBytes);
       return {
-        sessionId: payload.toString('hex', 0, idBytes).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'),
+        sessionId: readSessionId(bytes),
         generation: payload.readUInt32BE(idBytes),
         isGenuine: (tokenSecret) => timingSafeEqual(bytes.subarray(payload.length), mac(payload, tokenSecret)),
       };
     },
   };
 }
+
+/** The session that a text says it is a token of. Anybody can write that. */
+export function sessionIdOf(token: string): string | undefined {
+  const bytes = decode(token);
+  return bytes && readSessionId(bytes);
+}
+
+function decode(token: string): Buffer | undefined {
+  const bytes = Buffer.from(token, 'base64url');
+  return bytes.length === length && bytes.toString('base64url') === token ? bytes : undefined;
+}
+
+const readSessionId = (bytes: Buffer) =>
+  bytes.toString('hex', 0, idBytes).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 
 export type RefreshTokens = ReturnType<typeof createRefreshTokens>;

@@ -1,10 +1,23 @@
 import formbody from '@fastify/formbody';
-import { type Static, Type } from '@fastify/type-provider-typebox';
+import { Type } from '@fastify/type-provider-typebox';
 import { User } from '../account.ts';
+import { clientOf } from '../client.ts';
+import { normalizeEmail } from '../email.ts';
 import type { App } from '../schema.ts';
 import type { Users } from '../users/service.ts';
 import type { AccessTokens } from './access-token.ts';
-import { Jwks, LoginForm, LoginJson, RefreshForm, RefreshJson, Registration, TokenPair } from './schemas.ts';
+import { sessionIdOf } from './refresh-token.ts';
+import {
+  Jwks,
+  type Login,
+  LoginForm,
+  LoginJson,
+  type Refresh,
+  RefreshForm,
+  RefreshJson,
+  Registration,
+  TokenPair,
+} from './schemas.ts';
 import type { Auth } from './service.ts';
 
 const noContent = { 204: Type.Null({ description: 'Done.' }) };
@@ -20,10 +33,21 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
         body: Registration,
         response: { 201: User },
       },
-      config: { public: true, rateLimit: { max: 300 }, problems: ['email_taken', 'username_taken', 'overloaded'] },
+      config: {
+        public: true,
+        problems: ['email_taken', 'username_taken', 'overloaded'],
+        throttle: {
+          name: 'register',
+          address: { burst: 300, perMinute: 60 },
+          account: {
+            of: ({ body }) => normalizeEmail((body as Registration).email),
+            fromAll: { burst: 10, perMinute: 6 },
+          },
+        },
+      },
     },
-    async ({ body }, reply) => {
-      const user = await users.create(body);
+    async (request, reply) => {
+      const user = await users.create(request.body, clientOf(request));
       return reply.code(201).header('location', `${app.prefix}/users/me`).send(user);
     },
   );
@@ -45,8 +69,8 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
         response: noContent,
       },
     },
-    async ({ scope }, reply) => {
-      await auth.logout(scope);
+    async (request, reply) => {
+      await auth.logout(request.scope, clientOf(request));
       return reply.code(204).send(null);
     },
   );
@@ -62,8 +86,8 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
         response: noContent,
       },
     },
-    async ({ scope }, reply) => {
-      await auth.logoutAll(scope);
+    async (request, reply) => {
+      await auth.logoutAll(request.scope, clientOf(request));
       return reply.code(204).send(null);
     },
   );
@@ -87,13 +111,22 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
         config: {
           public: true,
           oauth: true,
-          rateLimit: { max: 300 },
           problems: ['invalid_credentials', 'account_inactive', 'overloaded'],
+          throttle: {
+            name: 'login',
+            address: { burst: 100, perMinute: 30 },
+            account: {
+              of: ({ body }) => normalizeEmail(nameOf(body as Login)),
+              fromOne: { burst: 10, perMinute: 6 },
+              fromAll: { burst: 100, perMinute: 1 },
+            },
+            countsFailures: true,
+          },
         },
       },
-      async ({ body, headers, ip }) => {
-        const { password, username, email } = body as Static<typeof LoginJson>;
-        return auth.login(email ?? username ?? '', password, { userAgent: headers['user-agent'], ipAddress: ip });
+      async (request) => {
+        const body = request.body as Login;
+        return auth.login(nameOf(body), body.password, clientOf(request));
       },
     );
 
@@ -109,9 +142,21 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
           body: bodyOf(RefreshJson, RefreshForm),
           response: { 200: TokenPair },
         },
-        config: { public: true, oauth: true, rateLimit: { max: 600 }, problems: ['invalid_token'] },
+        config: {
+          public: true,
+          oauth: true,
+          problems: ['invalid_token'],
+          throttle: {
+            name: 'refresh',
+            address: { burst: 1200, perMinute: 600 },
+            account: {
+              of: ({ body }) => sessionIdOf((body as Refresh).refresh_token),
+              fromAll: { burst: 60, perMinute: 60 },
+            },
+          },
+        },
       },
-      async ({ body }) => auth.refresh((body as Static<typeof RefreshJson>).refresh_token),
+      async (request) => auth.refresh((request.body as Refresh).refresh_token, clientOf(request)),
     );
   });
 }
@@ -136,6 +181,8 @@ export function keyRoutes(app: App, { accessTokens }: { accessTokens: AccessToke
     },
   );
 }
+
+const nameOf = (body: Login) => ('email' in body ? body.email : body.username) ?? '';
 
 const bodyOf = (json: typeof LoginJson | typeof RefreshJson, form: typeof LoginForm | typeof RefreshForm) => ({
   content: { 'application/json': { schema: json }, 'application/x-www-form-urlencoded': { schema: form } },

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { isIP } from 'node:net';
 import type { Database, Scope } from '@quoin/db';
+import type { Client } from '../client.ts';
 import type { Config } from '../config.ts';
 import { normalizeEmail } from '../email.ts';
 import { Problem } from '../errors.ts';
+import { byOneself } from '../owner.ts';
 import { aliveAt } from '../session-lifetime.ts';
 import { type AccessTokens, invalidToken } from './access-token.ts';
 import { isOutdatedHash, type Passwords } from './password.ts';
@@ -19,14 +20,6 @@ interface Dependencies {
   clock: () => Date;
 }
 
-/** Where a request came from, as far as we know. */
-export interface Client {
-  userAgent: string | undefined;
-  ipAddress: string;
-}
-
-const userAgentLengthMax = 255;
-
 /** Signing in, staying signed in, and signing out. */
 export function createAuth({ database, passwords, accessTokens, refreshTokens, config, clock }: Dependencies) {
   return {
@@ -34,8 +27,7 @@ export function createAuth({ database, passwords, accessTokens, refreshTokens, c
     login: async (name: string, password: string, client: Client): Promise<TokenPair> => {
       // A second time where the hash has changed in between: another sign-in may have renewed it.
       const tokens = (await signIn(name, password, client)) ?? (await signIn(name, password, client));
-      if (!tokens) throw invalidCredentials();
-      return tokens;
+      return tokens ?? refuse('wrong_password', undefined, client);
     },
 
     /**
@@ -44,7 +36,7 @@ export function createAuth({ database, passwords, accessTokens, refreshTokens, c
      *
      * @throws Problem `invalid_token`
      */
-    refresh: async (text: string): Promise<TokenPair> => {
+    refresh: async (text: string, client: Client): Promise<TokenPair> => {
       const token = refreshTokens.parse(text);
       const session = token && (await findSession(token));
       // A forged token ends nothing: else anybody could sign out anybody.
@@ -67,43 +59,67 @@ export function createAuth({ database, passwords, accessTokens, refreshTokens, c
         current.generation === token.generation + 1 && current.rotated_at !== null && current.rotated_at >= graceSince;
       if (isGrace) return tokensOf(current);
 
-      await database.system(({ userSessions }) =>
-        userSessions.revokeStolen(session.id, token.generation, graceSince, now),
-      );
+      await database.system(async ({ userSessions, auditEvents }) => {
+        const isTheft = await userSessions.revokeStolen(session.id, token.generation, graceSince, now);
+        const event = { action: 'refresh_token_stolen', user_id: session.user_id, session_id: session.id } as const;
+        if (isTheft) await auditEvents.create({ ...event, ...client });
+      });
       throw invalidToken();
     },
 
-    logout: (scope: Scope) =>
-      database.as(scope, ({ userSessions }) => userSessions.revoke(scope.sessionId, 'logout', clock())),
+    logout: (scope: Scope, client: Client) =>
+      database.as(scope, async ({ userSessions, auditEvents }) => {
+        await userSessions.revoke(scope.sessionId, 'logout', clock());
+        await auditEvents.create({ action: 'signed_out', ...byOneself(scope), ...client });
+      }),
 
-    logoutAll: (scope: Scope) =>
-      database.as(scope, ({ userSessions }) => userSessions.revokeAll(scope.userId, 'logout_all', clock())),
+    logoutAll: (scope: Scope, client: Client) =>
+      database.as(scope, async ({ userSessions, auditEvents }) => {
+        await userSessions.revokeAll(scope.userId, 'logout_all', clock());
+        await auditEvents.create({ action: 'sessions_ended', ...byOneself(scope), ...client });
+      }),
   };
 
   /** Undefined where the password was changed, or the account deactivated, while this one was being verified. */
   async function signIn(name: string, password: string, client: Client): Promise<TokenPair | undefined> {
     const user = await database.system(({ users }) => users.findByLogin(normalizeEmail(name)));
     const isRight = await passwords.verify(password, user?.password_hash);
-    if (!user || !isRight) throw invalidCredentials();
-    if (!user.is_active) throw new Problem('account_inactive', 'An admin has deactivated this account.');
+    if (!user) return refuse('unknown_account', undefined, client);
+    if (!isRight) return refuse('wrong_password', user.id, client);
+    if (!user.is_active) return refuse('account_inactive', user.id, client);
 
     const newHash = isOutdatedHash(user.password_hash) ? await passwords.hash(password) : undefined;
     const now = clock();
     const token_secret = randomBytes(32);
-    return database.system(async ({ users, userSessions }) => {
+    return database.system(async ({ users, userSessions, auditEvents }) => {
       if (!(await users.lockUnchanged(user.id, user.password_hash))) return undefined;
       if (newHash) await users.update(user.id, { password_hash: newHash });
       const id = await userSessions.create({
         token_secret,
         user_id: user.id,
-        user_agent: client.userAgent?.slice(0, userAgentLengthMax) ?? null,
-        ip_address: storableAddress(client.ipAddress),
+        user_agent: client.user_agent,
+        ip_address: client.ip_address,
         created_at: now,
         last_used_at: now,
         expires_at: secondsAfter(now, config.sessionSeconds),
       });
+      const event = { action: 'signed_in', user_id: user.id, actor_id: user.id, session_id: id } as const;
+      await auditEvents.create({ ...event, ...client });
       return tokensOf({ id, user_id: user.id, generation: 0, token_secret });
     });
+  }
+
+  /** One row, whoever was meant and whatever was wrong. What was typed as the name is not kept: it may be a password. */
+  async function refuse(
+    reason: 'unknown_account' | 'wrong_password' | 'account_inactive',
+    user_id: string | undefined,
+    client: Client,
+  ): Promise<never> {
+    await database.system(({ auditEvents }) =>
+      auditEvents.create({ action: 'sign_in_failed', user_id: user_id ?? null, details: { reason }, ...client }),
+    );
+    if (reason === 'account_inactive') throw new Problem(reason, 'An admin has deactivated this account.');
+    throw new Problem('invalid_credentials', 'There is no account with this name and password.');
   }
 
   function findSession({ sessionId }: RefreshToken) {
@@ -121,14 +137,6 @@ export function createAuth({ database, passwords, accessTokens, refreshTokens, c
 }
 
 export type Auth = ReturnType<typeof createAuth>;
-
-const invalidCredentials = () => new Problem('invalid_credentials', 'There is no account with this name and password.');
-
-/** Behind a proxy it is what a header says, which can be anything. Without the zone of a link-local address, which PostgreSQL does not know. */
-function storableAddress(address: string): string | null {
-  const [bare = ''] = address.split('%');
-  return isIP(bare) ? bare : null;
-}
 
 const endOfTime = new Date('9999-12-31T00:00:00Z');
 

@@ -4,9 +4,11 @@ import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { type Database, DatabaseUnavailable, type User } from '@quoin/db';
 import { createPasswords } from '../auth/password.ts';
+import { noClient } from '../client.ts';
 import { ConfigError, readConfig } from '../config.ts';
 import { isEmail, normalizeEmail } from '../email.ts';
 import { Problem } from '../errors.ts';
+import { createOutbox } from '../mail/outbox.ts';
 import { openDatabase } from '../open-database.ts';
 import { createPages } from '../page.ts';
 import { checkBody } from '../plugins/validation.ts';
@@ -49,7 +51,10 @@ async function main(): Promise<void> {
   try {
     const passwords = createPasswords(config);
     const pages = createPages(config.secretKey);
-    await run({ database, users: createUsers({ database, passwords, pages, clock: () => new Date() }), values });
+    const clock = () => new Date();
+    // What is to be mailed is sent by the server.
+    const outbox = createOutbox({ clock });
+    await run({ database, users: createUsers({ database, passwords, pages, outbox, clock }), values });
   } finally {
     await database.close();
   }
@@ -74,7 +79,7 @@ const commands: Record<string, (context: Context) => Promise<void>> = {
       ...(full_name && { full_name }),
     };
     checkBody(NewUser, account);
-    const user = await users.create(account);
+    const user = await users.create(account, noClient);
     process.stdout.write(`made ${describe(user)}\n`);
   },
   'set-admin': async (context) => change(context, { is_admin: !context.values.revoke }),
@@ -110,7 +115,7 @@ async function change(
   const email = normalizeEmail(values.email ?? '');
   const user = await database.system((repositories) => repositories.users.findByEmail(email));
   if (!user) throw new Error(`there is no account ${email}`);
-  process.stdout.write(`changed ${describe(await users.update(undefined, user.id, changes))}\n`);
+  process.stdout.write(`changed ${describe(await users.update(undefined, user.id, changes, noClient))}\n`);
 }
 
 const describe = ({ email, id, is_admin, is_active }: Pick<User, 'email' | 'id' | 'is_admin' | 'is_active'>) =>

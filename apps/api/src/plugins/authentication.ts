@@ -12,15 +12,15 @@ import { aliveAt } from '../session-lifetime.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Anybody may call it. */
-    public?: boolean;
+    /** Anybody may call it; `or signed in`: who sends an access token is known, and a token that is no good is refused. */
+    public?: boolean | 'or signed in';
     /** Only admins may call it: everybody else gets 403, whatever the path and the body say. */
     admin?: boolean;
     /** It answers while the server is shutting down. */
     whileDraining?: boolean;
   }
   interface FastifyRequest {
-    /** Who is asking; on private routes only. */
+    /** Who is asking; on private routes, and where a route is public `or signed in`. */
     scope: Scope;
     /** Their account, as it is now; on private routes only. */
     user: SignedInUser;
@@ -58,7 +58,8 @@ export function authentication(app: FastifyInstance, { database, accessTokens, c
 
   app.addHook('onRequest', async (request) => {
     const { config: route } = request.routeOptions;
-    if (request.is404 || route.public) return;
+    if (request.is404 || route.public === true) return;
+    if (route.public && request.headers.authorization === undefined) return;
     const { userId, sessionId } = accessTokens.verify(bearerToken(request));
     const user = await sessions.load(sessionId);
     if (user?.id !== userId) throw invalidToken();

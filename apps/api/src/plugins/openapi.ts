@@ -85,6 +85,7 @@ export async function openApi(app: FastifyInstance, { apiPrefix }: Pick<Config, 
         { name: 'users', description: 'Your account; for admins, all of them.' },
         { name: 'preferences', description: 'How you want the product to look and behave.' },
         { name: 'tasks', description: 'What there is to do.' },
+        { name: 'audit-events', description: 'What happened to accounts, and who did it.' },
         { name: 'operations', description: 'For who runs this.' },
       ],
       components: {
@@ -135,13 +136,14 @@ export async function openApi(app: FastifyInstance, { apiPrefix }: Pick<Config, 
 
 function withProblems(schema: FastifySchema, { config = {} }: RouteOptions): FastifySchema {
   if (!schema || schema.hide) return schema;
-  const isPublic = config.public === true;
+  const isPublic = Boolean(config.public);
+  const isPrivate = config.public !== true;
   const codes: ProblemCode[] = [
     ...(schema.body ? (['malformed_json', 'payload_too_large', 'unsupported_media_type'] as const) : []),
-    ...(isPublic ? [] : (['missing_token', 'invalid_token', 'expired_token'] as const)),
+    ...(isPrivate ? (['missing_token', 'invalid_token', 'expired_token'] as const) : []),
     ...(config.admin ? (['forbidden'] as const) : []),
     ...(schema.body || schema.params || schema.querystring ? (['validation_failed'] as const) : []),
-    ...((config as { rateLimit?: unknown }).rateLimit ? (['rate_limited'] as const) : []),
+    ...(config.throttle ? (['rate_limited'] as const) : []),
     ...(config.problems ?? []),
     'malformed_request',
     'internal_error',
@@ -155,7 +157,7 @@ function withProblems(schema: FastifySchema, { config = {} }: RouteOptions): Fas
   ]);
   return {
     ...schema,
-    ...(isPublic && { security: [] }),
+    ...(isPublic && { security: isPrivate ? [{}, { password: [] }, { bearer: [] }] : [] }),
     response: { ...withExamples(schema.response as JsonObject), ...Object.fromEntries(answers) },
   };
 }

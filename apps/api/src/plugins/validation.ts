@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { isIP } from 'node:net';
 import type { TSchema } from '@fastify/type-provider-typebox';
 import { Ajv, type ErrorObject, type Options } from 'ajv';
 import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify';
@@ -14,7 +15,8 @@ const depthMax = 64;
 const formats = {
   email: isEmail,
   uuid: /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i,
-  'date-time': true,
+  'date-time': isMoment,
+  ip: (text: string) => isIP(text) > 0,
   bcp47: isLanguageTag,
   timezone: isTimeZone,
 } as const;
@@ -177,4 +179,11 @@ function isTimeZone(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** A date and time as ISO 8601 writes them, with its offset from UTC. */
+function isMoment(text: string): boolean {
+  return (
+    /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/i.test(text) && !Number.isNaN(Date.parse(text))
+  );
 }

@@ -1,4 +1,5 @@
 import { Type } from '@fastify/type-provider-typebox';
+import { clientOf } from '../client.ts';
 import type { App } from '../schema.ts';
 import { SessionList, SessionParams, UserParams } from './schemas.ts';
 import type { Sessions } from './service.ts';
@@ -32,8 +33,8 @@ export function sessionRoutes(app: App, { sessions }: { sessions: Sessions }) {
       },
       config: { problems: ['not_found'] },
     },
-    async ({ scope, params }, reply) => {
-      await sessions.end(scope, params.session_id.toLowerCase());
+    async (request, reply) => {
+      await sessions.end(request.scope, request.params.session_id.toLowerCase(), clientOf(request));
       return reply.code(204).send(null);
     },
   );
@@ -50,8 +51,8 @@ export function sessionRoutes(app: App, { sessions }: { sessions: Sessions }) {
       },
       config: { admin: true, problems: ['not_found'] },
     },
-    async ({ params }, reply) => {
-      await sessions.endAllOf(params.user_id);
+    async (request, reply) => {
+      await sessions.endAllOf(request.scope, request.params.user_id.toLowerCase(), clientOf(request));
       return reply.code(204).send(null);
     },
   );

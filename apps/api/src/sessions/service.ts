@@ -1,6 +1,8 @@
 import type { Database, Scope } from '@quoin/db';
+import type { Client } from '../client.ts';
 import type { Config } from '../config.ts';
 import { found, notFound } from '../errors.ts';
+import { byOneself } from '../owner.ts';
 import { aliveAt } from '../session-lifetime.ts';
 
 interface Dependencies {
@@ -24,16 +26,18 @@ export function createSessions({ database, config, clock }: Dependencies) {
     },
 
     /** @throws Problem `not_found`, for somebody else's and for one that has been ended as well */
-    end: async (scope: Scope, id: string) => {
-      const isEnded = await database.as(scope, ({ userSessions }) => userSessions.revoke(id, 'ended_by_user', clock()));
-      if (!isEnded) throw notFound();
-    },
+    end: (scope: Scope, id: string, client: Client) =>
+      database.as(scope, async ({ userSessions, auditEvents }) => {
+        if (!(await userSessions.revoke(id, 'ended_by_user', clock()))) throw notFound();
+        await auditEvents.create({ action: 'session_ended', ...byOneself(scope), session_id: id, ...client });
+      }),
 
     /** For admins. @throws Problem `not_found` where there is no such user */
-    endAllOf: (userId: string) =>
-      database.system(async ({ users, userSessions }) => {
+    endAllOf: (scope: Scope, userId: string, client: Client) =>
+      database.system(async ({ users, userSessions, auditEvents }) => {
         found(await users.findById(userId));
         await userSessions.revokeAll(userId, 'ended_by_admin', clock());
+        await auditEvents.create({ action: 'sessions_ended', ...byOneself(scope), user_id: userId, ...client });
       }),
 
     /** Deletes what expired a week ago. Resolves to how many sessions. */

@@ -1,8 +1,20 @@
 import { Type } from '@fastify/type-provider-typebox';
 import { User } from '../account.ts';
+import { clientOf } from '../client.ts';
+import type { Throttle } from '../plugins/throttle.ts';
 import type { App } from '../schema.ts';
 import { NewUser, OwnChanges, OwnDeletion, UserChanges, UserPage, UserParams, UserQuery } from './schemas.ts';
 import type { Users } from './service.ts';
+
+/** Somebody who came by an access token could guess the password here as well. */
+const passwordProofs: Throttle = {
+  name: 'password proof',
+  account: {
+    of: ({ scope, body }) => ((body as OwnChanges).current_password === undefined ? undefined : scope.userId),
+    fromAll: { burst: 10, perMinute: 6 },
+  },
+  countsFailures: true,
+};
 
 export function userRoutes(app: App, { users }: { users: Users }) {
   app.get(
@@ -27,8 +39,11 @@ export function userRoutes(app: App, { users }: { users: Users }) {
         body: OwnChanges,
         response: { 200: User },
       },
-      config: { problems: ['wrong_password', 'email_taken', 'username_taken', 'overloaded'] },
-      handler: async ({ scope, body }) => users.updateSelf(scope, body),
+      config: {
+        problems: ['wrong_password', 'email_taken', 'username_taken', 'overloaded'],
+        throttle: passwordProofs,
+      },
+      handler: async (request) => users.updateSelf(request.scope, request.body, clientOf(request)),
     });
   }
 
@@ -42,10 +57,10 @@ export function userRoutes(app: App, { users }: { users: Users }) {
         body: OwnDeletion,
         response: { 204: Type.Null({ description: 'Gone.' }) },
       },
-      config: { problems: ['wrong_password', 'last_admin', 'overloaded'] },
+      config: { problems: ['wrong_password', 'last_admin', 'overloaded'], throttle: passwordProofs },
     },
-    async ({ scope, body }, reply) => {
-      await users.deleteSelf(scope, body.current_password);
+    async (request, reply) => {
+      await users.deleteSelf(request.scope, request.body.current_password, clientOf(request));
       return reply.code(204).send(null);
     },
   );
@@ -77,8 +92,8 @@ export function userRoutes(app: App, { users }: { users: Users }) {
       },
       config: { admin: true, problems: ['email_taken', 'username_taken', 'overloaded'] },
     },
-    async ({ body }, reply) => {
-      const user = await users.create(body);
+    async (request, reply) => {
+      const user = await users.create(request.body, clientOf(request), request.scope);
       return reply.code(201).header('location', `${app.prefix}/users/${user.id}`).send(user);
     },
   );
@@ -116,7 +131,8 @@ export function userRoutes(app: App, { users }: { users: Users }) {
         response: { 200: User },
       },
       config: { admin: true, problems: ['not_found', 'email_taken', 'username_taken', 'last_admin', 'overloaded'] },
-      handler: async ({ scope, params, body }) => users.update(scope, params.user_id, body),
+      handler: async (request) =>
+        users.update(request.scope, request.params.user_id.toLowerCase(), request.body, clientOf(request)),
     });
   }
 
@@ -132,8 +148,8 @@ export function userRoutes(app: App, { users }: { users: Users }) {
       },
       config: { admin: true, problems: ['not_found', 'cannot_delete_self', 'last_admin'] },
     },
-    async ({ scope, params }, reply) => {
-      await users.delete(scope, params.user_id);
+    async (request, reply) => {
+      await users.delete(request.scope, request.params.user_id.toLowerCase(), clientOf(request));
       return reply.code(204).send(null);
     },
   );

@@ -1,7 +1,17 @@
-import { type Database, type Repositories, type Scope, type User, violatedConstraint } from '@quoin/db';
+import {
+  type Database,
+  type NewAuditEvent,
+  type Repositories,
+  type Scope,
+  type User,
+  violatedConstraint,
+} from '@quoin/db';
 import type { Passwords } from '../auth/password.ts';
+import { type Client, noClient } from '../client.ts';
 import { normalizeEmail } from '../email.ts';
 import { found, notFound, Problem } from '../errors.ts';
+import type { Outbox } from '../mail/outbox.ts';
+import { byOneself } from '../owner.ts';
 import type { Pages } from '../page.ts';
 import type { NewUser, OwnChanges, UserChanges, UserQuery } from './schemas.ts';
 
@@ -9,11 +19,12 @@ interface Dependencies {
   database: Database;
   passwords: Passwords;
   pages: Pages;
+  outbox: Outbox;
   clock: () => Date;
 }
 
 /** Accounts: one's own, and for admins everybody's. */
-export function createUsers({ database, passwords, pages, clock }: Dependencies) {
+export function createUsers({ database, passwords, pages, outbox, clock }: Dependencies) {
   return {
     create,
 
@@ -22,7 +33,7 @@ export function createUsers({ database, passwords, pages, clock }: Dependencies)
       const existing = await database.system(({ users }) => users.findByEmail(normalizeEmail(email)));
       if (existing) return false;
       try {
-        await create({ email, password, is_admin: true });
+        await create({ email, password, is_admin: true }, noClient);
         return true;
       } catch (error) {
         if (error instanceof Problem && error.code === 'email_taken') return false; // another process was quicker
@@ -31,31 +42,36 @@ export function createUsers({ database, passwords, pages, clock }: Dependencies)
     },
 
     /** A new email or password counts only together with the current password. */
-    updateSelf: async (scope: Scope, { current_password, ...changes }: OwnChanges) => {
+    updateSelf: async (scope: Scope, { current_password, ...changes }: OwnChanges, client: Client) => {
       const self = await findSelf(scope);
       const isSensitive =
         changes.password !== undefined || (changes.email !== undefined && isNewEmail(changes.email, self));
-      if (isSensitive) await prove(self, current_password);
+      if (isSensitive) await prove(scope, self, current_password, client);
       const row = await toRow(changes, self);
       if (Object.keys(row).length === 0) return self;
 
-      return naming(() =>
-        database.as(scope, async ({ users, userSessions }) => {
+      const changed = await naming(() =>
+        database.as(scope, async (repositories) => {
+          const { users, userSessions } = repositories;
           const ifPasswordHash = isSensitive ? self.password_hash : undefined;
           const user = await users.update(scope.userId, row, { ifPasswordHash });
           if (!user) throw isSensitive ? wrongPassword() : notFound(); // in the meantime the password was changed, or the account deleted
           if ('password_hash' in row)
             await userSessions.revokeAll(user.id, 'password_changed', clock(), { except: scope.sessionId });
+          await tell(repositories, self, row, { ...byOneself(scope), ...client });
           return user;
         }),
       );
+      outbox.wake();
+      return changed;
     },
 
-    deleteSelf: async (scope: Scope, currentPassword: string) => {
-      await prove(await findSelf(scope), currentPassword);
+    deleteSelf: async (scope: Scope, currentPassword: string, client: Client) => {
+      await prove(scope, await findSelf(scope), currentPassword, client);
       await database.system(async (repositories) => {
         await keepAnAdmin(repositories, scope.userId);
         await repositories.users.delete(scope.userId);
+        await repositories.auditEvents.create({ action: 'account_deleted', ...byOneself(scope), ...client });
       });
     },
 
@@ -73,12 +89,12 @@ export function createUsers({ database, passwords, pages, clock }: Dependencies)
      *
      * @param scope undefined where an operator does it from the command line
      */
-    update: async (scope: Scope | undefined, id: string, changes: UserChanges) => {
+    update: async (scope: Scope | undefined, id: string, changes: UserChanges, client: Client) => {
       const target = found(await database.system(({ users }) => users.findById(id)));
       const row = await toRow(changes, target);
       if (Object.keys(row).length === 0) return target;
 
-      return naming(() =>
+      const changed = await naming(() =>
         database.system(async (repositories) => {
           const { users, userSessions } = repositories;
           if (row.is_active === false || row.is_admin === false) await keepAnAdmin(repositories, id);
@@ -86,35 +102,90 @@ export function createUsers({ database, passwords, pages, clock }: Dependencies)
           if (row.is_active === false) await userSessions.revokeAll(id, 'deactivated', clock());
           else if ('password_hash' in row)
             await userSessions.revokeAll(id, 'password_changed', clock(), { except: scope?.sessionId });
+          await tell(repositories, target, row, { user_id: id, ...by(scope), ...client });
           return user;
         }),
       );
+      outbox.wake();
+      return changed;
     },
 
-    delete: async (scope: Scope, id: string) => {
+    delete: async (scope: Scope, id: string, client: Client) => {
       if (id === scope.userId)
         throw new Problem('cannot_delete_self', 'Delete your own account with DELETE /users/me.');
       await database.system(async (repositories) => {
         await keepAnAdmin(repositories, id);
         if (!(await repositories.users.delete(id))) throw notFound();
+        await repositories.auditEvents.create({ action: 'account_deleted', user_id: id, ...by(scope), ...client });
       });
     },
   };
 
-  /** @throws Problem `email_taken`, `username_taken`, or `validation_failed` for a weak password */
-  async function create({ password, email, ...rest }: NewUser) {
-    const user = { ...rest, email: normalizeEmail(email) };
-    passwords.accept(password, user);
+  /**
+   * The account's owner is mailed, to verify the address.
+   *
+   * @param scope the admin who makes it; undefined where somebody makes their own
+   * @throws Problem `email_taken`, `username_taken`, or `validation_failed` for a weak password
+   */
+  async function create({ password, email, ...rest }: NewUser, client: Client, scope?: Scope) {
+    const newUser = { ...rest, email: normalizeEmail(email) };
+    await passwords.accept(password, newUser);
     const password_hash = await passwords.hash(password);
-    return naming(() => database.system(({ users }) => users.create({ ...user, password_hash })));
+    const created = await naming(() =>
+      database.system(async ({ users, auditEvents, mails }) => {
+        const user = await users.create({ ...newUser, password_hash });
+        const details = user.is_admin ? { is_admin: true } : {};
+        await auditEvents.create({ action: 'account_created', user_id: user.id, details, ...by(scope), ...client });
+        await outbox.post({ mails }, 'verify_email', user.email, client);
+        return user;
+      }),
+    );
+    outbox.wake();
+    return created;
   }
 
   async function findSelf(scope: Scope) {
     return found(await database.as(scope, ({ users }) => users.findById(scope.userId)));
   }
 
-  async function prove(user: User, password: string | undefined) {
-    if (password === undefined || !(await passwords.verify(password, user.password_hash))) throw wrongPassword();
+  async function prove(scope: Scope, user: User, password: string | undefined, client: Client) {
+    if (password !== undefined && (await passwords.verify(password, user.password_hash))) return;
+    if (password !== undefined)
+      await database.as(scope, ({ auditEvents }) =>
+        auditEvents.create({ action: 'reauthentication_failed', ...byOneself(scope), ...client }),
+      );
+    throw wrongPassword();
+  }
+
+  /** Records a change, voids what hangs on an email or password that is no more, and tells the owner by mail: at the old address. */
+  async function tell(
+    { auditEvents, oneTimeTokens, mails }: Repositories,
+    before: User,
+    row: Partial<User>,
+    who: Client & Pick<NewAuditEvent, 'user_id' | 'actor_id' | 'session_id'>,
+  ) {
+    const { email, email_verified_at: _, password_hash, ...others } = row;
+    const { user_agent, ip_address, request_id } = who;
+    const client = { user_agent, ip_address, request_id };
+    if (password_hash !== undefined) {
+      await oneTimeTokens.deleteAllOf(before.id, 'reset_password');
+      await auditEvents.create({ action: 'password_changed', ...who });
+      await outbox.post({ mails }, 'password_changed', before.email, client);
+    }
+    if (email !== undefined) {
+      await oneTimeTokens.deleteAllOf(before.id);
+      await auditEvents.create({ action: 'email_changed', ...who });
+      await outbox.post({ mails }, 'email_changed', before.email, client);
+      await outbox.post({ mails }, 'verify_email', email, client);
+    }
+    if (Object.keys(others).length > 0) {
+      const { is_active, is_admin } = others;
+      await auditEvents.create({
+        action: 'account_changed',
+        details: { fields: Object.keys(others), is_active, is_admin },
+        ...who,
+      });
+    }
   }
 
   /** The columns that change: what is not sent stays out. A new email is not verified yet. */
@@ -123,7 +194,7 @@ export function createUsers({ database, passwords, pages, clock }: Dependencies)
       email !== undefined && isNewEmail(email, now) ? { email: normalizeEmail(email), email_verified_at: null } : {};
     const row = { ...rest, ...newEmail };
     if (password === undefined) return row;
-    passwords.accept(password, { ...now, ...row });
+    await passwords.accept(password, { ...now, ...row });
     return { ...row, password_hash: await passwords.hash(password) };
   }
 }
@@ -135,6 +206,9 @@ const wrongPassword = () =>
     'wrong_password',
     'Send the current password to change the email or the password, or to delete the account.',
   );
+
+/** The admin who does it, if it is one and no command. */
+const by = (scope: Scope | undefined) => ({ actor_id: scope?.userId ?? null, session_id: scope?.sessionId ?? null });
 
 /** Sent again as it is, it is none. */
 const isNewEmail = (email: string, now: User) => normalizeEmail(email) !== now.email;

@@ -21,6 +21,7 @@ export type RevokedReason =
   | 'ended_by_admin'
   | 'theft'
   | 'password_changed'
+  | 'email_verified'
   | 'deactivated';
 
 /** Sessions: one per sign-in. */

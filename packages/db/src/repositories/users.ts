@@ -91,6 +91,20 @@ export const users = (db: Kysely<Tables>) => ({
   },
 
   /**
+   * Whoever can read the mail to this address owns the account, if it is active and has still this address: the address is verified, and
+   * what is given changes.
+   */
+  proveMailbox: (id: string, email: string, now: Date, changes: Pick<UserChanges, 'password_hash'> = {}) =>
+    db
+      .updateTable('users')
+      .set({ ...changes, email_verified_at: sql`coalesce(email_verified_at, ${now})` })
+      .where('id', '=', id)
+      .where('email', '=', email)
+      .where('is_active', '=', true)
+      .returning(userColumns)
+      .executeTakeFirst(),
+
+  /**
    * Whether the account is active and has still this password; if so, nobody else changes that until the transaction ends. What hangs on
    * the password (a new session) is then either there before a change of it, and ended by it, or not made at all.
    */

@@ -1,0 +1,267 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expectProblem, password, startTestApp, type TestApp, uniqueEmail } from '../testing.ts';
+
+let api: TestApp;
+let admin: Awaited<ReturnType<TestApp['signUpAdmin']>>;
+beforeAll(async () => {
+  api = await startTestApp({ TRUST_PROXY: '127.0.0.1' });
+  admin = await api.signUpAdmin();
+});
+afterAll(() => api.close());
+
+interface Event {
+  id: string;
+  action: string;
+  user_id: string | null;
+  actor_id: string | null;
+  session_id: string | null;
+  ip_address: string | null;
+  user_agent: string | null;
+  request_id: string | null;
+  details: Record<string, unknown>;
+  created_at: string;
+}
+
+const list = async (query: string, token = admin.token, path = '/audit-events') => {
+  const response = await api.send('GET', `${path}?${query}`, { token });
+  expect(response.statusCode).toBe(200);
+  return response.json() as { items: Event[]; next_cursor: string | null };
+};
+/** The actions on an account, the oldest first. */
+const actionsOn = async (userId: string) => {
+  const { items } = await list(`user_id=${userId}`);
+  return items.map(({ action }) => action).reverse();
+};
+const asClient = (request_id: string) => ({
+  headers: { 'x-forwarded-for': '203.0.113.9', 'user-agent': 'the browser of Ada', 'x-request-id': request_id },
+});
+
+describe('the audit trail', () => {
+  test('says who did what, when, from where and by which request', async () => {
+    const user = await api.register();
+    const { headers } = asClient('sign-in-1');
+    await api.send('POST', '/auth/login', { body: { email: user.email, password }, headers });
+    const { items } = await list(`user_id=${user.id}&action=signed_in`);
+    expect(items).toEqual([
+      {
+        id: expect.any(String),
+        action: 'signed_in',
+        user_id: user.id,
+        actor_id: user.id,
+        session_id: expect.any(String),
+        ip_address: '203.0.113.9',
+        user_agent: 'the browser of Ada',
+        request_id: 'sign-in-1',
+        details: {},
+        created_at: expect.any(String),
+      },
+    ]);
+    expect(Math.abs(Date.parse(items[0]?.created_at ?? '') - Date.now())).toBeLessThan(60_000);
+  });
+
+  test('has everything that a user does to their account', async () => {
+    const user = await api.signUp();
+    const other = await api.login(user.email);
+    const [, session] = (await api.send('GET', '/auth/sessions', { token: other.access_token })).json().items;
+    await api.send('DELETE', `/auth/sessions/${session.id}`, { token: other.access_token });
+    const change = (body: object) => api.send('PATCH', '/users/me', { token: other.access_token, body });
+    await change({ full_name: 'Ada', username: null });
+    await change({ password: 'another horse battery', current_password: 'wrong' });
+    await change({ password: 'another horse battery', current_password: password });
+    await change({ email: uniqueEmail(), current_password: 'another horse battery' });
+    await api.send('POST', '/auth/logout', { token: other.access_token });
+    const last = await api.login(
+      (await api.database.system(({ users }) => users.findById(user.id)))?.email ?? '',
+      'another horse battery',
+    );
+    await api.send('POST', '/auth/logout-all', { token: last.access_token });
+    expect(await actionsOn(user.id)).toEqual([
+      'account_created',
+      'signed_in',
+      'signed_in',
+      'session_ended',
+      'account_changed',
+      'reauthentication_failed',
+      'password_changed',
+      'email_changed',
+      'signed_out',
+      'signed_in',
+      'sessions_ended',
+    ]);
+    const { items } = await list(`user_id=${user.id}&action=account_changed`);
+    expect(items[0]?.details).toEqual({ fields: ['full_name', 'username'] });
+  });
+
+  test('has what is proven by mail', async () => {
+    const user = await api.register();
+    const verification = await api.tokenFor('verify-email', user.email);
+    await api.send('POST', '/auth/email/verify', { body: { token: verification } });
+    await api.send('POST', '/auth/password/forgot', { body: { email: user.email }, ...asClient('forgot-1') });
+    const token = await api.tokenFor('reset-password', user.email);
+    await api.send('POST', '/auth/password/reset', { body: { token, new_password: 'another horse battery' } });
+    expect(await actionsOn(user.id)).toEqual([
+      'account_created',
+      'email_verified',
+      'password_reset_requested',
+      'password_reset',
+    ]);
+    const { items } = await list(`request_id=forgot-1`);
+    expect(items).toMatchObject([{ user_id: user.id, actor_id: null, ip_address: '203.0.113.9' }]);
+  });
+
+  test('has failures, with the reason and without what was typed', async () => {
+    const user = await api.register();
+    const attempt = (email: string, secret: string, id: string) =>
+      api.send('POST', '/auth/login', { body: { email, password: secret }, ...asClient(id) });
+    await attempt(user.email, 'a secret that was typed', 'failed-1');
+    await attempt('a-password-typed-as-a-name', 'a secret that was typed', 'failed-2');
+    await api.database.system(({ users }) => users.setActive(user.id, false));
+    await attempt(user.email, password, 'failed-3');
+    const events = [];
+    for (const id of ['failed-1', 'failed-2', 'failed-3']) events.push(...(await list(`request_id=${id}`)).items);
+    expect(events).toMatchObject([
+      { action: 'sign_in_failed', user_id: user.id, actor_id: null, details: { reason: 'wrong_password' } },
+      { action: 'sign_in_failed', user_id: null, actor_id: null, details: { reason: 'unknown_account' } },
+      { action: 'sign_in_failed', user_id: user.id, actor_id: null, details: { reason: 'account_inactive' } },
+    ]);
+    expect(JSON.stringify(events)).not.toMatch(/typed/);
+  });
+
+  test('has the theft of a refresh token, and its session', async () => {
+    const user = await api.signUp();
+    const refresh = (refresh_token: string) => api.send('POST', '/auth/refresh', { body: { refresh_token } });
+    await refresh(user.refreshToken);
+    api.clock.advance(31);
+    expectProblem(await refresh(user.refreshToken), 401, 'invalid_token');
+    expectProblem(await refresh(user.refreshToken), 401, 'invalid_token');
+    const { items } = await list(`user_id=${user.id}&action=refresh_token_stolen`);
+    const signedIn = (await list(`user_id=${user.id}&action=signed_in`)).items[0];
+    expect(items).toMatchObject([{ session_id: signedIn?.session_id, actor_id: null }]);
+  });
+
+  test('has what admins do, under their name, and outlives the account', async () => {
+    const asAdmin = (method: string, path: string, body?: object) =>
+      api.send(method, path, { token: admin.token, body });
+    const made = (await asAdmin('POST', '/users', { email: uniqueEmail(), password, is_admin: true })).json();
+    await asAdmin('PATCH', `/users/${made.id}`, { is_admin: false, full_name: 'Grace' });
+    await asAdmin('PATCH', `/users/${made.id}`, { password: 'another horse battery' });
+    await asAdmin('DELETE', `/users/${made.id.toUpperCase()}/sessions`);
+    await asAdmin('PATCH', `/users/${made.id}`, { is_active: false });
+    await asAdmin('DELETE', `/users/${made.id}`);
+    const { items } = await list(`user_id=${made.id}&actor_id=${admin.id}`);
+    expect(items.reverse().map(({ action, details }) => [action, details])).toEqual([
+      ['account_created', { is_admin: true }],
+      ['account_changed', { fields: ['is_admin', 'full_name'], is_admin: false }],
+      ['password_changed', {}],
+      ['sessions_ended', {}],
+      ['account_changed', { fields: ['is_active'], is_active: false }],
+      ['account_deleted', {}],
+    ]);
+  });
+
+  test('keeps nothing of what did not happen', async () => {
+    const user = await api.signUp();
+    const taken = await api.send('PATCH', '/users/me', {
+      token: user.token,
+      body: { email: admin.email, current_password: password },
+    });
+    expectProblem(taken, 409, 'email_taken');
+    expect(await actionsOn(user.id)).toEqual(['account_created', 'signed_in']);
+  });
+});
+
+describe('audit events', () => {
+  test('are paged, newest first, and each page goes on where the one before ended', async () => {
+    const user = await api.register();
+    for (let n = 0; n < 5; n++) await api.login(user.email);
+    const all = (await list(`user_id=${user.id}`)).items.map(({ id }) => id);
+    expect(all).toHaveLength(6);
+    const paged: string[] = [];
+    let cursor: string | null = '';
+    while (cursor !== null) {
+      const page: { items: Event[]; next_cursor: string | null } = await list(
+        `user_id=${user.id}&limit=4${cursor && `&cursor=${cursor}`}`,
+      );
+      paged.push(...page.items.map(({ id }) => id));
+      cursor = page.next_cursor;
+    }
+    expect(paged).toEqual(all);
+    expect([...all].sort().reverse()).toEqual(all);
+  });
+
+  test('are found by moment, from and before, and by address', async () => {
+    const user = await api.register();
+    const ids: Event[] = [];
+    for (let n = 0; n < 3; n++) {
+      await api.login(user.email);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    ids.push(...(await list(`user_id=${user.id}&action=signed_in`)).items.reverse());
+    const [first, second, third] = ids as [Event, Event, Event];
+    const between = async (query: string) =>
+      (await list(`user_id=${user.id}&action=signed_in&${query}`)).items.map(({ id }) => id);
+    expect(await between(`since=${second.created_at}`)).toEqual([third.id, second.id]);
+    expect(await between(`until=${second.created_at}`)).toEqual([first.id]);
+    expect(await between(`since=${first.created_at}&until=${third.created_at}`)).toEqual([second.id, first.id]);
+    expect(await between('since=2020-01-01T00:00:00%2B02:00')).toHaveLength(3);
+    expect(await between('ip_address=127.0.0.1')).toHaveLength(3);
+    expect(await between('ip_address=::1')).toEqual([]);
+  });
+
+  test('are not found by what is none', async () => {
+    for (const query of [
+      'since=yesterday',
+      'since=2026',
+      'until=2026-13-01T00:00:00Z',
+      'ip_address=here',
+      'action=x',
+      'x=1',
+      'user_id=1',
+    ])
+      expectProblem(await api.send('GET', `/audit-events?${query}`, { token: admin.token }), 422, 'validation_failed');
+  });
+
+  test('of others are an admin’s to see; one’s own are everybody’s', async () => {
+    const [user, other] = [await api.signUp(), await api.signUp()];
+    expectProblem(await api.send('GET', '/audit-events', { token: user.token }), 403, 'forbidden');
+    const { items } = await list('', user.token, '/users/me/audit-events');
+    expect(items.map(({ action }) => action)).toEqual(['signed_in', 'account_created']);
+    for (const { user_id } of items) expect(user_id).toBe(user.id);
+    const refused = await api.send('GET', `/users/me/audit-events?user_id=${other.id}`, { token: user.token });
+    expectProblem(refused, 422, 'validation_failed');
+  });
+
+  test('tell a user that an admin was there, and not from where', async () => {
+    const user = await api.signUp();
+    await api.send('PATCH', `/users/${user.id}`, {
+      token: admin.token,
+      body: { full_name: 'Ada' },
+      ...asClient('admin-1'),
+    });
+    const { items } = await list('action=account_changed', user.token, '/users/me/audit-events');
+    expect(items).toMatchObject([
+      { actor_id: admin.id, ip_address: null, user_agent: null, request_id: null, session_id: null },
+    ]);
+  });
+
+  test('are changed by nobody, and seen by their owner alone', async () => {
+    const user = await api.signUp();
+    const [event] = (await list(`user_id=${user.id}`)).items;
+    for (const statement of ['update audit_events set action = action', 'delete from audit_events']) {
+      await expect(api.database.inspect((connection) => connection.query(statement))).rejects.toThrow(/append-only/);
+      const asUser = api.database.inspect(async (connection) => {
+        await connection.execute('begin; set local role quoin_app');
+        try {
+          await connection.query(statement);
+        } finally {
+          await connection.execute('rollback');
+        }
+      });
+      await expect(asUser).rejects.toThrow(/permission denied/);
+    }
+    const scope = { userId: admin.id, sessionId: '', isAdmin: false };
+    const seen = await api.database.as(scope, ({ auditEvents }) => auditEvents.list({ limit: 200, user_id: user.id }));
+    expect(seen).toEqual([]);
+    expect((await list(`user_id=${user.id}`)).items).toContainEqual(event);
+  });
+});

@@ -1,0 +1,101 @@
+import type { Database, Mail } from '@quoin/db';
+import type { OneTimeTokens } from '../auth/one-time-token.ts';
+import type { Client } from '../client.ts';
+import type { createMessages, Message } from './messages.ts';
+import type { Transport } from './transport.ts';
+
+interface Dependencies {
+  database: Database;
+  oneTimeTokens: OneTimeTokens;
+  messages: ReturnType<typeof createMessages>;
+  transport: Transport;
+  clock: () => Date;
+  log: { warn: (fields: object, message: string) => void; error: (fields: object, message: string) => void };
+}
+
+const atOnce = 10;
+/** While one process sends a mail, no other one touches it; if that process dies, another takes over after this. */
+const leaseSeconds = 300;
+const retrySecondsMin = 5;
+const retrySecondsMax = 900;
+
+/**
+ * Sends what the outbox holds. A mail is deleted when the server has taken it, so none is lost; one whose server accepted it in the very
+ * moment that this process died is sent once more, under the same Message-ID.
+ */
+export function createMailDelivery({ database, oneTimeTokens, messages, transport, clock, log }: Dependencies) {
+  return {
+    /** Sends what is due. Resolves to how many mails were sent. */
+    deliver: async (): Promise<number> => {
+      let sent = 0;
+      for (let claimed = atOnce; claimed === atOnce; ) {
+        const now = clock();
+        const mails = await database.system((repositories) =>
+          repositories.mails.claim(now, secondsAfter(now, leaseSeconds), atOnce),
+        );
+        // All of them have ended, before an error of the database is passed on.
+        const results = await Promise.allSettled(mails.map(send));
+        const failed = results.find(({ status }) => status === 'rejected');
+        if (failed?.status === 'rejected') throw failed.reason;
+        sent += results.filter((result) => result.status === 'fulfilled' && result.value).length;
+        claimed = mails.length;
+      }
+      return sent;
+    },
+  };
+
+  /** Resolves to whether it was sent. */
+  async function send(mail: Mail): Promise<boolean> {
+    const about = { mail: mail.id, kind: mail.kind, attempts: mail.attempts };
+    if (mail.expires_at <= clock()) {
+      log.error(about, 'a mail was given up: it could not be sent while it was of use');
+      await remove(mail);
+      return false;
+    }
+    try {
+      const message = await compose(mail);
+      if (message) await transport({ id: mail.id, to: mail.recipient, ...message });
+      await remove(mail);
+      return message !== undefined;
+    } catch (error) {
+      if (isRefusedForGood(error)) {
+        log.warn({ ...about, err: error }, 'a mail was given up: its address is refused');
+        await remove(mail);
+        return false;
+      }
+      log.warn({ ...about, err: error }, 'a mail could not be sent, and will be tried again');
+      const delay = Math.min(retrySecondsMin * 2 ** (mail.attempts - 1), retrySecondsMax);
+      await database.system(({ mails }) => mails.postpone(mail.id, secondsAfter(clock(), delay)));
+      return false;
+    }
+  }
+
+  /** Undefined where there is nothing to say: nobody has this address, or it is verified already. */
+  async function compose({ kind, recipient, created_at, attempts, ...mail }: Mail): Promise<Message | undefined> {
+    const cause = { at: created_at, ipAddress: mail.ip_address };
+    if (kind === 'password_changed' || kind === 'email_changed') return messages[kind](cause);
+    const issued = await oneTimeTokens.issue(kind, recipient);
+    if (!issued) return undefined;
+    if (kind === 'reset_password' && attempts === 1) await recordRequest(issued.userId, mail);
+    return messages[kind](issued.token, cause);
+  }
+
+  /** Here and not where it was asked for, where an account and none must cost the same. */
+  function recordRequest(userId: string, { user_agent, ip_address, request_id }: Client) {
+    return database.system(({ auditEvents }) =>
+      auditEvents.create({ action: 'password_reset_requested', user_id: userId, user_agent, ip_address, request_id }),
+    );
+  }
+
+  function remove({ id }: Mail) {
+    return database.system(({ mails }) => mails.delete(id));
+  }
+}
+
+/** The server knows no such mailbox, and says that it never will (RFC 5321, 4.2.1: 5yz). */
+const isRefusedForGood = (error: unknown) => {
+  const { code, responseCode } = error as { code?: string; responseCode?: number };
+  return code === 'EENVELOPE' && responseCode !== undefined && responseCode >= 500;
+};
+
+const secondsAfter = (moment: Date, seconds: number) => new Date(moment.getTime() + seconds * 1000);

@@ -1,0 +1,262 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createTestDatabase, type TestDatabase } from '@quoin/db/testing';
+import { SMTPServer } from 'smtp-server';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { noClient } from '../client.ts';
+import { parseConfig } from '../config.ts';
+import { expectProblem, password, startTestApp, testEnvironment, uniqueEmail } from '../testing.ts';
+import { createMailDelivery } from './delivery.ts';
+import { createMessages } from './messages.ts';
+import { createOutbox } from './outbox.ts';
+import { createMailTransport, type Transport } from './transport.ts';
+
+const quiet = { info: () => {}, warn: () => {}, error: () => {} };
+
+let database: TestDatabase;
+let now: Date;
+const clock = () => now;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+beforeEach(async () => {
+  now = new Date();
+  await database.inspect((connection) => connection.query('delete from mails'));
+});
+afterAll(() => database.close());
+
+const outbox = createOutbox({ clock });
+const post = (recipient: string) =>
+  database.system(({ mails }) => outbox.post({ mails }, 'password_changed', recipient, noClient));
+const waiting = async () => {
+  const { rows } = await database.inspect((connection) =>
+    connection.query<{ recipient: string }>('select recipient from mails order by id'),
+  );
+  return rows.map(({ recipient }) => recipient);
+};
+
+const deliveryBy = (transport: Transport, log = quiet) =>
+  createMailDelivery({
+    database,
+    oneTimeTokens: { issue: async () => undefined, deleteExpired: async () => 0 },
+    messages: createMessages('https://app.example.com/'),
+    transport,
+    clock,
+    log,
+  });
+
+describe('the outbox', () => {
+  test('is emptied, each mail once, by any number of processes at once', async () => {
+    const recipients = Array.from({ length: 45 }, uniqueEmail).sort();
+    for (const recipient of recipients) await post(recipient);
+    const sent: string[] = [];
+    const deliveries = Array.from({ length: 4 }, () => deliveryBy(async ({ to }) => void sent.push(to)));
+    const counts = await Promise.all(deliveries.map(({ deliver }) => deliver()));
+    expect(sent.sort()).toEqual(recipients);
+    expect(counts.reduce((sum, count) => sum + count)).toBe(45);
+    expect(await waiting()).toEqual([]);
+  });
+
+  test('keeps what could not be sent, waits longer each time, and sends it once when it can', async () => {
+    const recipient = uniqueEmail();
+    await post(recipient);
+    let isAway = true;
+    const attempts: number[] = [];
+    const sent: string[] = [];
+    const { deliver } = deliveryBy(async ({ to }) => {
+      attempts.push(now.getTime());
+      if (isAway) throw new Error('connect ECONNREFUSED');
+      sent.push(to);
+    });
+    const start = now.getTime();
+    for (let second = 0; second <= 100; second++) {
+      now = new Date(start + second * 1000);
+      await deliver();
+    }
+    expect(attempts.map((time) => (time - start) / 1000)).toEqual([0, 5, 15, 35, 75]);
+    isAway = false;
+    now = new Date(start + 3_600_000);
+    expect(await deliver()).toBe(1);
+    expect(await deliver()).toBe(0);
+    expect(sent).toEqual([recipient]);
+  });
+
+  test('gives a mail of a process that died to another one, after a while', async () => {
+    await post(uniqueEmail());
+    const dead = deliveryBy(() => new Promise(() => {}));
+    void dead.deliver();
+    await expect.poll(async () => (await waiting()).length).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const sent: string[] = [];
+    const other = deliveryBy(async ({ to }) => void sent.push(to));
+    now = new Date(now.getTime() + 60_000);
+    await other.deliver();
+    expect(sent).toEqual([]);
+    now = new Date(now.getTime() + 300_000);
+    await other.deliver();
+    expect(sent).toHaveLength(1);
+  });
+
+  test('gives up, and says so without the address, when a mail is of no use any more', async () => {
+    const recipient = uniqueEmail();
+    await post(recipient);
+    now = new Date(now.getTime() + 4 * 86_400_000);
+    const log: unknown[] = [];
+    const note = (...line: unknown[]) => void log.push(line);
+    expect(await deliveryBy(async () => {}, { ...quiet, error: note }).deliver()).toBe(0);
+    expect(await waiting()).toEqual([]);
+    expect(log).toHaveLength(1);
+    expect(JSON.stringify(log)).toContain('given up');
+    expect(JSON.stringify(log)).not.toContain(recipient);
+  });
+});
+
+describe('with SMTP_URL', () => {
+  const received: { from: string; to: string[]; source: string }[] = [];
+  let server: SMTPServer;
+  let url: string;
+  let refusal: (Error & { responseCode?: number }) | undefined;
+
+  beforeAll(async () => {
+    server = new SMTPServer({
+      authOptional: true,
+      disabledCommands: ['STARTTLS'],
+      logger: false,
+      onRcptTo: (_address, _session, callback) => callback(refusal),
+      onData: (stream, { envelope }, callback) => {
+        const chunks: Buffer[] = [];
+        stream.on('data', (chunk) => chunks.push(chunk));
+        stream.on('end', () => {
+          received.push({
+            from: envelope.mailFrom ? envelope.mailFrom.address : '',
+            to: envelope.rcptTo.map(({ address }) => address),
+            source: Buffer.concat(chunks).toString(),
+          });
+          callback();
+        });
+      },
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    url = `smtp://127.0.0.1:${(server.server.address() as { port: number }).port}`;
+  });
+  beforeEach(() => {
+    received.length = 0;
+    refusal = undefined;
+  });
+  afterAll(() => new Promise<void>((resolve) => server.close(resolve)));
+
+  const smtp = () =>
+    createMailTransport({
+      config: parseConfig(testEnvironment({ SMTP_URL: url, MAIL_FROM: 'Acme <mail@acme.example>' })),
+      log: quiet,
+    });
+
+  test('a mail arrives there, as plain text and as HTML, and in one piece', async () => {
+    const recipient = uniqueEmail();
+    await post(recipient);
+    expect(await deliveryBy(smtp()).deliver()).toBe(1);
+    expect(received).toHaveLength(1);
+    const [{ from, to, source }] = received as [(typeof received)[0]];
+    expect(from).toBe('mail@acme.example');
+    expect(to).toEqual([recipient]);
+    expect(source).toContain('From: Acme <mail@acme.example>');
+    expect(source).toContain('Subject: Your password was changed');
+    expect(source).toMatch(/^Message-ID: <[0-9a-f-]{36}@acme\.example>/im);
+    expect(source).toContain('Auto-Submitted: auto-generated');
+    expect(source).toContain('text/plain');
+    expect(source).toContain('text/html');
+    expect(source).toContain('app.example.com');
+  });
+
+  test('a link stays in one line, for whoever reads the source', async () => {
+    const { reset_password } = createMessages('https://app.example.com');
+    const token = 'a'.repeat(43);
+    const cause = { at: now, ipAddress: null };
+    await smtp()({ id: 'x', to: uniqueEmail(), ...reset_password(token, cause) });
+    expect(received[0]?.source).toContain(`\nhttps://app.example.com/reset-password?token=${token}\r\n`);
+  });
+
+  test('a mailbox that is refused for good is given up; one that is refused for now is tried again', async () => {
+    await post(uniqueEmail());
+    refusal = Object.assign(new Error('greylisted'), { responseCode: 451 });
+    expect(await deliveryBy(smtp()).deliver()).toBe(0);
+    expect(await waiting()).toHaveLength(1);
+    now = new Date(now.getTime() + 10_000);
+    refusal = Object.assign(new Error('no such user'), { responseCode: 550 });
+    expect(await deliveryBy(smtp()).deliver()).toBe(0);
+    expect(await waiting()).toHaveLength(0);
+    expect(received).toEqual([]);
+  });
+
+  test('a server that is not there loses nothing', async () => {
+    await post(uniqueEmail());
+    const config = parseConfig(testEnvironment({ SMTP_URL: 'smtp://127.0.0.1:1' }));
+    expect(await deliveryBy(createMailTransport({ config, log: quiet })).deliver()).toBe(0);
+    expect(await waiting()).toHaveLength(1);
+  });
+});
+
+describe('without SMTP_URL', () => {
+  let directory: string;
+  const before = process.cwd();
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'quoin-mail-'));
+    process.chdir(directory);
+  });
+  afterAll(async () => {
+    process.chdir(before);
+    await rm(directory, { recursive: true });
+  });
+
+  test('a mail is a file that only its owner reads, and its link is logged in development, but nowhere else', async () => {
+    const mail = {
+      id: 'the-id',
+      to: 'ada@example.com',
+      subject: 's',
+      text: 't',
+      html: 'h',
+      link: 'https://a/?token=1',
+    };
+    for (const environment of ['development', 'test'] as const) {
+      const log: object[] = [];
+      const config = { ...parseConfig(testEnvironment()), environment };
+      const write = createMailTransport({ config, log: { info: (fields) => void log.push(fields) } });
+      await write(mail);
+      expect(await readdir('.data/outbox')).toEqual(['the-id.eml']);
+      expect(await readFile('.data/outbox/the-id.eml', 'utf8')).toContain('To: ada@example.com');
+      expect(JSON.stringify(log).includes('token=1')).toBe(environment === 'development');
+    }
+  });
+});
+
+describe('what is mailed', () => {
+  const { reset_password, email_changed } = createMessages('https://app.example.com/base/');
+  const cause = { at: new Date('2026-11-21T10:00:00Z'), ipAddress: '203.0.113.9' };
+
+  test('leads to the front end', () => {
+    const message = reset_password('the-token', cause);
+    expect(message.link).toBe('https://app.example.com/base/reset-password?token=the-token');
+    expect(message.text).toContain(`\n\n${message.link}\n\n`);
+    expect(message.html).toContain(`href="${message.link}"`);
+    expect(message.text).toContain('203.0.113.9');
+  });
+
+  test('says when and from where', () => {
+    expect(email_changed(cause).text).toContain('on 2026-11-21 10:00 UTC, from 203.0.113.9');
+  });
+});
+
+test('what did not happen is not mailed, and what did is, in the words of nobody but us', async () => {
+  const api = await startTestApp();
+  try {
+    const account = await api.register({ full_name: 'Click https://evil.example', username: 'evil.example' });
+    const taken = await api.send('POST', '/auth/register', { body: { email: account.email, password } });
+    expectProblem(taken, 409, 'email_taken');
+    const mails = await api.mailsTo(account.email);
+    expect(mails.map(({ subject }) => subject)).toEqual(['Verify your email address']);
+    expect(JSON.stringify(mails)).not.toContain('evil');
+  } finally {
+    await api.close();
+  }
+});

@@ -1,0 +1,78 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createTestDatabase, type TestDatabase, testServerUrl } from '@quoin/db/testing';
+import { SMTPServer } from 'smtp-server';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { newDirectory, send, startServer } from './server.ts';
+
+// Mail as it leaves the process: into files, or to an SMTP server that comes and goes.
+
+const password = 'correct horse battery';
+const email = 'ada@example.com';
+
+let directory: ReturnType<typeof newDirectory>;
+let database: TestDatabase | undefined;
+let env: Record<string, string>;
+beforeEach(async () => {
+  directory = newDirectory();
+  database = testServerUrl ? await createTestDatabase() : undefined;
+  env = database ? { DATABASE_URL: database.url } : {};
+});
+afterEach(async () => {
+  await database?.close();
+  directory.remove();
+});
+
+test('without SMTP_URL a mail is a file, its link is in the log, and the token in it works', async () => {
+  const server = await startServer({ cwd: directory.path, env });
+  const api = `${server.url}/api/v1`;
+  expect((await send(`${api}/auth/register`, { body: { email, password } })).status).toBe(201);
+  const outbox = join(directory.path, '.data/outbox');
+  await expect.poll(() => existsSync(outbox) && readdirSync(outbox).length).toBe(1);
+  const [file = ''] = readdirSync(outbox);
+  const [link = '', token] =
+    /^http:\/\/localhost:3000\/verify-email\?token=(\S{43})$/m.exec(readFileSync(join(outbox, file), 'utf8')) ?? [];
+  expect(server.output.stdout).toContain(link);
+  expect((await send(`${api}/auth/email/verify`, { body: { token } })).status).toBe(204);
+  await server.end('SIGTERM');
+});
+
+test('a mail that could not be sent before a crash is sent, once, after it', async () => {
+  const received: string[] = [];
+  const smtp = new SMTPServer({
+    authOptional: true,
+    disabledCommands: ['STARTTLS'],
+    onData: (stream, { envelope }, callback) => {
+      stream.on('data', () => {});
+      stream.on('end', () => {
+        received.push(...envelope.rcptTo.map(({ address }) => address));
+        callback();
+      });
+    },
+  });
+  const listening = (port: number) =>
+    new Promise<number>((resolve) =>
+      smtp.listen(port, '127.0.0.1', () => resolve((smtp.server.address() as { port: number }).port)),
+    );
+  // A port that nobody listens on, until somebody does.
+  const port = await listening(0);
+  await new Promise<void>((resolve) => smtp.server.close(() => resolve()));
+  const options = { cwd: directory.path, env: { ...env, SMTP_URL: `smtp://127.0.0.1:${port}` } };
+
+  const server = await startServer(options);
+  expect((await send(`${server.url}/api/v1/auth/register`, { body: { email, password } })).status).toBe(201);
+  await expect.poll(() => server.output.stdout).toContain('a mail could not be sent');
+  expect(server.output.stdout).not.toContain('token=');
+  await server.end('SIGKILL');
+
+  await listening(port);
+  const again = await startServer(options);
+  try {
+    await expect.poll(() => received.length, { timeout: 20_000 }).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 6_000)); // longer than the next look at the outbox
+    expect(received).toEqual([email]);
+  } finally {
+    await again.end('SIGTERM');
+    await new Promise<void>((resolve) => smtp.close(() => resolve()));
+  }
+});

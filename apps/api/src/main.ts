@@ -41,7 +41,7 @@ async function makeFirstAdmin({ firstAdmin }: Config, { services, log }: App): P
   if (isNew) log.info({ email: firstAdmin.email }, 'the first admin was made');
 }
 
-async function welcome({ databaseUrl, firstAdmin }: Config, database: Database, url: string): Promise<string> {
+async function welcome({ databaseUrl, firstAdmin, smtpUrl }: Config, database: Database, url: string): Promise<string> {
   const lines = [`Quoin answers at ${url} · documentation: ${url}/docs`];
   if (database.isEmbedded) {
     const where =
@@ -57,6 +57,7 @@ async function welcome({ databaseUrl, firstAdmin }: Config, database: Database, 
       lines.push(`Data: ${pending.length} migrations are pending: run npm run db -- upgrade`);
     else lines.push('Data: the PostgreSQL of DATABASE_URL');
   }
+  if (!smtpUrl) lines.push('Mail: there is no SMTP_URL, so it is written to .data/outbox');
   if (!firstAdmin) {
     const stopped = database.isEmbedded ? ' (stop this first)' : '';
     lines.push(`Admin: npm run user -- create --email you@example.com --admin${stopped}`);

@@ -4,7 +4,7 @@ import { posix } from 'node:path';
 // Who may import whom. Exits with 1 and a line for every import that goes where it should not.
 
 const api = 'apps/api/src/';
-const features = ['auth', 'sessions', 'users', 'preferences', 'tasks', 'audit-events', 'mail', 'health'];
+const features = ['auth', 'sessions', 'users', 'preferences', 'tasks', 'documents', 'audit-events', 'mail', 'health'];
 
 interface Import {
   from: string;
@@ -22,7 +22,7 @@ const rules: [rule: string, isBroken: (one: Import) => boolean][] = [
     ({ from, to }) =>
       from.includes('/repositories/') &&
       !from.endsWith('.test.ts') &&
-      !/^(kysely|uuid)$|\/repositories\/|\/tables\.ts$/.test(to),
+      !/^(kysely|uuid)$|\/repositories\/|\/(tables|vector)\.ts$/.test(to),
   ],
   [
     'a service knows nothing of HTTP',
@@ -43,7 +43,7 @@ const rules: [rule: string, isBroken: (one: Import) => boolean][] = [
   [
     'what features share knows no feature',
     ({ from, to }) =>
-      /^apps\/api\/src\/(account|client|config|email|errors|jobs|owner|page|schema|session-lifetime|signing-key|throttle-store)\.ts$/.test(
+      /^apps\/api\/src\/(account|client|config|email|errors|jobs|owner|page|schema|session-lifetime|signing-key|throttle-store|turns)\.ts$/.test(
         from,
       ) && featureOf(to) !== undefined,
   ],

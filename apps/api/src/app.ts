@@ -16,6 +16,10 @@ import { createRefreshTokens } from './auth/refresh-token.ts';
 import { authRoutes, keyRoutes } from './auth/routes.ts';
 import { createAuth } from './auth/service.ts';
 import type { Config } from './config.ts';
+import { createEmbedder } from './documents/embedder.ts';
+import { createEmbeddingJob } from './documents/embedding-job.ts';
+import { documentRoutes } from './documents/routes.ts';
+import { createDocuments } from './documents/service.ts';
 import { Problem } from './errors.ts';
 import { healthRoutes } from './health/routes.ts';
 import { createJobs } from './jobs.ts';
@@ -143,6 +147,12 @@ export async function buildApp(
   const sessions = createSessions({ database, config, clock });
   const preferences = createPreferences({ database });
   const tasks = createTasks({ database, pages });
+  const embedder = config.embedding && createEmbedder(config.embedding);
+  const embedding = embedder && createEmbeddingJob({ database, embedder, clock, log: app.log });
+  const wake = embedding
+    ? jobs.add({ name: 'embed documents', everyMs: 10_000, run: () => embedding.embedWaiting() })
+    : () => {};
+  const documents = createDocuments({ database, pages, embedder, wake, clock });
   const auditEvents = createAuditEvents({ database, pages });
   jobs.add({ name: 'delete expired sessions', everyMs: 10 * 60_000, run: sessions.deleteExpired });
   jobs.add({ name: 'delete expired one-time tokens', everyMs: 10 * 60_000, run: oneTimeTokens.deleteExpired });
@@ -161,6 +171,7 @@ export async function buildApp(
       userRoutes(api, { users });
       preferenceRoutes(api, { preferences });
       taskRoutes(api, { tasks });
+      documentRoutes(api, { documents });
       auditEventRoutes(api, { auditEvents });
     },
     { prefix: config.apiPrefix },
@@ -176,7 +187,7 @@ export async function buildApp(
     /** Every route, but for those that answer 405. */
     routes: own,
     /** For the process itself, which makes the first admin, and for tests of what is done beside requests. */
-    services: { users, sessions, mail, oneTimeTokens },
+    services: { users, sessions, mail, oneTimeTokens, embedding },
   });
 }
 

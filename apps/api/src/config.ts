@@ -79,6 +79,7 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     hasRateLimit: read.boolean('RATE_LIMIT', true),
     redisUrl: read.unrepeated('REDIS_URL', '', /^rediss?:\/\/./, 'redis://… or rediss://…'),
     ...mail(read, environment, problems),
+    embedding: embedding(read, env.EMBEDDING_API_KEY),
     firstAdmin: firstAdmin(env.FIRST_ADMIN_EMAIL, env.FIRST_ADMIN_PASSWORD, problems),
   };
 }
@@ -152,6 +153,18 @@ function mail(read: ReturnType<typeof readers>, environment: string, problems: s
       'MAIL_FROM and APP_URL are required with SMTP_URL in production: without them mails are by nobody, and lead nowhere',
     );
   return { smtpUrl, mailFrom, appUrl };
+}
+
+/** The service that turns texts into vectors; undefined where there is none. */
+function embedding(read: ReturnType<typeof readers>, apiKey: string | undefined) {
+  const url = read.matching(
+    'EMBEDDING_URL',
+    '',
+    /^https?:\/\/[^\s?#]+$/,
+    'the http(s):// URL of an OpenAI-compatible API',
+  );
+  const model = read.text('EMBEDDING_MODEL', 'text-embedding-3-small');
+  return url === '' ? undefined : { url, model, apiKey };
 }
 
 const secretBytesMin = 32;

@@ -23,6 +23,7 @@ export const problems = {
   internal_error: { status: 500, title: 'Something went wrong on our side' },
   database_unavailable: { status: 503, title: 'The database cannot be reached' },
   overloaded: { status: 503, title: 'Too busy to do this now' },
+  embedding_unavailable: { status: 503, title: 'The service that embeds texts cannot be reached' },
   shutting_down: { status: 503, title: 'This server is shutting down' },
 } as const;
 

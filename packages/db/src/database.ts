@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CompiledQuery } from 'kysely';
 import { type Connection, type ConnectionSource, kyselyOn } from './connection.ts';
 import { auditEvents } from './repositories/audit-events.ts';
+import { documents } from './repositories/documents.ts';
 import { mails } from './repositories/mails.ts';
 import { oneTimeTokens } from './repositories/one-time-tokens.ts';
 import { tasks } from './repositories/tasks.ts';
@@ -19,6 +20,7 @@ const repositories = (db: Db) => ({
   userSessions: userSessions(db),
   userPreferences: userPreferences(db),
   tasks: tasks(db),
+  documents: documents(db),
   oneTimeTokens: oneTimeTokens(db),
   mails: mails(db),
   auditEvents: auditEvents(db),

@@ -1,4 +1,5 @@
 import { AuditEventSchema } from './entities/audit-event.ts';
+import { DocumentSchema } from './entities/document.ts';
 import { MailSchema } from './entities/mail.ts';
 import { OneTimeTokenSchema } from './entities/one-time-token.ts';
 import { TaskSchema } from './entities/task.ts';
@@ -15,6 +16,7 @@ export const entities = [
   UserSessionSchema,
   UserPreferencesSchema,
   TaskSchema,
+  DocumentSchema,
   OneTimeTokenSchema,
   MailSchema,
   AuditEventSchema,

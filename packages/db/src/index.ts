@@ -4,6 +4,7 @@ export type { Database, Repositories } from './database.ts';
 export * as drift from './drift.ts';
 export * as migrations from './migrate.ts';
 export { type AuditAction, type AuditFilter, auditActions, type NewAuditEvent } from './repositories/audit-events.ts';
+export type { DocumentChanges, DocumentSearch, NewDocument, OwnDocument } from './repositories/documents.ts';
 export type { MailKind, NewMail } from './repositories/mails.ts';
 export type { TokenPurpose } from './repositories/one-time-tokens.ts';
 export type { PageRequest } from './repositories/page.ts';
@@ -12,6 +13,7 @@ export { defaultPreferences, type PreferenceChanges } from './repositories/user-
 export type { Alive, RevokedReason, SignedInUser } from './repositories/user-sessions.ts';
 export type { NewUser, UserChanges, UserFilter } from './repositories/users.ts';
 export type { Scope } from './scope.ts';
-export type { AuditEvent, Mail, Tables, Task, User, UserPreferences, UserSession } from './tables.ts';
+export type { AuditEvent, Document, Mail, Tables, Task, User, UserPreferences, UserSession } from './tables.ts';
 export { DatabaseUnavailable } from './unavailable.ts';
+export { embeddingWidth, toUnitVector, Vector } from './vector.ts';
 export { violatedConstraint } from './violation.ts';

@@ -12,5 +12,6 @@ export type User = Selectable<Tables['users']>;
 export type UserSession = Selectable<Tables['user_sessions']>;
 export type UserPreferences = Selectable<Tables['user_preferences']>;
 export type Task = Selectable<Tables['tasks']>;
+export type Document = Selectable<Tables['documents']>;
 export type Mail = Selectable<Tables['mails']>;
 export type AuditEvent = Selectable<Tables['audit_events']>;

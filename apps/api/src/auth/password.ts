@@ -3,6 +3,7 @@ import { hash, type Options, verify } from '@node-rs/argon2';
 import bcrypt from 'bcryptjs';
 import type { Config } from '../config.ts';
 import { invalid, Problem } from '../errors.ts';
+import { createTurns } from '../turns.ts';
 import type { BreachCheck } from './breached-passwords.ts';
 import { isCommonPassword } from './common-passwords.ts';
 
@@ -34,7 +35,11 @@ export function createPasswords(
   { passwordLengthMin, passwordContextWords }: PasswordRules,
   isBreached: BreachCheck = async () => false,
 ) {
-  const inTurn = createTurns(hashingMax, waitingMax);
+  const inTurn = createTurns(
+    hashingMax,
+    waitingMax,
+    () => new Problem('overloaded', 'Too many passwords are being checked now.'),
+  );
 
   return {
     /** Argon2id in PHC format. */
@@ -109,24 +114,3 @@ function isLike(password: string, name: string): boolean {
 
 /** One password however it was typed: composed or decomposed, full width or not (NIST SP 800-63B, 5.1.1.2). */
 const normalize = (password: string) => password.normalize('NFKC');
-
-/** Runs at most `atOnce` of what it is given, lets `waiting` more wait in order, and refuses the rest. */
-function createTurns(atOnce: number, waiting: number) {
-  let running = 0;
-  const queue: (() => void)[] = [];
-  return async <T>(work: () => Promise<T>): Promise<T> => {
-    if (running >= atOnce) {
-      if (queue.length >= waiting) throw new Problem('overloaded', 'Too many passwords are being checked now.');
-      await new Promise<void>((resolve) => queue.push(resolve));
-    } else {
-      running += 1;
-    }
-    try {
-      return await work();
-    } finally {
-      const next = queue.shift();
-      if (next) next();
-      else running -= 1;
-    }
-  };
-}

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import type { Message } from './messages.ts';
@@ -39,7 +39,9 @@ export function createMailTransport({ config, log }: Dependencies): Transport {
     const { message } = await writer.sendMail(toMimeMessage(mail, mailFrom));
     const file = join(outbox, `${mail.id}.eml`);
     await mkdir(outbox, { recursive: true, mode: 0o700 });
-    await writeFile(file, message, { mode: 0o600 });
+    // Under its name only when it is whole: somebody may be waiting for it.
+    await writeFile(`${file}.part`, message, { mode: 0o600 });
+    await rename(`${file}.part`, file);
     const link = environment === 'development' ? mail.link : undefined;
     log.info({ file, ...(link && { link }) }, 'there is no SMTP_URL: a mail was written to a file');
   };

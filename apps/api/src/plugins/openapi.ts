@@ -73,7 +73,7 @@ export async function openApi(app: FastifyInstance, { apiPrefix }: Pick<Config, 
       info: {
         title: 'Quoin',
         version: '1',
-        summary: 'Accounts, sessions, preferences and tasks.',
+        summary: 'Accounts, sessions, preferences, tasks and documents with search.',
         description:
           'Errors are `application/problem+json` (RFC 9457) with a stable `code`. Unknown fields are refused. Times are in UTC.',
         license: { name: 'MIT', identifier: 'MIT' } as { name: string },
@@ -85,6 +85,7 @@ export async function openApi(app: FastifyInstance, { apiPrefix }: Pick<Config, 
         { name: 'users', description: 'Your account; for admins, all of them.' },
         { name: 'preferences', description: 'How you want the product to look and behave.' },
         { name: 'tasks', description: 'What there is to do.' },
+        { name: 'documents', description: 'What was written down, found by words and by meaning.' },
         { name: 'audit-events', description: 'What happened to accounts, and who did it.' },
         { name: 'operations', description: 'For who runs this.' },
       ],
@@ -237,7 +238,8 @@ function withComponents(document: JsonObject): JsonObject {
     const placed = Object.fromEntries(
       Object.entries(value).map(([key, child]) => [key, key === 'examples' ? child : place(child)]),
     );
-    const { title, ...schema } = placed as { title?: unknown; type?: unknown };
+    // Where it is a whole body, its examples stand beside it already.
+    const { title, examples: _, ...schema } = placed as { title?: unknown; type?: unknown; examples?: unknown };
     if (typeof title !== 'string' || !('type' in schema)) return placed;
     if (schemas[title] && JSON.stringify(schemas[title]) !== JSON.stringify(schema))
       throw new Error(`two schemas are called ${title}`);

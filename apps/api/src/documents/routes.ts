@@ -1,0 +1,148 @@
+import { Type } from '@fastify/type-provider-typebox';
+import type { App } from '../schema.ts';
+import {
+  Document,
+  DocumentChanges,
+  DocumentList,
+  DocumentPage,
+  DocumentParams,
+  DocumentQuery,
+  DocumentSearch,
+  NewDocument,
+  NewDocuments,
+  OwnerParams,
+  SearchResults,
+} from './schemas.ts';
+import type { Documents } from './service.ts';
+
+const collection = '/users/:user_id/documents';
+const item = `${collection}/:document_id`;
+const batchBytesMax = 16 * 1024 * 1024;
+
+export function documentRoutes(app: App, { documents }: { documents: Documents }) {
+  app.get(
+    collection,
+    {
+      schema: {
+        operationId: 'listDocuments',
+        tags: ['documents'],
+        summary: 'Documents, newest first',
+        params: OwnerParams,
+        querystring: DocumentQuery,
+        response: { 200: DocumentPage },
+      },
+      config: { problems: ['forbidden'] },
+    },
+    async ({ scope, params, query }) => documents.list(scope, params.user_id, query),
+  );
+
+  app.post(
+    collection,
+    {
+      schema: {
+        operationId: 'createDocument',
+        tags: ['documents'],
+        summary: 'Make a document',
+        description:
+          'Without an `embedding`, one is made in the background where a service for it is configured; until then it is found by its words.',
+        params: OwnerParams,
+        body: NewDocument,
+        response: { 201: Document },
+      },
+      config: { problems: ['forbidden', 'not_found'] },
+    },
+    async ({ scope, params, body }, reply) => {
+      const document = await documents.create(scope, params.user_id, body);
+      const path = `${app.prefix}/users/${document.user_id}/documents/${document.id}`;
+      return reply.code(201).header('location', path).send(document);
+    },
+  );
+
+  app.post(
+    `${collection}/batch`,
+    {
+      bodyLimit: batchBytesMax,
+      schema: {
+        operationId: 'createDocuments',
+        tags: ['documents'],
+        summary: 'Make up to 500 documents: all, or none',
+        description: 'At most 16 MiB. The answer has them in the order in which they were sent.',
+        params: OwnerParams,
+        body: NewDocuments,
+        response: { 201: DocumentList },
+      },
+      config: { problems: ['forbidden', 'not_found'] },
+    },
+    async ({ scope, params, body }, reply) => {
+      const items = await documents.createMany(scope, params.user_id, body.items);
+      return reply.code(201).header('location', `${app.prefix}/users/${params.user_id}/documents`).send({ items });
+    },
+  );
+
+  app.post(
+    `${collection}/search`,
+    {
+      schema: {
+        operationId: 'searchDocuments',
+        tags: ['documents'],
+        summary: 'Find documents by words, by meaning, or both',
+        params: OwnerParams,
+        body: DocumentSearch,
+        response: { 200: SearchResults },
+      },
+      config: { problems: ['forbidden', 'embedding_unavailable'] },
+    },
+    async ({ scope, params, body }) => documents.search(scope, params.user_id, body),
+  );
+
+  app.get(
+    item,
+    {
+      schema: {
+        operationId: 'getDocument',
+        tags: ['documents'],
+        summary: 'A document',
+        params: DocumentParams,
+        response: { 200: Document },
+      },
+      config: { problems: ['forbidden', 'not_found'] },
+    },
+    async ({ scope, params }) => documents.get(scope, params.user_id, params.document_id),
+  );
+
+  app.patch(
+    item,
+    {
+      schema: {
+        operationId: 'updateDocument',
+        tags: ['documents'],
+        summary: 'Change a document',
+        description:
+          'Only what is sent changes. Another text without an `embedding` loses the one it had, and gets a new one as a new document does.',
+        params: DocumentParams,
+        body: DocumentChanges,
+        response: { 200: Document },
+      },
+      config: { problems: ['forbidden', 'not_found'] },
+    },
+    async ({ scope, params, body }) => documents.update(scope, params.user_id, params.document_id, body),
+  );
+
+  app.delete(
+    item,
+    {
+      schema: {
+        operationId: 'deleteDocument',
+        tags: ['documents'],
+        summary: 'Delete a document',
+        params: DocumentParams,
+        response: { 204: Type.Null({ description: 'Gone.' }) },
+      },
+      config: { problems: ['forbidden', 'not_found'] },
+    },
+    async ({ scope, params }, reply) => {
+      await documents.delete(scope, params.user_id, params.document_id);
+      return reply.code(204).send(null);
+    },
+  );
+}

@@ -1,4 +1,5 @@
 import { newDirectory, send, startServer } from '../e2e/server.ts';
+import { median } from './tools.ts';
 
 // Whether an answer tells by its time if an account exists: as many known emails as unknown ones, in random order, one request at a
 // time, medians. What the same emails differ by among themselves, in two random halves, is the noise. Prints a table.
@@ -14,12 +15,6 @@ const shuffled = <T>(items: readonly T[]): T[] =>
     .map((item) => ({ item, key: Math.random() }))
     .sort((one, other) => one.key - other.key)
     .map(({ item }) => item);
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((one, other) => one - other);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
-}
 
 /** The median of what the medians of two random halves differ by. */
 function noise(values: readonly number[]): number {

@@ -1,3 +1,7 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
 import { createTestDatabase, type TestDatabase, testServerUrl } from '@quoin/db/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { newDirectory, run, send, startServer } from './server.ts';
@@ -54,6 +58,41 @@ describe('npm run db', () => {
     const tasks = await send(`${server.url}/api/v1/users/me/tasks`, { token: login.body.access_token });
     expect(tasks.body.items).toHaveLength(3);
     await server.end('SIGTERM');
+  });
+
+  test('has every document embedded by another model', async () => {
+    expect((await db(['reembed'])).stderr).toBe(
+      'EMBEDDING_URL is not set: there is no service that makes embeddings\n',
+    );
+    const service = createServer(async (request, response) => {
+      const { input } = (await json(request)) as { input: string[] };
+      const embedding = Array.from({ length: 768 }, (_, index) => (index === 0 ? 1 : 0));
+      response.end(JSON.stringify({ data: input.map((_, index) => ({ index, embedding })) }));
+    });
+    service.listen(0, '127.0.0.1');
+    await once(service, 'listening');
+    const { port } = service.address() as AddressInfo;
+    const embedding = { EMBEDDING_URL: `http://127.0.0.1:${port}/v1`, EMBEDDING_MODEL: 'model-2' };
+
+    await db(['upgrade']);
+    const server = await startServer({ cwd: directory.path, env });
+    const url = `${server.url}/api/v1`;
+    const account = { email: 'ada@example.com', password };
+    await send(`${url}/auth/register`, { body: account });
+    const token = (await send(`${url}/auth/login`, { body: account })).body.access_token;
+    const documents = `${url}/users/me/documents`;
+    for (const title of ['one', 'two', 'three']) await send(documents, { token, body: { title, content: title } });
+    await server.end('SIGTERM');
+
+    expect(await db(['reembed'], embedding)).toEqual({
+      code: 0,
+      stderr: '3 embedded, 3 of 3 documents looked at\n',
+      stdout: '3 documents have a new embedding, by model-2\n',
+    });
+    expect((await db(['reembed'], embedding)).stdout).toBe('0 documents have a new embedding, by model-2\n');
+    service.close();
+    const failed = await db(['reembed'], embedding);
+    expect(failed).toMatchObject({ code: 1, stderr: 'the embedding service does not answer\n' });
   });
 
   test.each<[string[], number, string]>([

@@ -12,7 +12,7 @@ const scripts = {
   main: 'apps/api/src/main.ts',
   user: 'apps/api/src/commands/user.ts',
   keys: 'apps/api/src/commands/keys.ts',
-  db: 'packages/db/src/cli.ts',
+  db: 'apps/api/src/commands/db.ts',
 };
 const secondsToStartMax = 30;
 

@@ -4,6 +4,7 @@
 #   scripts/postgres.sh start [17|15]    installs what is missing, starts, prints the URL and nothing else
 #   scripts/postgres.sh stop  [17|15]    stops that server
 #   scripts/postgres.sh url   [17|15]    prints the URL
+#   scripts/postgres.sh bindir [17|15]   prints where its programs are: psql, pgbench, pg_dump …
 #
 # 127.0.0.1 only, and whoever is on this machine may connect: nothing to keep data in.
 #
@@ -20,7 +21,7 @@ say() { echo "postgres.sh: $*" >&2; }
 die() { say "$*"; exit 1; }
 
 command=${1:-} version=${2:-17} suite=trixie
-case $command in start | stop | url) ;; *) sed -n '2,/^set -euo/{/^set -euo/d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2 ;; esac
+case $command in start | stop | url | bindir) ;; *) sed -n '2,/^set -euo/{/^set -euo/d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2 ;; esac
 case $version in 17) port=54417 ;; 15) port=54415 ;; *) die "version $version: 17 or 15" ;; esac
 url=postgresql://quoin:quoin@127.0.0.1:$port/quoin
 [ "$command" != url ] || { echo "$url"; exit; }
@@ -34,6 +35,7 @@ case $arch in
   *) die "no recipe for $arch" ;;
 esac
 if [ "$version" = 17 ]; then bin=$root/usr/lib/postgresql/17/bin; else bin=/usr/lib/postgresql/15/bin; fi
+[ "$command" != bindir ] || { echo "$bin"; exit; }
 
 # An apt that sees the next release (packages and sources) and leaves the system's own state alone.
 private_apt() (
@@ -115,7 +117,7 @@ start() {
   if ! is_running; then
     durable=off && [ "${QUOIN_PG_DURABLE:-0}" != 1 ] || durable=on
     # No parallel index builds: pgvector before 0.8.2 has a fault in them (CVE-2026-3172).
-    as_account "$bin/pg_ctl" -D "$data" -l "$data/server.log" -w -t 60 -o "-h 127.0.0.1 -p $port -k '' -c max_connections=200 -c jit=off \
+    as_account "$bin/pg_ctl" -D "$data" -l "$data/server.log" -w -t 60 -o "-h 127.0.0.1 -p $port -k '' -c max_connections=200 -c shared_buffers=1GB -c jit=off \
       -c fsync=$durable -c synchronous_commit=$durable -c full_page_writes=$durable -c max_parallel_maintenance_workers=0" start > /dev/null 9>&- ||
       { tail -n 20 "$data/server.log" >&2; die "the server did not start"; }
   fi

@@ -1,9 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { Database } from '@quoin/db';
 import Fastify, { type FastifyBaseLogger, type FastifyServerOptions, LogController } from 'fastify';
-import { v7 } from 'uuid';
 import { auditEventRoutes } from './audit-events/routes.ts';
 import { createAuditEvents } from './audit-events/service.ts';
 import { createAccessTokens } from './auth/access-token.ts';
@@ -81,7 +81,7 @@ export async function buildApp(
     requestIdHeader: false,
     genReqId: ({ headers }) => {
       const given = headers['x-request-id'];
-      return typeof given === 'string' && requestIdPattern.test(given) ? given : v7();
+      return typeof given === 'string' && requestIdPattern.test(given) ? given : randomUUID();
     },
     bodyLimit: bodyBytesMax,
     trustProxy: trustedProxies(config),

@@ -12,7 +12,14 @@ import { DatabaseUnavailable } from './unavailable.ts';
 
 // Arguments in, text and an exit code out; every decision is in the functions that it calls.
 
-const usage = `Usage: npm run db -- COMMAND
+/** A command beside ours: resolves to its exit code. An `Error` is told to a person by its message. */
+export interface Command {
+  /** Its line of the usage text, or lines. */
+  usage: string;
+  run: (database: Database) => Promise<number>;
+}
+
+const usageOf = (more: Record<string, Command>) => `Usage: npm run db -- COMMAND
 
   upgrade [--to NAME]          apply pending migrations (up to NAME)
   downgrade [--to NAME|base]   take back the last migration (or all after NAME, or all)
@@ -22,7 +29,9 @@ const usage = `Usage: npm run db -- COMMAND
   check                        exit 1 and the difference, when database, migrations and entities do not agree
   seed [--users N]             an admin and N (10) users with tasks, for development: never in production
   docs [--check]               write docs/schema.md from the live schema (or exit 1 when it is stale)
-
+${Object.values(more)
+  .map(({ usage }) => `${usage}\n`)
+  .join('')}
 DATABASE_URL (or .env) says which database; without it: ${defaultDatabaseUrl}.
 Exit codes: 0 done, 1 failed or a difference found, 2 the command was not understood.
 
@@ -33,14 +42,27 @@ const docsFile = fileURLToPath(new URL('../../../docs/schema.md', import.meta.ur
 
 class UsageError extends Error {}
 
-async function main(): Promise<number> {
+/** Runs the command that the arguments name: one of ours, or of `more`. Sets the exit code. */
+export async function runCli(more: Record<string, Command> = {}): Promise<void> {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  const usage = usageOf(more);
+  try {
+    process.exitCode = await runCommand(more, usage);
+  } catch (error) {
+    const isUsage = error instanceof UsageError;
+    process.stderr.write(isUsage ? `${error.message}\n\n${usage}` : explain(error as Error));
+    process.exitCode = isUsage ? 2 : 1;
+  }
+}
+
+async function runCommand(more: Record<string, Command>, usage: string): Promise<number> {
   const { command, values } = readArguments();
   if (command === undefined || values.help) {
     print(usage);
     return values.help ? 0 : 2;
   }
   if (command === 'revision') return writeRevision(values.message);
-  const run = commands[command];
+  const run = commands[command] ?? more[command]?.run;
   if (!run) throw new UsageError(`there is no command ${command}`);
   const database = await connect(process.env.DATABASE_URL || defaultDatabaseUrl);
   try {
@@ -142,7 +164,8 @@ async function writeRevision(message: string | undefined): Promise<number> {
   return 0;
 }
 
-async function refusePending(database: Database): Promise<void> {
+/** For what needs the schema as it is now. */
+export async function refusePending(database: Database): Promise<void> {
   const pending = await migrations.pending(database);
   if (pending.length > 0) throw new Error(`${pending.length} migrations are pending: run npm run db -- upgrade first`);
 }
@@ -153,15 +176,10 @@ function print(text: string): void {
 
 /** What to tell a person; an error that is no mistake of theirs is a bug and keeps its stack. */
 function explain(error: Error): string {
-  if (error instanceof UsageError) return `${error.message}\n\n${usage}`;
   if (error instanceof DatabaseUnavailable && error.cause instanceof Error)
     return `${error.message}: ${error.cause.message}\n`;
   const isForPeople = error instanceof migrations.MigrationError || error.constructor === Error;
   return isForPeople ? `${error.message}\n` : `${error.stack}\n`;
 }
 
-if (existsSync('.env')) process.loadEnvFile('.env');
-process.exitCode = await main().catch((error) => {
-  process.stderr.write(explain(error));
-  return error instanceof UsageError ? 2 : 1;
-});
+if (import.meta.main) await runCli();

@@ -9,13 +9,25 @@ import {
 } from 'kysely';
 import type { Tables } from './tables.ts';
 
+export interface Answer<Row> {
+  rows: Row[];
+  affectedRows: number;
+}
+
+/** Makes the rest of a transaction a user's: under the role that row level security holds for. Parameters: the role, the user's id. */
+export const scopeStatement = "select set_config('role', $1, true), set_config('app.user_id', $2, true)";
+export const userRole = 'quoin_app';
+
 /** One connection to a PostgreSQL, held by one caller. */
 export interface Connection {
   /** Runs one statement. Rows come with JavaScript's types: Date, Buffer or Uint8Array, parsed json. */
-  query<Row = Record<string, unknown>>(
+  query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Answer<Row>>;
+  /** Runs one statement for a user, with row level security, as a transaction by itself. The connection must be in none. */
+  queryAs<Row = Record<string, unknown>>(
+    userId: string,
     text: string,
-    values?: readonly unknown[],
-  ): Promise<{ rows: Row[]; affectedRows: number }>;
+    values: readonly unknown[],
+  ): Promise<Answer<Row>>;
   /** Runs statements without parameters, separated by semicolons. */
   execute(script: string): Promise<void>;
   /** Gives the connection back. A broken one is closed, never used again. */

@@ -169,6 +169,38 @@ describe('row level security', () => {
   });
 });
 
+describe('a statement by itself', () => {
+  const alone = { transaction: false };
+
+  test('is under row level security as a unit is, and leaves nothing of it behind', async () => {
+    const [one, other] = [await newUser(), await newUser()];
+    await addTask(one, 'One');
+    const asked = Array.from({ length: 60 }, (_, n) => {
+      if (n % 3 === 0) return database.as(one, ({ tasks }) => tasks.list(one.userId, { limit: 10 }), alone);
+      if (n % 3 === 1) return database.as(other, ({ tasks }) => tasks.list(one.userId, { limit: 10 }), alone);
+      return rows(
+        `select current_user <> 'quoin_app' and coalesce(current_setting('app.user_id', true), '') = '' as is_clean`,
+      );
+    });
+    for (const [n, answer] of (await Promise.all(asked)).entries())
+      expect(answer).toMatchObject([[{ title: 'One' }], [], [{ is_clean: true }]][n % 3] ?? []);
+    const planted = database.as(other, ({ tasks }) => tasks.create({ user_id: one.userId, title: 'Planted' }), alone);
+    await expect(planted).rejects.toThrow(/row-level security/);
+  });
+
+  test('that fails leaves its connection as it was', async () => {
+    const scope = await newUser();
+    await addTask(scope, 'Mine');
+    for (let n = 0; n < 3; n++) {
+      const failing = database.inspect((connection) => connection.queryAs(scope.userId, 'select 1 / 0 from tasks', []));
+      await expect(failing).rejects.toThrow('division by zero');
+      const wrong = database.inspect((connection) => connection.queryAs(scope.userId, 'selec', []));
+      await expect(wrong).rejects.toThrow('syntax error');
+      expect(await database.as(scope, ({ tasks }) => tasks.list(scope.userId, { limit: 1 }), alone)).toHaveLength(1);
+    }
+  });
+});
+
 describe('the tables', () => {
   test('keep emails and usernames unique without regard to case, and say by which constraint', async () => {
     const create = (email: string, username: string | null) =>
@@ -315,6 +347,8 @@ describe.runIf(testServerUrl)('on a server', () => {
       expect(await unprepared.system(({ users }) => users.list({ limit: 10 }))).toHaveLength(1);
       const prepared = await unprepared.inspect((connection) => connection.query('select from pg_prepared_statements'));
       expect(prepared.rows).toEqual([]);
+      const nobody = { userId: v7(), sessionId: v7(), isAdmin: false };
+      expect(await unprepared.as(nobody, ({ users }) => users.list({ limit: 10 }), { transaction: false })).toEqual([]);
     } finally {
       await unprepared.close();
       await own.close();

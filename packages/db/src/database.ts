@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CompiledQuery } from 'kysely';
-import { type Connection, type ConnectionSource, kyselyOn } from './connection.ts';
+import { type Answer, type Connection, type ConnectionSource, kyselyOn, userRole } from './connection.ts';
 import { auditEvents } from './repositories/audit-events.ts';
 import { documents } from './repositories/documents.ts';
 import { mails } from './repositories/mails.ts';
@@ -36,12 +36,12 @@ type Work<T> = (repositories: Repositories) => Promise<T>;
  */
 export interface Database {
   readonly isEmbedded: boolean;
-  /** For a user: row level security lets `work` see and write nothing but what belongs to `scope.userId`. */
-  as<T>(scope: Scope, work: Work<T>): Promise<T>;
   /**
-   * For what must see every row: signing in, administration, jobs.
-   * `transaction: false` runs each statement by itself: for reading with a single one.
+   * For a user: row level security lets `work` see and write nothing but what belongs to `scope.userId`.
+   * `transaction: false` runs each statement by itself, which saves a round trip: for reading with a single one.
    */
+  as<T>(scope: Scope, work: Work<T>, options?: { transaction: boolean }): Promise<T>;
+  /** For what must see every row: signing in, administration, jobs. `transaction: false` as above. */
   system<T>(work: Work<T>, options?: { transaction: boolean }): Promise<T>;
   /** A bare connection from the pool, as the owner of the schema: for reading the catalogue. Tried once more where it broke. */
   inspect<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
@@ -82,7 +82,7 @@ export function createDatabase(source: ConnectionSource): Database {
     begun.catch(() => {});
     let isCommitting = false;
     try {
-      const result = await current.run(unit, () => work(repositories(kyselyOn(executorOf(connection, unit)))));
+      const result = await current.run(unit, () => work(repositories(kyselyOn(executorOf(connection.query, unit)))));
       await begun;
       if (unit.failure)
         throw new Error('a statement failed, so nothing of this unit of work can be committed', {
@@ -127,11 +127,11 @@ export function createDatabase(source: ConnectionSource): Database {
       }
     });
 
-  const statements = <T>(work: Work<T>): Promise<T> =>
+  const statements = <T>(queryOn: (connection: Connection) => Query, work: Work<T>): Promise<T> =>
     inspect(async (connection) => {
       const unit: Unit = { isOpen: true };
       try {
-        return await current.run(unit, () => work(repositories(kyselyOn(executorOf(connection, unit)))));
+        return await current.run(unit, () => work(repositories(kyselyOn(executorOf(queryOn(connection), unit)))));
       } finally {
         unit.isOpen = false;
       }
@@ -140,15 +140,22 @@ export function createDatabase(source: ConnectionSource): Database {
   return {
     isEmbedded: source.isEmbedded,
 
-    as: async (scope, work) => {
-      // It becomes part of a statement, since one with parameters cannot travel together with others.
-      if (!uuid.test(scope.userId)) throw new Error('scope.userId is not a UUID');
-      const begin = `begin; set local role quoin_app; select set_config('app.user_id', '${scope.userId}', true)`;
+    as: async ({ userId }, work, { transaction } = { transaction: true }) => {
+      if (!uuid.test(userId)) throw new Error('scope.userId is not a UUID');
+      if (!transaction)
+        return statements(
+          ({ queryAs }) =>
+            (text, values) =>
+              queryAs(userId, text, values),
+          work,
+        );
+      // The id becomes part of a statement, since one with parameters cannot travel together with others.
+      const begin = `begin; set local role ${userRole}; select set_config('app.user_id', '${userId}', true)`;
       return onceMoreIfLost(() => unitOfWork(begin, work));
     },
 
     system: async (work, { transaction } = { transaction: true }) =>
-      transaction ? onceMoreIfLost(() => unitOfWork('begin', work)) : statements(work),
+      transaction ? onceMoreIfLost(() => unitOfWork('begin', work)) : statements(({ query }) => query, work),
 
     maintain: async (work) => {
       if (current.getStore()?.isOpen) throw new Error('maintenance was begun inside a unit of work');
@@ -189,13 +196,15 @@ async function onceMoreIfLost<T>(attempt: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Runs Kysely's queries on the connection for as long as the unit is open, and remembers the first failure. */
-function executorOf(connection: Connection, unit: Unit) {
+type Query = <Row>(text: string, values: readonly unknown[]) => Promise<Answer<Row>>;
+
+/** Runs Kysely's queries for as long as the unit is open, and remembers the first failure. */
+function executorOf(query: Query, unit: Unit) {
   return {
     executeQuery: async <Row>({ sql, parameters }: CompiledQuery) => {
       if (!unit.isOpen) throw new Error('this unit of work has ended: await every query before its work resolves');
       try {
-        const { rows, affectedRows } = await connection.query<Row>(sql, parameters);
+        const { rows, affectedRows } = await query<Row>(sql, parameters);
         return { rows, numAffectedRows: BigInt(affectedRows) };
       } catch (error) {
         unit.failure ??= error;

@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { PGlite, type PGliteOptions } from '@electric-sql/pglite';
+import { PGlite, type PGliteOptions, type Transaction } from '@electric-sql/pglite';
 import { vector } from '@electric-sql/pglite-pgvector';
-import type { Connection, ConnectionSource } from './connection.ts';
+import { type Connection, type ConnectionSource, scopeStatement, userRole } from './connection.ts';
 import { DatabaseUnavailable } from './unavailable.ts';
 
 const waitMsMax = 5_000;
@@ -64,11 +64,17 @@ export function embeddedSource(pglite: PGlite, closed: () => void = () => {}): C
     else isHeld = false;
   };
 
+  const query = async <Row>(on: Pick<Transaction, 'query'>, text: string, values: readonly unknown[] = []) => {
+    const { rows, affectedRows = 0 } = await on.query<Row>(text, [...values]);
+    return { rows, affectedRows };
+  };
   const connection: Connection = {
-    query: async <Row>(text: string, values: readonly unknown[] = []) => {
-      const { rows, affectedRows = 0 } = await pglite.query<Row>(text, [...values]);
-      return { rows, affectedRows };
-    },
+    query: (text, values) => query(pglite, text, values),
+    queryAs: (userId, text, values) =>
+      pglite.transaction(async (transaction) => {
+        await transaction.query(scopeStatement, [userRole, userId]);
+        return query(transaction, text, values);
+      }),
     execute: async (script) => void (await pglite.exec(script)),
     release,
   };

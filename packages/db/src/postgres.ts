@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import pg from 'pg';
 import type { Connection, ConnectionSource } from './connection.ts';
+import { queryAs } from './query-as.ts';
 import { DatabaseUnavailable, explain } from './unavailable.ts';
 
 export interface PostgresOptions {
@@ -90,16 +91,18 @@ export function openServer(url: string, { poolMax = 10, prepare = true }: Postgr
   return { isEmbedded: false, acquire, acquireUnlimited, close: () => (pool.ended ? Promise.resolve() : pool.end()) };
 }
 
-function queriesOn(client: pg.ClientBase, statementName: (text: string) => string | undefined) {
+function queriesOn(client: pg.ClientBase, nameOf: (text: string) => string | undefined) {
+  const statement = (text: string, values: readonly unknown[]) => ({ text, values: [...values], name: nameOf(text) });
   return {
-    query: async <Row>(text: string, values: readonly unknown[] = []) => {
-      const name = statementName(text);
-      const { rows, rowCount } = await client.query({ text, values: [...values], ...(name && { name }) });
-      return { rows: rows as Row[], affectedRows: rowCount ?? 0 };
-    },
+    query: async <Row>(text: string, values: readonly unknown[] = []) =>
+      answerOf<Row>(await client.query(statement(text, values))),
+    queryAs: async <Row>(userId: string, text: string, values: readonly unknown[]) =>
+      answerOf<Row>(await queryAs(client, userId, statement(text, values))),
     execute: async (script: string) => void (await client.query(script)),
   };
 }
+
+const answerOf = <Row>({ rows, rowCount }: pg.QueryResult) => ({ rows: rows as Row[], affectedRows: rowCount ?? 0 });
 
 /** Names for prepared statements, by their text; bounded, since a server keeps every one of them for every connection. */
 function statementNames() {

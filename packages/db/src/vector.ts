@@ -9,25 +9,28 @@ export const embeddingWidth = 768;
  * time of a search went there); the embedded database gets text.
  */
 export class Vector {
-  readonly #numbers: ArrayLike<number>;
+  readonly #numbers: Float32Array;
 
   constructor(numbers: ArrayLike<number>) {
-    this.#numbers = numbers;
+    this.#numbers = Float32Array.from(numbers);
   }
 
   /** What `pg` asks a parameter for: width and a reserved zero as 16 bits each, then the numbers as 32-bit floats (`vector_send`). */
   toPostgres(): Buffer {
-    const bytes = Buffer.alloc(4 + 4 * this.#numbers.length);
-    bytes.writeUInt16BE(this.#numbers.length, 0);
-    for (let index = 0; index < this.#numbers.length; index++)
-      bytes.writeFloatBE(this.#numbers[index] ?? 0, 4 + 4 * index);
+    const { buffer, byteLength, length } = this.#numbers;
+    const bytes = Buffer.allocUnsafe(4 + byteLength);
+    bytes.writeUInt32BE(length * 0x10000);
+    bytes.set(new Uint8Array(buffer), 4);
+    if (isLittleEndian) bytes.subarray(4).swap32();
     return bytes;
   }
 
   toString(): string {
-    return `[${Array.from(this.#numbers, Math.fround).join()}]`;
+    return `[${this.#numbers.join()}]`;
   }
 }
+
+const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /**
  * The numbers, scaled to a length of 1: by cosine they mean the same, and no square of theirs leaves the range of a 32-bit float.
@@ -35,9 +38,18 @@ export class Vector {
  * @returns undefined where all are zero, so that there is no direction
  */
 export function toUnitVector(numbers: readonly number[]): Vector | undefined {
-  const largest = numbers.reduce((max, number) => Math.max(max, Math.abs(number)), 0);
+  // Divided by the largest first, since a square of it may be beyond a double.
+  let largest = 0;
+  for (const number of numbers) largest = Math.max(largest, Math.abs(number));
   if (largest === 0) return undefined;
-  const scaled = numbers.map((number) => number / largest);
-  const length = Math.sqrt(scaled.reduce((sum, number) => sum + number * number, 0));
-  return new Vector(scaled.map((number) => number / length));
+  const scaled = Float64Array.from(numbers);
+  let squares = 0;
+  for (let index = 0; index < scaled.length; index++) {
+    const number = (scaled[index] ?? 0) / largest;
+    scaled[index] = number;
+    squares += number * number;
+  }
+  const length = Math.sqrt(squares);
+  for (let index = 0; index < scaled.length; index++) scaled[index] = (scaled[index] ?? 0) / length;
+  return new Vector(scaled);
 }

@@ -10,7 +10,9 @@ export function createAuditEvents({ database, pages }: { database: Database; pag
       const page = pages.request('audit events', query);
       const { user_id, actor_id, action, ip_address, request_id } = query;
       const filter = { user_id, actor_id, action, ip_address, request_id, ...between(query) };
-      const rows = await database.system(({ auditEvents }) => auditEvents.list({ ...page, ...filter }));
+      const rows = await database.system(({ auditEvents }) => auditEvents.list({ ...page, ...filter }), {
+        transaction: false,
+      });
       return pages.from('audit events', rows, page);
     },
 
@@ -18,7 +20,9 @@ export function createAuditEvents({ database, pages }: { database: Database; pag
     listOwn: async (scope: Scope, query: OwnAuditEventQuery) => {
       const page = pages.request('own audit events', query);
       const filter = { user_id: scope.userId, action: query.action, ...between(query) };
-      const rows = await database.as(scope, ({ auditEvents }) => auditEvents.list({ ...page, ...filter }));
+      const rows = await database.as(scope, ({ auditEvents }) => auditEvents.list({ ...page, ...filter }), {
+        transaction: false,
+      });
       const own = rows.map((row) =>
         row.actor_id === null || row.actor_id === scope.userId
           ? row

@@ -5,7 +5,7 @@ interface Dependencies {
   database: Database;
   embedder: Embedder;
   clock: () => Date;
-  log: { warn: (fields: object, message: string) => void };
+  log: { warn: (fields: { err: EmbeddingError; documents: number }, message: string) => void };
 }
 
 const batchSize = 32;

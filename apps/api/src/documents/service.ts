@@ -26,7 +26,9 @@ export function createDocuments({ database, pages, embedder, wake, clock }: Depe
       const owner = scopeOf(scope, userId);
       const list = `documents of ${owner.userId}`;
       const page = pages.request(list, query);
-      const rows = await database.as(owner, ({ documents }) => documents.list(owner.userId, page));
+      const rows = await database.as(owner, ({ documents }) => documents.list(owner.userId, page), {
+        transaction: false,
+      });
       return pages.from(list, rows, page);
     },
 
@@ -41,7 +43,9 @@ export function createDocuments({ database, pages, embedder, wake, clock }: Depe
 
     get: async (scope: Scope, userId: string, id: string) => {
       const owner = scopeOf(scope, userId);
-      return found(await database.as(owner, ({ documents }) => documents.find(owner.userId, id)));
+      return found(
+        await database.as(owner, ({ documents }) => documents.find(owner.userId, id), { transaction: false }),
+      );
     },
 
     /** Only what is sent changes; but another text is in need of another embedding. */
@@ -67,7 +71,9 @@ export function createDocuments({ database, pages, embedder, wake, clock }: Depe
       const owner = scopeOf(scope, userId);
       const { vector, words } = await interpret(search);
       const { limit = limitDefault, metadata = {} } = search;
-      const items = await database.as(owner, ({ documents }) => documents.search({ vector, words, metadata, limit }));
+      const items = await database.as(owner, ({ documents }) => documents.search({ vector, words, metadata, limit }), {
+        transaction: false,
+      });
       return { items };
     },
   };

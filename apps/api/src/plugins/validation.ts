@@ -149,6 +149,8 @@ function unstorable(part: InputError['in'], root: unknown): InputError[] {
       if (!isText(value)) return [{ in: part, pointer, message: 'contains characters that cannot be stored' }];
     } else if (typeof value === 'object' && value !== null) {
       if (depth > depthMax) return [{ in: part, pointer: '', message: `is nested deeper than ${depthMax} levels` }];
+      // An embedding, which has no names to look at and 768 members.
+      if (Array.isArray(value) && value.every(Number.isFinite)) continue;
       for (const [key, child] of Object.entries(value)) {
         if (!isText(key)) return [{ in: part, pointer, message: 'has a name with characters that cannot be stored' }];
         // 1e999 is valid JSON, and would be kept as null.

@@ -19,9 +19,10 @@ const deletedAtOnce = 1_000;
 export function createSessions({ database, config, clock }: Dependencies) {
   return {
     list: async (scope: Scope) => {
-      const sessions = await database.as(scope, ({ userSessions }) =>
-        userSessions.listAlive(scope.userId, aliveAt(clock(), config)),
-      );
+      const alive = aliveAt(clock(), config);
+      const sessions = await database.as(scope, ({ userSessions }) => userSessions.listAlive(scope.userId, alive), {
+        transaction: false,
+      });
       return { items: sessions.map((session) => ({ ...session, current: session.id === scope.sessionId })) };
     },
 

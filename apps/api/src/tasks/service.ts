@@ -17,7 +17,9 @@ export function createTasks({ database, pages }: Dependencies) {
       const list = `tasks of ${owner.userId}`;
       const page = pages.request(list, query);
       const { is_completed, q } = query;
-      const rows = await database.as(owner, ({ tasks }) => tasks.list(owner.userId, { ...page, is_completed, q }));
+      const rows = await database.as(owner, ({ tasks }) => tasks.list(owner.userId, { ...page, is_completed, q }), {
+        transaction: false,
+      });
       return pages.from(list, rows, page);
     },
 
@@ -33,7 +35,7 @@ export function createTasks({ database, pages }: Dependencies) {
 
     get: async (scope: Scope, userId: string, id: string) => {
       const owner = scopeOf(scope, userId);
-      return found(await database.as(owner, ({ tasks }) => tasks.find(owner.userId, id)));
+      return found(await database.as(owner, ({ tasks }) => tasks.find(owner.userId, id), { transaction: false }));
     },
 
     /** Only what is sent changes. */

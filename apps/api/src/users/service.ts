@@ -145,7 +145,7 @@ export function createUsers({ database, passwords, pages, outbox, clock }: Depen
   }
 
   async function findSelf(scope: Scope) {
-    return found(await database.as(scope, ({ users }) => users.findById(scope.userId)));
+    return found(await database.as(scope, ({ users }) => users.findById(scope.userId), { transaction: false }));
   }
 
   async function prove(scope: Scope, user: User, password: string | undefined, client: Client) {

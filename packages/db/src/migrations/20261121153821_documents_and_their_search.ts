@@ -21,7 +21,7 @@ comment on column "documents"."created_at" is 'When the row was inserted.';
 comment on column "documents"."updated_at" is 'When the row was last changed; kept by a trigger, so that plain SQL keeps it too.';
 create index "idx_documents_user_id" on "documents" ("user_id", "id");
 create index "idx_documents_user_id_embedded" on "documents" ("user_id") where embedding is not null;
-create index "idx_documents_embedding" on "documents" using hnsw ("embedding" vector_cosine_ops);
+create index "idx_documents_embedding" on "documents" using hnsw ("embedding" vector_cosine_ops) with (m = 24, ef_construction = 128);
 create index "idx_documents_search" on "documents" using gin ("search");
 create index "idx_documents_metadata" on "documents" using gin ("metadata" jsonb_path_ops);
 create index "idx_documents_embed_after" on "documents" ("embed_after") where embed_after is not null;

@@ -1,4 +1,4 @@
-import { type Insertable, type Kysely, type RawBuilder, sql, type Updateable } from 'kysely';
+import { CompiledQuery, type Insertable, type Kysely, type SelectQueryBuilder, sql, type Updateable } from 'kysely';
 import { v7 } from 'uuid';
 import type { Tables } from '../tables.ts';
 import type { Vector } from '../vector.ts';
@@ -28,6 +28,22 @@ export interface DocumentSearch {
 const fusedMin = 50;
 /** Reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009): how little the first ranks stand out. */
 const fusionConstant = 60;
+
+// Written out, since putting them together for each search cost as much as checking who asks.
+const read = (matches: string) => `
+  select ${columns.map((column) => `d.${column}`).join(', ')}, d.embedding is not null as has_embedding, m.score
+  from ${matches} m join documents d on d.id = m.id
+  order by m.score desc, d.id desc`;
+const ranked = (matches: string) =>
+  `select id, row_number() over (order by score desc, id desc) as rank from ${matches}`;
+const byMeaning = read('semantic_matches($1::vector, $2::jsonb, $3::int)');
+const byWords = read('keyword_matches($1::text, $2::jsonb, $3::int)');
+const byBoth = read(`(
+  select id, sum(1.0 / (${fusionConstant} + rank))::double precision as score from (
+    ${ranked('semantic_matches($1::vector, $3::jsonb, $5::int)')}
+    union all
+    ${ranked('keyword_matches($2::text, $3::jsonb, $5::int)')}) ranks
+  group by id order by score desc, id desc limit $4::int)`);
 
 /** Documents, each of one user. */
 export const documents = (db: Kysely<Tables>) => ({
@@ -82,15 +98,13 @@ export const documents = (db: Kysely<Tables>) => ({
    * ids with the indexes; what is read of them is under row level security once more.
    */
   search: async ({ vector, words, metadata, limit }: DocumentSearch) => {
-    const filter = sql`${JSON.stringify(metadata)}::jsonb`;
-    const rowsMax = vector && words !== undefined ? Math.max(limit, fusedMin) : limit;
-    const semantic = sql`semantic_matches(${vector}::vector, ${filter}, ${rowsMax}::int)`;
-    const keyword = sql`keyword_matches(${words}::text, ${filter}, ${rowsMax}::int)`;
-    const matches = !vector ? keyword : words === undefined ? semantic : fused(semantic, keyword, limit);
-    const { rows } = await sql<OwnDocument & { score: number }>`
-      select ${sql.join(columns.map((column) => sql.ref(`d.${column}`)))}, d.embedding is not null as has_embedding, m.score
-      from ${matches} m join documents d on d.id = m.id
-      order by m.score desc, d.id desc`.execute(db);
+    const filter = JSON.stringify(metadata);
+    const query = !vector
+      ? CompiledQuery.raw(byWords, [words, filter, limit])
+      : words === undefined
+        ? CompiledQuery.raw(byMeaning, [vector, filter, limit])
+        : CompiledQuery.raw(byBoth, [vector, words, filter, limit, Math.max(limit, fusedMin)]);
+    const { rows } = await db.executeQuery(query as CompiledQuery<OwnDocument & { score: number }>);
     return rows.map(({ score, ...document }) => ({ document, score }));
   },
 
@@ -134,31 +148,29 @@ export const documents = (db: Kysely<Tables>) => ({
       .where('embed_after', '=', leaseEnd)
       .execute(),
 
-  /** Has at most `limit` embeddings of other models made anew; until then they stay. Resolves to how many. */
-  markOutdated: async (model: string, now: Date, limit: number) => {
-    const { numUpdatedRows } = await db
+  /**
+   * Of the next `count` documents after `after`, by id: drops the embeddings that another model made, and has all that wait for one wait no
+   * longer. Resolves to the last of them, or to undefined after the last of all. Embeddings that were sent along are left alone.
+   */
+  expireEmbeddings: async (model: string, now: Date, after: string, count: number) => {
+    const next = db.selectFrom('documents').select('id').where('id', '>', after).orderBy('id').limit(count);
+    await db
       .updateTable('documents')
-      .set({ embed_after: now, embed_attempts: 0 })
-      .where('id', 'in', (inner) =>
-        inner
-          .selectFrom('documents')
-          .select('id')
-          .where('embedding_model', '<>', model)
-          .where('embed_after', 'is', null)
-          .limit(limit),
-      )
-      .executeTakeFirstOrThrow();
-    return Number(numUpdatedRows);
+      .set({ embedding: null, embedding_model: null, embed_after: now, embed_attempts: 0 })
+      .where('id', 'in', next)
+      .where(({ or, eb }) => or([eb('embedding_model', '<>', model), eb('embed_after', '>', now)]))
+      .execute();
+    const last = await db.selectFrom(next.as('next')).select('id').orderBy('id', 'desc').limit(1).executeTakeFirst();
+    return last?.id;
   },
 
-  /** How many wait for an embedding. */
-  countUnembedded: async () => {
-    const { count } = await db
-      .selectFrom('documents')
-      .select(({ fn }) => fn.countAll<string>().as('count'))
-      .where('embed_after', 'is not', null)
-      .executeTakeFirstOrThrow();
-    return Number(count);
+  /** How many there are, of everybody; and how many of them wait for an embedding. */
+  count: async () => {
+    const counted = (from: SelectQueryBuilder<Tables, 'documents', unknown>) =>
+      from.select(({ fn }) => fn.countAll<string>().as('count')).executeTakeFirstOrThrow();
+    const all = await counted(db.selectFrom('documents'));
+    const waiting = await counted(db.selectFrom('documents').where('embed_after', 'is not', null));
+    return { all: Number(all.count), waiting: Number(waiting.count) };
   },
 });
 
@@ -172,12 +184,3 @@ function ifTextChanges({ title, content }: DocumentChanges, now: Date) {
     embed_attempts: sql<number>`case when ${isSame} then embed_attempts else 0 end`,
   };
 }
-
-const fused = (semantic: RawBuilder<unknown>, keyword: RawBuilder<unknown>, limit: number) => {
-  const ranked = (matches: RawBuilder<unknown>) =>
-    sql`select id, row_number() over (order by score desc, id desc) as rank from ${matches}`;
-  return sql`(
-    select id, sum(1.0 / (${sql.lit(fusionConstant)} + rank))::double precision as score
-    from (${ranked(semantic)} union all ${ranked(keyword)}) ranks
-    group by id order by score desc, id desc limit ${limit}::int)`;
-};

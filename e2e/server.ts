@@ -1,9 +1,11 @@
-import { spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { testPoolerUrl, testServerUrl } from '@quoin/db/testing';
 
 // The server as a process of its own, from the outside: what tests of starting, stopping and crashing share.
 
@@ -28,9 +30,20 @@ interface RunOptions {
   input?: string;
 }
 
+/** What a database behind a pooler needs besides its URL. */
+function behindPooler({ DATABASE_URL: url = '' }: Record<string, string>): Record<string, string> {
+  if (!testPoolerUrl || !testServerUrl || new URL(testPoolerUrl).host !== URL.parse(url)?.host) return {};
+  const direct = Object.assign(new URL(testServerUrl), { pathname: new URL(url).pathname });
+  return { DATABASE_PREPARE: 'false', DATABASE_DIRECT_URL: direct.href };
+}
+
 function start(script: keyof typeof scripts, args: string[], { cwd, env = {} }: RunOptions) {
   const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, [join(root, scripts[script]), ...args], { cwd, env: { PATH, HOME, ...env } });
+  const options = script === 'main' ? ['--max-semi-space-size=4'] : [];
+  const child = spawn(process.execPath, [...options, join(root, scripts[script]), ...args], {
+    cwd,
+    env: { PATH, HOME, ...behindPooler(env), ...env },
+  });
   const exited = once(child, 'exit').then(([code, signal]) => ({
     code: code as number | null,
     signal: signal as string | null,
@@ -62,16 +75,30 @@ export async function startServer({ env = {}, ...options }: RunOptions) {
   const deadline = AbortSignal.timeout(secondsToStartMax * 1000);
   let url: string | undefined;
   while (!url) {
-    if (deadline.aborted || child.exitCode !== null)
+    if (deadline.aborted || child.exitCode !== null) {
+      child.kill('SIGKILL');
       throw new Error(`the server did not start:\n${output.stdout}${output.stderr}`);
+    }
     url = /Quoin answers at (http:\S+)/.exec(output.stdout)?.[1];
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+  const kill = (signal: NodeJS.Signals) => child.kill(signal);
   const end = (signal: NodeJS.Signals) => {
-    child.kill(signal);
+    kill(signal);
     return exited;
   };
-  return { url, output, end };
+  return { url, output, pid: child.pid ?? 0, kill, exited, end };
+}
+
+/** Where the programs of a PostgreSQL of this major version lie. */
+export const postgresPrograms = (version: string) =>
+  execFileSync(join(root, 'scripts/postgres.sh'), ['bindir', version], { encoding: 'utf8' }).trim();
+
+/** A PostgreSQL of one's own beside that of the other tests, which keeps what it has acknowledged. Resolves to its URL. */
+export async function ownPostgres(command: 'start' | 'stop'): Promise<string> {
+  const env = { ...process.env, QUOIN_PG_PORT: '54418', QUOIN_PG_DURABLE: '1' };
+  const { stdout } = await promisify(execFile)(join(root, 'scripts/postgres.sh'), [command], { env });
+  return stdout.trim();
 }
 
 /** Sends JSON, and gets the status and the body back. */

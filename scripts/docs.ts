@@ -26,7 +26,13 @@ const readByConfig = new Set(
   ),
 );
 const inExample = new Set([...read('.env.example').matchAll(/^([A-Z][A-Z0-9_]+)=/gm)].map(([, name]) => name ?? ''));
-const elsewhere = new Set(['TEST_DATABASE_URL', 'TEST_REDIS_URL', 'QUOIN_PG_HOME', 'QUOIN_PG_DURABLE']);
+const elsewhere = new Set([
+  'TEST_DATABASE_URL',
+  'TEST_POOLER_URL',
+  'TEST_REDIS_URL',
+  'QUOIN_PG_HOME',
+  'QUOIN_PG_DURABLE',
+]);
 for (const name of readByConfig) expect(inExample.has(name), `.env.example: ${name} is missing`);
 for (const name of inExample) expect(readByConfig.has(name), `.env.example: nothing reads ${name}`);
 

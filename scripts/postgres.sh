@@ -13,6 +13,7 @@
 # with pgvector built from source: that installs packages, as root.
 #
 #   QUOIN_PG_HOME       where programs and data go (/var/lib/quoin-postgres as root, else ~/.cache/quoin-postgres)
+#   QUOIN_PG_PORT       another server beside the usual one, with data of its own, on this port
 #   QUOIN_PG_DURABLE=1  fsync on: for benchmarks and fault tests. Off by default: for tests it only costs time.
 set -euo pipefail
 umask 022
@@ -23,11 +24,12 @@ die() { say "$*"; exit 1; }
 command=${1:-} version=${2:-17} suite=trixie
 case $command in start | stop | url | bindir) ;; *) sed -n '2,/^set -euo/{/^set -euo/d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2 ;; esac
 case $version in 17) port=54417 ;; 15) port=54415 ;; *) die "version $version: 17 or 15" ;; esac
+port=${QUOIN_PG_PORT:-$port}
 url=postgresql://quoin:quoin@127.0.0.1:$port/quoin
 [ "$command" != url ] || { echo "$url"; exit; }
 
 if [ "$(id -u)" = 0 ]; then home=${QUOIN_PG_HOME:-/var/lib/quoin-postgres}; else home=${QUOIN_PG_HOME:-$HOME/.cache/quoin-postgres}; fi
-root=$home/$suite data=$home/data-$version
+root=$home/$suite data=$home/data-$version${QUOIN_PG_PORT:+-$QUOIN_PG_PORT}
 arch=$(dpkg --print-architecture 2>/dev/null) || die "this needs Debian"
 case $arch in
   amd64) triplet=x86_64-linux-gnu loader=ld-linux-x86-64.so.2 ;;

@@ -276,14 +276,15 @@ test('without its database an app answers 503, and is alive', async () => {
   }
 });
 
-test('a draining app refuses what is new, finishes what it has begun, and is still alive', async () => {
+test('a draining app is not ready, ends connections with their next answer, and is still alive', async () => {
   const own = await startTestApp();
   try {
     const { token } = await own.signUp();
     const begun = own.send('POST', '/auth/login', { body: { email: uniqueEmail(), password } });
     await new Promise(setImmediate);
     own.app.drain();
-    expectProblem(await own.send('GET', '/users/me', { token }), 503, 'shutting_down');
+    const last = await own.send('GET', '/users/me', { token });
+    expect(last).toMatchObject({ statusCode: 200, headers: { connection: 'close' } });
     expectProblem(await own.send('GET', '//health/ready'), 503, 'shutting_down');
     expect((await own.send('GET', '//health')).statusCode).toBe(200);
     expect((await begun).statusCode).toBe(401);

@@ -20,16 +20,17 @@ import { createEmbedder } from './documents/embedder.ts';
 import { createEmbeddingJob } from './documents/embedding-job.ts';
 import { documentRoutes } from './documents/routes.ts';
 import { createDocuments } from './documents/service.ts';
-import { Problem } from './errors.ts';
 import { healthRoutes } from './health/routes.ts';
 import { createJobs } from './jobs.ts';
 import { createMailDelivery } from './mail/delivery.ts';
 import { createMessages } from './mail/messages.ts';
 import { createOutbox } from './mail/outbox.ts';
 import { createMailTransport, type Transport } from './mail/transport.ts';
+import type { Metrics } from './metrics.ts';
 import { createPages } from './page.ts';
 import { authentication } from './plugins/authentication.ts';
 import { openApi } from './plugins/openapi.ts';
+import { overload } from './plugins/overload.ts';
 import { clientError, frameworkError, problemResponses } from './plugins/problem.ts';
 import { answerOtherMethods, routeTable } from './plugins/route-table.ts';
 import { throttling } from './plugins/throttle.ts';
@@ -63,6 +64,7 @@ const requestIdPattern = /^[A-Za-z0-9._-]{1,128}$/;
  *
  * @param clock the time, for everything that expires
  * @param transport what sends a mail; by default as the configuration says
+ * @param metrics told what happens, where somebody wants to know
  */
 export async function buildApp(
   config: Config,
@@ -71,7 +73,13 @@ export async function buildApp(
     clock = () => new Date(),
     logger = { level: config.logLevel },
     transport,
-  }: { clock?: () => Date; logger?: FastifyServerOptions['logger']; transport?: Transport } = {},
+    metrics,
+  }: {
+    clock?: () => Date;
+    logger?: FastifyServerOptions['logger'];
+    transport?: Transport;
+    metrics?: Metrics | undefined;
+  } = {},
 ) {
   let isDraining = false;
   const app = Fastify({
@@ -89,7 +97,9 @@ export async function buildApp(
     forceCloseConnections: 'idle',
     clientErrorHandler: clientError,
     frameworkErrors: frameworkError,
+    // Against clients that send slowly, or nothing.
     requestTimeout: 30_000,
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 5_000 },
     routerOptions: { maxParamLength: 2000 },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
@@ -105,6 +115,7 @@ export async function buildApp(
   app.addHook('onResponse', async (request, reply) => {
     const { method, routeOptions, user } = request;
     const ms = Math.round(reply.elapsedTime * 10) / 10;
+    metrics?.requestEnded(method, routeOptions.url ?? 'none', reply.statusCode, reply.elapsedTime / 1000);
     request.log.info(
       { method, route: routeOptions.url ?? null, status: reply.statusCode, ms, user_id: user?.id },
       'request',
@@ -115,10 +126,11 @@ export async function buildApp(
   problemResponses(app);
   requestValidation(app);
   await app.register(helmet);
-  app.addHook('onRequest', async ({ routeOptions }) => {
-    if (!isDraining || routeOptions.config.whileDraining) return;
-    throw new Problem('shutting_down', 'This server takes no new requests.');
+  app.addHook('onSend', async (_request, reply) => {
+    // Each client hears with an answer of its own that it should go elsewhere, and none finds its connection closed under its request.
+    if (isDraining) reply.header('connection', 'close');
   });
+  if (!database.isEmbedded) await overload(app);
   if (config.corsOrigins.length > 0) {
     await app.register(cors, {
       origin: config.corsOrigins.includes('*') ? '*' : config.corsOrigins,
@@ -138,7 +150,7 @@ export async function buildApp(
   const messages = createMessages(config.appUrl);
   const mailTransport = transport ?? createMailTransport({ config, log: app.log });
   const mail = createMailDelivery({ database, oneTimeTokens, messages, transport: mailTransport, clock, log: app.log });
-  const jobs = createJobs(app);
+  const jobs = createJobs(app, metrics?.jobEnded);
   const outbox = createOutbox({ clock, wake: jobs.add({ name: 'send mails', everyMs: 5_000, run: mail.deliver }) });
 
   const users = createUsers({ database, passwords, pages, outbox, clock });
@@ -156,6 +168,16 @@ export async function buildApp(
   const auditEvents = createAuditEvents({ database, pages });
   jobs.add({ name: 'delete expired sessions', everyMs: 10 * 60_000, run: sessions.deleteExpired });
   jobs.add({ name: 'delete expired one-time tokens', everyMs: 10 * 60_000, run: oneTimeTokens.deleteExpired });
+
+  metrics?.watch({
+    connections: database.connections,
+    hashing: passwords.load,
+    queues: () =>
+      database.system(async ({ mails, documents }) => ({
+        mails: await mails.count(),
+        documents: await documents.countUnembedded(),
+      })),
+  });
 
   throttling(app, config.hasRateLimit ? throttleStore(config, app.log) : undefined);
   authentication(app, { database, accessTokens, config, clock });
@@ -180,7 +202,7 @@ export async function buildApp(
   answerOtherMethods(app, own);
 
   return Object.assign(app, {
-    /** From now on every request is answered 503 `shutting_down`; what is under way finishes. */
+    /** From now on it is not ready, and every connection ends with its next answer. */
     drain: () => {
       isDraining = true;
     },

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ConfigError, parseConfig } from './config.ts';
 
@@ -52,6 +55,31 @@ test('reads what is given', () => {
     trustProxy: 2,
   });
   expect(parse({ TRUST_PROXY: '10.0.0.0/8, ::1' }).trustProxy).toEqual(['10.0.0.0/8', '::1']);
+});
+
+test('reads a secret from the file that NAME_FILE names, and repeats none of it', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'quoin-config-'));
+  try {
+    const file = (name: string, text: string) => {
+      const path = join(directory, name);
+      writeFileSync(path, text);
+      return path;
+    };
+    const env = { SECRET_KEY_FILE: file('key', `${secret}\n`), DATABASE_URL_FILE: file('url', 'postgres://u:p@h/d\n') };
+    expect(parseConfig(env)).toMatchObject({ secretKey: secret, databaseUrl: 'postgres://u:p@h/d' });
+    expect(problemsOf({ ...env, SECRET_KEY: secret })).toContain('SECRET_KEY and SECRET_KEY_FILE are both set');
+    expect(problemsOf({ ...env, REDIS_URL_FILE: join(directory, 'none') })).toContain('REDIS_URL_FILE: ENOENT');
+    const wrong = problemsOf({ ...env, REDIS_URL_FILE: file('redis', 'http://me:hunter2@h') });
+    expect(wrong).toContain('REDIS_URL must be');
+    expect(wrong).not.toContain('hunter2');
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('has several processes on a server alone', () => {
+  expect(parse({ WORKERS: '4', DATABASE_URL: 'postgres://h/d' }).workers).toBe(4);
+  expect(problemsOf({ SECRET_KEY: secret, WORKERS: '2' })).toContain('WORKERS must be 1 with the embedded database');
 });
 
 test('lists all mistakes together', () => {

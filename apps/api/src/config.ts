@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { defaultDatabaseUrl } from '@quoin/db';
+import { defaultDatabaseUrl, secretOf } from '@quoin/db';
 import { isEmail } from './email.ts';
 import { readSigningKey, readVerificationKey, type VerificationKey } from './signing-key.ts';
 
@@ -26,11 +26,36 @@ export function readConfig(): Config {
 /** As `readConfig`, from the variables that are given. */
 export function parseConfig(env: NodeJS.ProcessEnv): Config {
   const problems: string[] = [];
-  const config = parse(env, problems);
+  const config = parse(withSecrets(env, problems), problems);
   if (problems.length > 0) {
     throw new ConfigError(`the configuration is not valid:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
   }
   return Object.freeze(config);
+}
+
+/** What may be given as a file too: NAME_FILE. */
+const secrets = [
+  'SECRET_KEY',
+  'JWT_PRIVATE_KEY',
+  'JWT_PREVIOUS_KEYS',
+  'DATABASE_URL',
+  'DATABASE_DIRECT_URL',
+  'REDIS_URL',
+  'SMTP_URL',
+  'EMBEDDING_API_KEY',
+  'FIRST_ADMIN_PASSWORD',
+];
+
+function withSecrets(env: NodeJS.ProcessEnv, problems: string[]): NodeJS.ProcessEnv {
+  const read = (name: string) => {
+    try {
+      return secretOf(env, name);
+    } catch (error) {
+      problems.push((error as Error).message);
+      return undefined;
+    }
+  };
+  return { ...env, ...Object.fromEntries(secrets.map((name) => [name, read(name)])) };
 }
 
 function parse(env: NodeJS.ProcessEnv, problems: string[]) {
@@ -48,8 +73,15 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
       /^(postgres(ql)?:\/\/.|pglite:\/\/.|memory:\/\/$)/,
       'postgres://…, pglite://DIRECTORY or memory://',
     ),
+    databaseDirectUrl: read.unrepeated('DATABASE_DIRECT_URL', '', /^postgres(ql)?:\/\/./, 'postgres://…'),
     databasePoolMax: read.integer('DATABASE_POOL_MAX', 10, { min: 1, max: 1000 }),
     databasePrepare: read.boolean('DATABASE_PREPARE', true),
+    databaseWaitSeconds: read.number('DATABASE_WAIT_SECONDS', 60, { min: 0, max: 3600 }),
+    workers: workers(read, env.DATABASE_URL, problems),
+    shutdownSeconds: read.number('SHUTDOWN_SECONDS', 15, { min: 0.1, max: 3600 }),
+    shutdownDelaySeconds: read.number('SHUTDOWN_DELAY_SECONDS', 0, { min: 0, max: 3600 }),
+    hasMetrics: read.boolean('METRICS', false),
+    metricsPort: read.integer('METRICS_PORT', 9464, { min: 0, max: 65_535 }),
     secretKey: secretKey(env.SECRET_KEY, environment, problems),
     ...signingKeys(env, read.oneOf('JWT_ALGORITHM', ['HS256', 'EdDSA', 'ES256'], 'HS256'), problems),
     jwtIssuer: read.text('JWT_ISSUER', 'quoin'),
@@ -82,6 +114,16 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     embedding: embedding(read, env.EMBEDDING_API_KEY),
     firstAdmin: firstAdmin(env.FIRST_ADMIN_EMAIL, env.FIRST_ADMIN_PASSWORD, problems),
   };
+}
+
+/** How many processes share the work. The embedded database is one process's alone. */
+function workers(read: ReturnType<typeof readers>, databaseUrl: string | undefined, problems: string[]): number {
+  const count = read.integer('WORKERS', 1, { min: 1, max: 1024 });
+  if (count > 1 && !/^postgres(ql)?:/.test(databaseUrl ?? ''))
+    problems.push(
+      'WORKERS must be 1 with the embedded database, which is one process’s alone: set DATABASE_URL to a PostgreSQL server',
+    );
+  return count;
 }
 
 /** Readers of one variable each: its value, or its default where it is empty, or the default and a problem noted. */

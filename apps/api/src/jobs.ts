@@ -8,8 +8,10 @@ export interface Job {
   run: () => Promise<number>;
 }
 
+type Ended = (job: string, outcome: 'done' | 'failed') => void;
+
 /** Runs jobs from the moment the server listens until it closes; one that is under way is waited for. */
-export function createJobs(app: FastifyInstance) {
+export function createJobs(app: FastifyInstance, ended: Ended = () => {}) {
   const timers: NodeJS.Timeout[] = [];
   const running = new Set<Promise<void>>();
   const starts: (() => void)[] = [];
@@ -34,8 +36,10 @@ export function createJobs(app: FastifyInstance) {
         try {
           const done = await run();
           if (done > 0) app.log.info({ job: name, done }, 'job');
+          ended(name, 'done');
         } catch (error) {
           app.log.warn({ err: error, job: name }, 'the job failed, and will be tried again in its turn');
+          ended(name, 'failed');
         }
       };
       const wake = () => {

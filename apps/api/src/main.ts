@@ -1,18 +1,24 @@
+import cluster from 'node:cluster';
 import { resolve } from 'node:path';
 import { type Database, DatabaseUnavailable, migrations } from '@quoin/db';
+import { pino } from 'pino';
 import { buildApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { Problem } from './errors.ts';
-import { openDatabase } from './open-database.ts';
+import { clusterMetrics, createMetrics, serveMetrics } from './metrics.ts';
+import { openDatabase, waitForDatabase } from './open-database.ts';
+import { onDismissal, runWorkers, tellStarted } from './workers.ts';
 
-// The process: configuration, database, listen; and on SIGTERM or Ctrl-C drain and stop.
+// The process: configuration, database, listen; and on SIGTERM or Ctrl-C drain and stop. With WORKERS it is the primary of several.
 
-const drainMs = 10_000;
+/** For requests that have been sent, and not been read yet. */
+const arrivingMs = 100;
+
 const usage = `Usage: npm start
 
 Migrates the embedded database and starts the server; a PostgreSQL server (DATABASE_URL) is migrated with npm run db -- upgrade.
-The configuration is the environment, or .env: .env.example lists every variable. Ctrl-C or SIGTERM stops it.
-Exit codes: 0 stopped, 1 could not start.
+The configuration is the environment, or .env: .env.example lists every variable. Ctrl-C or SIGTERM stops it, a second one at once.
+With WORKERS, SIGHUP replaces the processes one by one. Exit codes: 0 stopped, 1 could not start, or not stop in time.
 
 Example: PORT=3000 npm start
 `;
@@ -23,14 +29,39 @@ async function main(): Promise<void> {
     return;
   }
   const config = readConfig();
-  const database = await openDatabase(config);
-  const app = await buildApp(config, database);
-
-  await makeFirstAdmin(config, app);
-  const url = await app.listen({ host: config.host, port: config.port });
-  process.stdout.write(await welcome(config, database, url));
-  stopOnSignal(app, database);
+  await (config.workers > 1 && cluster.isPrimary ? lead(config) : serve(config));
 }
+
+/** The primary of several processes. */
+async function lead(config: Config): Promise<void> {
+  const log = pino({ level: config.logLevel });
+  const served = config.hasMetrics ? await serveMetrics(config, await clusterMetrics()) : undefined;
+  if (served) process.stdout.write(metricsLine(served));
+  const code = await runWorkers(config, log);
+  await served?.close();
+  process.exit(code);
+}
+
+async function serve(config: Config): Promise<void> {
+  const database = await openDatabase(config);
+  const metrics = config.hasMetrics ? await createMetrics() : undefined;
+  const app = await buildApp(config, database, { metrics });
+  const served = metrics && !cluster.isWorker ? await serveMetrics(config, metrics.render) : undefined;
+  if (served) app.addHook('onClose', served.close);
+  // It answers before the database does: alive, but not ready.
+  const url = await app.listen({ host: config.host, port: config.port });
+  stopOnSignal(app, database, config);
+  if (!database.isEmbedded)
+    await waitForDatabase(database, config.databaseWaitSeconds, (err) =>
+      app.log.warn({ err }, 'waiting for the database'),
+    );
+  await makeFirstAdmin(config, app);
+  if (!cluster.isWorker || cluster.worker?.id === 1) process.stdout.write(await welcome(config, database, url));
+  if (served) process.stdout.write(metricsLine(served));
+  if (cluster.isWorker) tellStarted();
+}
+
+const metricsLine = ({ url }: { url: string }) => `Metrics: ${url}\n`;
 
 type App = Awaited<ReturnType<typeof buildApp>>;
 
@@ -65,25 +96,41 @@ async function welcome({ databaseUrl, firstAdmin, smtpUrl }: Config, database: D
   return `${lines.join('\n')}\n`;
 }
 
-function stopOnSignal(app: App, database: Database): void {
-  const stop = (signal: NodeJS.Signals) => {
-    process.once(signal, () => process.exit(1)); // asked twice: at once
-    app.log.info({ signal }, 'stopping');
+function stopOnSignal(
+  app: App,
+  database: Database,
+  { shutdownSeconds, shutdownDelaySeconds }: Pick<Config, 'shutdownSeconds' | 'shutdownDelaySeconds'>,
+): void {
+  let isStopping = false;
+  const stop = async (delaySeconds: number) => {
+    isStopping = true;
+    app.log.info('stopping');
+    setTimeout(() => {
+      app.log.error(`not everything ended within ${shutdownSeconds} s`);
+      process.exit(1);
+    }, shutdownSeconds * 1000).unref();
     app.drain();
-    setTimeout(() => process.exit(1), drainMs).unref();
-    // The database last: closing the app still writes what it has noted.
-    app
-      .close()
-      .then(() => database.close())
-      .then(
-        () => process.exit(0),
-        (error) => {
-          app.log.error({ err: error }, 'could not stop cleanly');
-          process.exit(1);
-        },
-      );
+    await new Promise((resolve) => setTimeout(resolve, Math.max(delaySeconds * 1000, arrivingMs)));
+    try {
+      // The database last: closing the app still writes what it has noted.
+      await app.close();
+      await database.close();
+      process.exit(0);
+    } catch (error) {
+      app.log.error({ err: error }, 'could not stop cleanly');
+      process.exit(1);
+    }
   };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
+  const onSignal = (delaySeconds: number) => () => {
+    if (isStopping) process.exit(1);
+    void stop(delaySeconds);
+  };
+  process.on('SIGTERM', onSignal(shutdownDelaySeconds));
+  if (!cluster.isWorker) process.on('SIGINT', onSignal(0));
+  else
+    onDismissal(() => {
+      if (!isStopping) void stop(shutdownDelaySeconds);
+    });
 }
 
 /** What a person can do something about is a sentence; anything else is a bug, and keeps its stack. */

@@ -63,7 +63,7 @@ export function catalogFacts({ tables, functions }: Catalog): string[] {
             ...comment(column.comment).map((text) => `column ${column.name} ${text}`),
           ];
         }),
-        ...table.constraints.map(({ name, definition }) => `constraint ${name} ${definition}`),
+        ...table.constraints.map(({ name, definition }) => `constraint ${name} ${withoutTextCasts(definition)}`),
         ...table.indexes.map(({ definition }) => definition),
         ...table.policies.map(({ name, definition }) => `policy ${name} ${definition}`),
         ...table.triggers.map(({ definition }) => definition),
@@ -71,6 +71,13 @@ export function catalogFacts({ tables, functions }: Catalog): string[] {
       ].map((fact) => `table ${table.name}: ${fact}`),
     ),
   ];
+}
+
+/** A list of texts is cast as a whole where it was written, and text by text where it was restored from a dump. */
+function withoutTextCasts(definition: string): string {
+  return definition.startsWith('CHECK')
+    ? definition.replace(/::(?:character varying|text)(?:\[\])?|[()]/g, '')
+    : definition;
 }
 
 const list = (select: string) => `coalesce((select json_agg(item order by item.name) from (${select}) item), '[]')`;

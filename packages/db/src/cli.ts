@@ -7,6 +7,7 @@ import type { Database } from './database.ts';
 import { check, revision } from './drift.ts';
 import * as migrations from './migrate.ts';
 import { schemaDocs } from './schema-docs.ts';
+import { secretOf } from './secret.ts';
 import { seed, seedEmail, seedPassword } from './seed.ts';
 import { DatabaseUnavailable } from './unavailable.ts';
 
@@ -32,7 +33,7 @@ const usageOf = (more: Record<string, Command>) => `Usage: npm run db -- COMMAND
 ${Object.values(more)
   .map(({ usage }) => `${usage}\n`)
   .join('')}
-DATABASE_URL (or .env) says which database; without it: ${defaultDatabaseUrl}.
+DATABASE_URL (or .env) says which database (DATABASE_DIRECT_URL, where that is a pooler); without it: ${defaultDatabaseUrl}.
 Exit codes: 0 done, 1 failed or a difference found, 2 the command was not understood.
 
 Example: npm run db -- revision -m "Add a due date to tasks"
@@ -64,7 +65,9 @@ async function runCommand(more: Record<string, Command>, usage: string): Promise
   if (command === 'revision') return writeRevision(values.message);
   const run = commands[command] ?? more[command]?.run;
   if (!run) throw new UsageError(`there is no command ${command}`);
-  const database = await connect(process.env.DATABASE_URL || defaultDatabaseUrl);
+  const url =
+    secretOf(process.env, 'DATABASE_DIRECT_URL') ?? secretOf(process.env, 'DATABASE_URL') ?? defaultDatabaseUrl;
+  const database = await connect(url);
   try {
     return await run(database, values);
   } finally {
@@ -161,6 +164,7 @@ async function writeRevision(message: string | undefined): Promise<number> {
   print(`wrote ${written.path}: read it before you apply it\n`);
   for (const sql of written.renames)
     print(`it renames, which is a guess; make sure that it is not a removal and an addition: ${sql}\n`);
+  for (const warning of written.locks) print(`look at docs/operations.md before you apply it: ${warning}\n`);
   return 0;
 }
 

@@ -34,6 +34,14 @@ export interface Connection {
   release(isBroken?: boolean): void;
 }
 
+/** How many connections there are, and how many callers wait for one. */
+export interface Connections {
+  open: number;
+  idle: number;
+  waiting: number;
+  max: number;
+}
+
 /** Where connections come from: a pool of a server's, or the single one of the embedded database. */
 export interface ConnectionSource {
   readonly isEmbedded: boolean;
@@ -41,6 +49,7 @@ export interface ConnectionSource {
   acquire(): Promise<Connection>;
   /** As `acquire`, without limits on how long statements may take: for migrations. */
   acquireUnlimited(): Promise<Connection>;
+  connections(): Connections;
   close(): Promise<void>;
 }
 

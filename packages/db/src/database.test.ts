@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connect } from './connect.ts';
 import type { Repositories } from './database.ts';
 import type { Scope } from './scope.ts';
-import { createTestDatabase, type TestDatabase, testServerUrl } from './testing.ts';
+import { createTestDatabase, type TestDatabase, testPoolerUrl, testServerUrl } from './testing.ts';
 import { DatabaseUnavailable } from './unavailable.ts';
 import { violatedConstraint } from './violation.ts';
 
@@ -81,7 +81,7 @@ describe('a unit of work', () => {
 
   test('that finds no connection free waits a short while, and then says so', async () => {
     const own = await createTestDatabase();
-    const narrow = testServerUrl ? await connect(own.url, { poolMax: 1 }) : own;
+    const narrow = testServerUrl ? await connect(own.directUrl, { poolMax: 1 }) : own;
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
     try {
       const holder = narrow.system(() => ended);
@@ -322,7 +322,7 @@ describe.runIf(testServerUrl)('on a server', () => {
     }
   });
 
-  test('a statement that takes too long is ended, and so is a unit that sits idle', async () => {
+  test.skipIf(testPoolerUrl)('a statement that takes too long is ended, and so is a unit that sits idle', async () => {
     const settings = await rows(
       `select current_setting('statement_timeout') as statement, current_setting('idle_in_transaction_session_timeout') as idle`,
     );
@@ -341,7 +341,7 @@ describe.runIf(testServerUrl)('on a server', () => {
 
   test('works with unprepared statements as well', async () => {
     const own = await createTestDatabase();
-    const unprepared = await connect(own.url, { prepare: false, poolMax: 1 });
+    const unprepared = await connect(own.directUrl, { prepare: false, poolMax: 1 });
     try {
       await unprepared.system(({ users }) => users.create({ email: 'a@example.com', password_hash: 'x' }));
       expect(await unprepared.system(({ users }) => users.list({ limit: 10 }))).toHaveLength(1);

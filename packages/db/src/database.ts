@@ -1,6 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CompiledQuery } from 'kysely';
-import { type Answer, type Connection, type ConnectionSource, kyselyOn, userRole } from './connection.ts';
+import {
+  type Answer,
+  type Connection,
+  type ConnectionSource,
+  type Connections,
+  kyselyOn,
+  userRole,
+} from './connection.ts';
 import { auditEvents } from './repositories/audit-events.ts';
 import { documents } from './repositories/documents.ts';
 import { mails } from './repositories/mails.ts';
@@ -10,7 +17,7 @@ import { userPreferences } from './repositories/user-preferences.ts';
 import { userSessions } from './repositories/user-sessions.ts';
 import { users } from './repositories/users.ts';
 import type { Scope } from './scope.ts';
-import { DatabaseUnavailable, explain, isConnectionLost } from './unavailable.ts';
+import { DatabaseUnavailable, explain, isConnectionLost, isDeadlockVictim } from './unavailable.ts';
 
 type Db = Parameters<typeof users>[0];
 
@@ -31,8 +38,8 @@ type Work<T> = (repositories: Repositories) => Promise<T>;
 
 /**
  * A database, and the only two ways to its repositories. `work` runs in a transaction: committed when it resolves, rolled back
- * when it throws. It may be run a second time, from the start, where a connection broke before the commit; so it does nothing but
- * use its repositories: hash before it, send mail after it.
+ * when it throws. It may be run a second time, from the start, where a connection broke before the commit, or it lost a deadlock; so it
+ * does nothing but use its repositories: hash before it, send mail after it.
  */
 export interface Database {
   readonly isEmbedded: boolean;
@@ -47,6 +54,7 @@ export interface Database {
   inspect<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
   /** A bare connection of its own, without time limits, as the owner of the schema: for migrations and bulk work. */
   maintain<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
+  connections(): Connections;
   /** Resolves when the database answers. @throws DatabaseUnavailable */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -108,13 +116,13 @@ export function createDatabase(source: ConnectionSource): Database {
           () => false,
         ));
       connection.release(!isRolledBack);
-      if (isLost) throw isCommitting ? new OutcomeUnknown(error) : new ConnectionLost(error);
-      throw explain(error);
+      if (isLost) throw isCommitting ? new OutcomeUnknown(error) : new NothingHappened(error);
+      throw isDeadlockVictim(unit.failure ?? error) ? new NothingHappened(error) : explain(error);
     }
   };
 
   const inspect = <T>(work: (connection: Connection) => Promise<T>) =>
-    onceMoreIfLost(async () => {
+    onceMore(async () => {
       const connection = await acquire();
       try {
         const result = await work(connection);
@@ -123,7 +131,7 @@ export function createDatabase(source: ConnectionSource): Database {
       } catch (error) {
         const isLost = isConnectionLost(error);
         connection.release(isLost);
-        throw isLost ? new ConnectionLost(error) : explain(error);
+        throw isLost || isDeadlockVictim(error) ? new NothingHappened(error) : explain(error);
       }
     });
 
@@ -151,11 +159,11 @@ export function createDatabase(source: ConnectionSource): Database {
         );
       // The id becomes part of a statement, since one with parameters cannot travel together with others.
       const begin = `begin; set local role ${userRole}; select set_config('app.user_id', '${userId}', true)`;
-      return onceMoreIfLost(() => unitOfWork(begin, work));
+      return onceMore(() => unitOfWork(begin, work));
     },
 
     system: async (work, { transaction } = { transaction: true }) =>
-      transaction ? onceMoreIfLost(() => unitOfWork('begin', work)) : statements(({ query }) => query, work),
+      transaction ? onceMore(() => unitOfWork('begin', work)) : statements(({ query }) => query, work),
 
     maintain: async (work) => {
       if (current.getStore()?.isOpen) throw new Error('maintenance was begun inside a unit of work');
@@ -168,15 +176,16 @@ export function createDatabase(source: ConnectionSource): Database {
     },
 
     inspect,
+    connections: () => source.connections(),
     ping: async () => void (await inspect((connection) => connection.query('select 1'))),
     close: () => source.close(),
   };
 }
 
-/** A connection broke before anything was committed: the work can be done again on another one. */
-class ConnectionLost extends DatabaseUnavailable {
+/** A connection broke before anything was committed, or PostgreSQL gave the work up for that of others: it can be done again. */
+class NothingHappened extends DatabaseUnavailable {
   constructor(cause: unknown) {
-    super('the connection to the database was lost', { cause });
+    super('the connection to the database was lost, or its work given up', { cause });
   }
 }
 
@@ -187,11 +196,11 @@ class OutcomeUnknown extends DatabaseUnavailable {
   }
 }
 
-async function onceMoreIfLost<T>(attempt: () => Promise<T>): Promise<T> {
+async function onceMore<T>(attempt: () => Promise<T>): Promise<T> {
   try {
     return await attempt();
   } catch (error) {
-    if (error instanceof ConnectionLost) return attempt();
+    if (error instanceof NothingHappened) return attempt();
     throw error;
   }
 }

@@ -3,6 +3,7 @@ import type { PGlite } from '@electric-sql/pglite';
 import type { EntitySchema } from '@mikro-orm/core';
 import { catalogFacts, readCatalog } from './catalog.ts';
 import { createDatabase, type Database } from './database.ts';
+import { lockWarnings } from './lock-warnings.ts';
 import { history, MigrationError, type MigrationOptions, ownDirectory, upgrade } from './migrate.ts';
 
 // Where the entities, the migrations and a database differ, and the migration that ends a difference. All migrations are replayed into
@@ -45,6 +46,8 @@ export interface Revision {
   path: string;
   /** Statements that rename: a guess, since the entities do not tell a rename from a removal and an addition. */
   renames: string[];
+  /** What in it others would wait for, or break by. */
+  locks: string[];
 }
 
 /**
@@ -66,7 +69,8 @@ export async function revision(message: string, options: DriftOptions = {}): Pro
     const name = `${timestamp}_${slug}`;
     const path = `${options.directory ?? ownDirectory}/${name}.ts`;
     await writeFile(path, migrationFile(message, up, down), { flag: 'wx' });
-    return { name, path, renames: up.split('\n').filter((line) => /\brename\b/i.test(line)) };
+    const renames = up.split('\n').filter((line) => /\brename\b/i.test(line));
+    return { name, path, renames, locks: lockWarnings(up) };
   });
 }
 

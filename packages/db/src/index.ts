@@ -1,7 +1,8 @@
 export { connect, defaultDatabaseUrl } from './connect.ts';
-export type { Connection } from './connection.ts';
+export type { Connection, Connections } from './connection.ts';
 export type { Database, Repositories } from './database.ts';
 export * as drift from './drift.ts';
+export { lockWarnings } from './lock-warnings.ts';
 export * as migrations from './migrate.ts';
 export { type AuditAction, type AuditFilter, auditActions, type NewAuditEvent } from './repositories/audit-events.ts';
 export type { DocumentChanges, DocumentSearch, NewDocument, OwnDocument } from './repositories/documents.ts';
@@ -13,6 +14,7 @@ export { defaultPreferences, type PreferenceChanges } from './repositories/user-
 export type { Alive, RevokedReason, SignedInUser } from './repositories/user-sessions.ts';
 export type { NewUser, UserChanges, UserFilter } from './repositories/users.ts';
 export type { Scope } from './scope.ts';
+export { secretOf } from './secret.ts';
 export type { AuditEvent, Document, Mail, Tables, Task, User, UserPreferences, UserSession } from './tables.ts';
 export { DatabaseUnavailable } from './unavailable.ts';
 export { embeddingWidth, toUnitVector, Vector } from './vector.ts';

@@ -72,7 +72,7 @@ test('go one step down by default, and to a name, whole or in part', async () =>
 
 test('wait for each other when several are started at once', async () => {
   const others = testServerUrl
-    ? [await connect(database.url), await connect(database.url), await connect(database.url)]
+    ? [await connect(database.directUrl), await connect(database.directUrl), await connect(database.directUrl)]
     : [database, database];
   const applied = await Promise.all([database, ...others].map((one) => migrations.upgrade(one)));
   expect(applied.flat()).toEqual(await names());
@@ -84,6 +84,51 @@ test('that fail leave nothing of themselves, and what came before them stays', a
   await expect(migrations.upgrade(database, { directory })).rejects.toThrow('20990101000000_fails: division by zero');
   expect(await tables()).not.toContain('half');
   expect(await migrations.current(database, { directory })).toBe((await names()).at(-1));
+});
+
+test('can be a single statement that runs in no transaction', async () => {
+  await migrations.upgrade(database);
+  const name = '20990101000000_index_concurrently';
+  await writeFile(
+    join(directory, `${name}.ts`),
+    'export const transaction = false;\nexport const up = `create index concurrently idx_new on tasks (title)`;\nexport const down = `drop index concurrently idx_new`;\n',
+  );
+  expect(await migrations.upgrade(database, { directory })).toEqual([name]);
+  // The live database is what the migrations make of it; only the entities know nothing of the index.
+  expect(await check(database, { directory })).toEqual([
+    expect.stringMatching(/^entities without a migration: drop index "idx_new"/),
+  ]);
+  expect(await migrations.downgrade(database, { directory })).toEqual([name]);
+});
+
+test.runIf(testServerUrl)('wait for a table without making everybody wait behind them', async () => {
+  await migrations.upgrade(database);
+  await add(
+    '20990101000000_waits',
+    'alter table tasks add column added int null',
+    'alter table tasks drop column added',
+  );
+  const holder = await connect(database.directUrl);
+  const slow = holder.maintain(async (connection) => {
+    await connection.execute('begin; lock table tasks in access share mode');
+    await new Promise((resolve) => setTimeout(resolve, 6_000));
+    await connection.execute('commit');
+  });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  let isOver = false;
+  const upgrade = migrations.upgrade(database, { directory }).finally(() => {
+    isOver = true;
+  });
+  let waitMsMax = 0;
+  while (!isOver) {
+    const begun = performance.now();
+    await database.inspect((connection) => connection.query('select count(*) from tasks'));
+    waitMsMax = Math.max(waitMsMax, performance.now() - begun);
+  }
+  expect(await upgrade).toEqual(['20990101000000_waits']);
+  expect(waitMsMax).toBeLessThan(4_000);
+  await slow;
+  await holder.close();
 });
 
 test('of a newer version are not run over, and cannot be taken back', async () => {
@@ -251,7 +296,7 @@ describe('revision', () => {
 test.runIf(testServerUrl)('say what an administrator has to run, where the role may not do it', async () => {
   const role = `quoin_limited_${randomUUID().slice(0, 8)}`;
   await execute(`create role ${role} login password 'x'; grant all on schema public to ${role}`);
-  const url = new URL(database.url);
+  const url = new URL(database.directUrl);
   [url.username, url.password] = [role, 'x'];
   const limited = await connect(url.href);
   try {

@@ -89,6 +89,7 @@ export function embeddedSource(pglite: PGlite, closed: () => void = () => {}): C
     isEmbedded: true,
     acquire,
     acquireUnlimited: acquire,
+    connections: () => ({ open: 1, idle: isHeld ? 0 : 1, waiting: waiting.length, max: 1 }),
     close: async () => {
       if (pglite.closed) return;
       await turn();

@@ -9,6 +9,8 @@ export interface PostgresOptions {
   poolMax?: number;
   /** Whether statements are prepared once per connection. False behind a pooler that knows none. Default true. */
   prepare?: boolean;
+  /** The server itself, for migrations, where the URL leads to a pooler that gives no session of one's own. */
+  directUrl?: string | undefined;
 }
 
 const connectMsMax = 5_000;
@@ -18,18 +20,24 @@ const answerMsMax = statementMsMax + 5_000;
 const idleMsBeforePing = 10_000;
 const pingMsMax = 2_000;
 const preparedMax = 1_000;
+/** Callers that wait for a connection, for each one that there is: at most some tenths of a second of work. */
+const waitingMaxPerConnection = 100;
 
 /** Connections of a pool on a PostgreSQL server. Nothing is connected until the first one is asked for. */
-export function openServer(url: string, { poolMax = 10, prepare = true }: PostgresOptions = {}): ConnectionSource {
+export function openServer(
+  url: string,
+  { poolMax = 10, prepare = true, directUrl }: PostgresOptions = {},
+): ConnectionSource {
   const config = parseServerUrl(url);
+  const directConfig = directUrl ? parseServerUrl(directUrl) : config;
   const pool = new pg.Pool({
     ...config,
     max: poolMax,
     pipeline: true,
     connectionTimeoutMillis: connectMsMax,
     idleTimeoutMillis: 30_000,
-    statement_timeout: statementMsMax,
-    idle_in_transaction_session_timeout: statementMsMax,
+    // A pooler refuses to hand these on; it has limits of its own.
+    ...(prepare && { statement_timeout: statementMsMax, idle_in_transaction_session_timeout: statementMsMax }),
     query_timeout: answerMsMax,
   });
   const statementName = prepare ? statementNames() : () => undefined;
@@ -65,6 +73,9 @@ export function openServer(url: string, { poolMax = 10, prepare = true }: Postgr
   };
 
   const acquire = async (): Promise<Connection> => {
+    // Whoever would wait in vain is told now.
+    if (pool.waitingCount >= poolMax * waitingMaxPerConnection)
+      throw new DatabaseUnavailable(`${pool.waitingCount} callers wait for a connection to the database`);
     const client = await connect().catch((cause) => {
       suspect();
       throw new DatabaseUnavailable('no connection to the database', { cause });
@@ -80,7 +91,7 @@ export function openServer(url: string, { poolMax = 10, prepare = true }: Postgr
   };
 
   const acquireUnlimited = async (): Promise<Connection> => {
-    const client = new pg.Client({ ...config, connectionTimeoutMillis: connectMsMax });
+    const client = new pg.Client({ ...directConfig, connectionTimeoutMillis: connectMsMax });
     client.on('error', () => {}); // its query fails as well
     await client.connect().catch((error) => {
       throw explain(error);
@@ -88,11 +99,28 @@ export function openServer(url: string, { poolMax = 10, prepare = true }: Postgr
     return { ...queriesOn(client, () => undefined), release: () => void client.end().catch(() => {}) };
   };
 
-  return { isEmbedded: false, acquire, acquireUnlimited, close: () => (pool.ended ? Promise.resolve() : pool.end()) };
+  return {
+    isEmbedded: false,
+    acquire,
+    acquireUnlimited,
+    connections: () => ({
+      open: pool.totalCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount,
+      max: poolMax,
+    }),
+    close: () => (pool.ended ? Promise.resolve() : pool.end()),
+  };
 }
 
 function queriesOn(client: pg.ClientBase, nameOf: (text: string) => string | undefined) {
-  const statement = (text: string, values: readonly unknown[]) => ({ text, values: [...values], name: nameOf(text) });
+  // `pg` writes a Date in the local time zone, which takes it longer than all else about a short statement.
+  const parameter = (value: unknown) => (value instanceof Date ? value.toISOString() : value);
+  const statement = (text: string, values: readonly unknown[]) => ({
+    text,
+    values: values.map(parameter),
+    name: nameOf(text),
+  });
   return {
     query: async <Row>(text: string, values: readonly unknown[] = []) =>
       answerOf<Row>(await client.query(statement(text, values))),

@@ -18,9 +18,14 @@ const embeddedVersion = manifest.dependencies['@electric-sql/pglite'];
 /** The server that the tests run on; undefined for the embedded database. */
 export const testServerUrl = process.env.TEST_DATABASE_URL || undefined;
 
+/** A pooler before that server, such as PgBouncer: everything but migrations goes through it. It is taken to know no prepared statements. */
+export const testPoolerUrl = process.env.TEST_POOLER_URL || undefined;
+
 export interface TestDatabase extends Database {
   /** Where other processes reach it; `memory://` cannot be reached from outside. */
   readonly url: string;
+  /** As `url`, past the pooler. */
+  readonly directUrl: string;
 }
 
 /** A database of one's own. `close()` removes it. */
@@ -30,7 +35,7 @@ export async function createTestDatabase({ isMigrated = true }: { isMigrated?: b
 
 async function inMemory(isMigrated: boolean): Promise<TestDatabase> {
   const pglite = await openPglite(undefined, { loadDataDir: await snapshot(isMigrated) });
-  return { ...createDatabase(embeddedSource(pglite)), url: 'memory://' };
+  return { ...createDatabase(embeddedSource(pglite)), url: 'memory://', directUrl: 'memory://' };
 }
 
 async function snapshot(isMigrated: boolean): Promise<Blob> {
@@ -53,13 +58,25 @@ async function onServer(serverUrl: string, isMigrated: boolean): Promise<TestDat
   const name = `quoin_test_${randomUUID().replaceAll('-', '')}`;
   const template = isMigrated ? await migratedTemplate(serverUrl) : 'template1';
   await administer(serverUrl, (client) => client.query(`create database ${name} template ${template}`));
-  const url = withDatabase(serverUrl, name);
-  const database = await connect(url);
+  const directUrl = withDatabase(serverUrl, name);
+  const url = testPoolerUrl ? withDatabase(testPoolerUrl, name) : directUrl;
+  const database = await connect(url, testPoolerUrl ? { prepare: false, directUrl } : {});
   const close = async () => {
     await database.close();
-    await administer(serverUrl, (client) => client.query(`drop database if exists ${name} with (force)`));
+    await administer(serverUrl, (client) => drop(client, name));
   };
-  return { ...database, url, close };
+  return { ...database, url, directUrl, close };
+}
+
+/** Waits for the server's own vacuum to leave the database: to end that takes more rights. */
+async function drop(client: pg.Client, name: string, triesLeft = 60): Promise<void> {
+  try {
+    await client.query(`drop database if exists ${name} with (force)`);
+  } catch (error) {
+    if ((error as { code?: string }).code !== '42501' || triesLeft === 0) throw error;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    await drop(client, name, triesLeft - 1);
+  }
 }
 
 async function migratedTemplate(serverUrl: string): Promise<string> {

@@ -22,6 +22,11 @@ export function isConnectionLost(error: unknown): boolean {
   return lostMessages.test(error.message);
 }
 
+/** Whether PostgreSQL rolled the transaction back so that another one could go on. */
+export function isDeadlockVictim(error: unknown): boolean {
+  return ['40P01', '40001'].includes((error as { code?: string } | undefined)?.code ?? '');
+}
+
 /** The error as the caller should see it: `DatabaseUnavailable` where the database is at fault, else the error itself. */
 export function explain(error: unknown): unknown {
   const { code } = (error ?? {}) as { code?: unknown };

@@ -35,19 +35,22 @@ export function createPasswords(
   { passwordLengthMin, passwordContextWords }: PasswordRules,
   isBreached: BreachCheck = async () => false,
 ) {
-  const inTurn = createTurns(
+  const turns = createTurns(
     hashingMax,
     waitingMax,
     () => new Problem('overloaded', 'Too many passwords are being checked now.'),
   );
 
   return {
+    /** How many hashes are being made, and how many wait for their turn. */
+    load: (): { running: number; waiting: number } => turns,
+
     /** Argon2id in PHC format. */
-    hash: (password: string): Promise<string> => inTurn(() => hash(normalize(password), argon2id)),
+    hash: (password: string): Promise<string> => turns.take(() => hash(normalize(password), argon2id)),
 
     /** Takes the same time without a hash (no such account), and is then false. Knows Argon2 and, from other systems, bcrypt. */
     verify: async (password: string, passwordHash: string | undefined): Promise<boolean> => {
-      const isRight = await inTurn(() => verifyAny(password, passwordHash ?? nobodysHash));
+      const isRight = await turns.take(() => verifyAny(password, passwordHash ?? nobodysHash));
       return isRight && passwordHash !== undefined;
     },
 

@@ -34,7 +34,7 @@ export async function reembed(
   const job = createEmbeddingJob({ database, embedder, clock: () => new Date(), log: { warn } });
 
   const start = new Date();
-  const { all } = await database.system(({ documents }) => documents.count());
+  const of = await database.system(({ documents }) => documents.count());
   let seen = 0;
   let embedded = 0;
   let last: string | undefined = smallestId;
@@ -43,16 +43,16 @@ export async function reembed(
     last = await database.system(({ documents }) =>
       documents.expireEmbeddings(embedder.model, start, after, batchSize),
     );
-    seen = Math.min(seen + batchSize, all);
+    seen = Math.min(seen + batchSize, of);
     // It stops where a batch gets nothing, which may be one batch of texts that are refused.
     for (let done = -1; done !== 0 && !isServiceGone; ) {
       const before = embedded;
       done = await job.embedWaiting((total) => {
         embedded = before + total;
-        progress({ seen, of: all, embedded });
+        progress({ seen, of, embedded });
       });
     }
   }
-  const { waiting } = await database.system(({ documents }) => documents.count());
+  const waiting = await database.system(({ documents }) => documents.countUnembedded());
   return { embedded, waiting };
 }

@@ -30,7 +30,7 @@ interface Effort {
 /** Turns texts into vectors, a bounded number of requests at once. */
 export function createEmbedder({ url, model, apiKey }: NonNullable<Config['embedding']>) {
   const endpoint = /\/embeddings\/*$/.test(url) ? url : `${url.replace(/\/+$/, '')}/embeddings`;
-  const inTurn = createTurns(
+  const turns = createTurns(
     atOnceMax,
     waitingMax,
     () => new EmbeddingError('too many texts wait to be embedded', { isLasting: false }),
@@ -45,7 +45,7 @@ export function createEmbedder({ url, model, apiKey }: NonNullable<Config['embed
      * @throws EmbeddingError
      */
     embed: (texts: readonly string[], { timeoutMs, tries }: Effort): Promise<Vector[]> =>
-      inTurn(async () => {
+      turns.take(async () => {
         for (let attempt = 1; ; attempt++) {
           try {
             return await request(texts, timeoutMs);

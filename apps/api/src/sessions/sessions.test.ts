@@ -95,7 +95,7 @@ test('the clean-up deletes what expired a week ago, and only that, however many 
       ),
     );
     own.clock.advance(7 * 86_400 + 3600);
-    const others = testServerUrl ? [await connect(own.database.url), await connect(own.database.url)] : [];
+    const others = testServerUrl ? [await connect(own.database.directUrl), await connect(own.database.directUrl)] : [];
     const { config, clock } = own;
     const all = [own.database, ...others].map((database) => createSessions({ database, config, clock: clock.now }));
     const deleted = await Promise.all(all.map((sessions) => sessions.deleteExpired()));

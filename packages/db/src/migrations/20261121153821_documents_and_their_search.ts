@@ -44,8 +44,6 @@ set search_path = public, extensions, pg_temp
 -- Without sorting the planner takes the order from the index wherever there is a choice. The exact search leaves it none.
 set enable_sort = off
 set jit = off
-set hnsw.iterative_scan = strict_order
-set hnsw.ef_search = 100
 as \$\$
 declare
   asker constant uuid := nullif(current_setting('app.user_id', true), '')::uuid;
@@ -61,6 +59,9 @@ begin
   execute format('select count(*) from (select from documents d where %s limit %s) bounded', wanted, exact_max + 1)
     into candidates using asker, query, filter;
   if candidates > exact_max then
+    -- Not as settings of the function: to name a parameter of an extension that is not loaded yet takes a superuser, and restoring a dump
+    -- would need one.
+    perform set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '100', true);
     execute format(
       'select array_agg(id), array_agg(1 - distance) from (
          select d.id, d.embedding <=> \$2 as distance from documents d where %s order by d.embedding <=> \$2 limit %s) nearest',

@@ -164,15 +164,17 @@ export const documents = (db: Kysely<Tables>) => ({
     return last?.id;
   },
 
-  /** How many there are, of everybody; and how many of them wait for an embedding. */
-  count: async () => {
-    const counted = (from: SelectQueryBuilder<Tables, 'documents', unknown>) =>
-      from.select(({ fn }) => fn.countAll<string>().as('count')).executeTakeFirstOrThrow();
-    const all = await counted(db.selectFrom('documents'));
-    const waiting = await counted(db.selectFrom('documents').where('embed_after', 'is not', null));
-    return { all: Number(all.count), waiting: Number(waiting.count) };
-  },
+  /** How many there are, of everybody. */
+  count: () => countOf(db.selectFrom('documents')),
+
+  /** How many wait for an embedding, of everybody. */
+  countUnembedded: () => countOf(db.selectFrom('documents').where('embed_after', 'is not', null)),
 });
+
+async function countOf(rows: SelectQueryBuilder<Tables, 'documents', unknown>): Promise<number> {
+  const { count } = await rows.select(({ fn }) => fn.countAll<string>().as('count')).executeTakeFirstOrThrow();
+  return Number(count);
+}
 
 function ifTextChanges({ title, content }: DocumentChanges, now: Date) {
   if (title === undefined && content === undefined) return {};

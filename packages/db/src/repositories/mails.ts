@@ -38,5 +38,13 @@ export const mails = (db: Kysely<Tables>) => ({
   postpone: (id: string, nextAttemptAt: Date) =>
     db.updateTable('mails').set({ next_attempt_at: nextAttemptAt }).where('id', '=', id).execute(),
 
+  count: async () => {
+    const { count } = await db
+      .selectFrom('mails')
+      .select(({ fn }) => fn.countAll<string>().as('count'))
+      .executeTakeFirstOrThrow();
+    return Number(count);
+  },
+
   delete: (id: string) => db.deleteFrom('mails').where('id', '=', id).execute(),
 });

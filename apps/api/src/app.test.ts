@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createTestDatabase } from '@quoin/db/testing';
+import { createTestDatabase, testServerUrl } from '@quoin/db/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildApp } from './app.ts';
 import { parseConfig } from './config.ts';
@@ -273,6 +273,29 @@ test('without its database an app answers 503, and is alive', async () => {
     );
   } finally {
     await own.app.close();
+  }
+});
+
+test.runIf(testServerUrl)('a process that cannot keep up says so at once, and says that it is alive', async () => {
+  const own = await startTestApp();
+  try {
+    const { token } = await own.signUp();
+    expect((await own.send('GET', '/users/me', { token })).statusCode).toBe(200);
+    const codes = new Set<string>();
+    for (let turn = 0; turn < 5 && !codes.has('overloaded'); turn++) {
+      const end = performance.now() + 2_500;
+      while (performance.now() < end) Math.sqrt(end); // nobody else gets a turn
+      codes.add((await own.send('GET', '/users/me', { token })).json().code);
+    }
+    expect([...codes]).toContain('overloaded');
+    const refused = await own.send('GET', '/users/me', { token });
+    expect(refused).toMatchObject({ statusCode: 503, headers: { 'retry-after': expect.any(String) } });
+    expect((await own.send('GET', '//health')).statusCode).toBe(200);
+    await expect
+      .poll(async () => (await own.send('GET', '/users/me', { token })).statusCode, { timeout: 5_000 })
+      .toBe(200);
+  } finally {
+    await own.close();
   }
 });
 

@@ -80,6 +80,7 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     workers: workers(read, env.DATABASE_URL, problems),
     shutdownSeconds: read.number('SHUTDOWN_SECONDS', 15, { min: 0.1, max: 3600 }),
     shutdownDelaySeconds: read.number('SHUTDOWN_DELAY_SECONDS', 0, { min: 0, max: 3600 }),
+    hasTracing: hasTracing(env),
     hasMetrics: read.boolean('METRICS', false),
     metricsPort: read.integer('METRICS_PORT', 9464, { min: 0, max: 65_535 }),
     secretKey: secretKey(env.SECRET_KEY, environment, problems),
@@ -115,6 +116,12 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     firstAdmin: firstAdmin(env.FIRST_ADMIN_EMAIL, env.FIRST_ADMIN_PASSWORD, problems),
   };
 }
+
+/** Whether the standard variables of OpenTelemetry ask for traces. The SDK reads them, and others, by itself. */
+const hasTracing = (env: NodeJS.ProcessEnv) =>
+  env.OTEL_SDK_DISABLED !== 'true' &&
+  env.OTEL_TRACES_EXPORTER !== 'none' &&
+  Boolean(env.OTEL_TRACES_EXPORTER || env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT);
 
 /** How many processes share the work. The embedded database is one process's alone. */
 function workers(read: ReturnType<typeof readers>, databaseUrl: string | undefined, problems: string[]): number {

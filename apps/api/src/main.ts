@@ -7,6 +7,7 @@ import { type Config, ConfigError, readConfig } from './config.ts';
 import { Problem } from './errors.ts';
 import { clusterMetrics, createMetrics, serveMetrics } from './metrics.ts';
 import { openDatabase, waitForDatabase } from './open-database.ts';
+import { startTracing } from './tracing.ts';
 import { onDismissal, runWorkers, tellStarted } from './workers.ts';
 
 // The process: configuration, database, listen; and on SIGTERM or Ctrl-C drain and stop. With WORKERS it is the primary of several.
@@ -43,11 +44,14 @@ async function lead(config: Config): Promise<void> {
 }
 
 async function serve(config: Config): Promise<void> {
-  const database = await openDatabase(config);
+  const tracing = config.hasTracing ? await startTracing() : undefined;
+  const database = await openDatabase(config, tracing);
   const metrics = config.hasMetrics ? await createMetrics() : undefined;
-  const app = await buildApp(config, database, { metrics });
+  const app = await buildApp(config, database, { metrics, tracing });
   const served = metrics && !cluster.isWorker ? await serveMetrics(config, metrics.render) : undefined;
   if (served) app.addHook('onClose', served.close);
+  if (tracing)
+    app.addHook('onClose', () => tracing.stop().catch((err) => app.log.warn({ err }, 'the last traces were not sent')));
   // It answers before the database does: alive, but not ready.
   const url = await app.listen({ host: config.host, port: config.port });
   stopOnSignal(app, database, config);

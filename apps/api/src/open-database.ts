@@ -1,15 +1,17 @@
 import { connect, type Database, DatabaseUnavailable, migrations } from '@quoin/db';
 import type { Config } from './config.ts';
+import type { Tracing } from './tracing.ts';
 
 /**
  * Opens the configured database. The embedded one is brought up to date, since nobody else uses it; a server is left as it is, because
  * migrating it is a step of a deploy.
  */
-export async function openDatabase(config: Config): Promise<Database> {
+export async function openDatabase(config: Config, tracing?: Tracing): Promise<Database> {
   const database = await connect(config.databaseUrl, {
     poolMax: config.databasePoolMax,
     prepare: config.databasePrepare,
     directUrl: config.databaseDirectUrl,
+    observe: tracing?.observe,
   });
   if (database.isEmbedded) await migrations.upgrade(database);
   return database;

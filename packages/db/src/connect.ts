@@ -1,10 +1,16 @@
 // The embedded database is loaded where it is used: beside a server it would only cost time and memory.
 
+import { type ConnectionSource, type Observe, observed } from './connection.ts';
 import { createDatabase, type Database } from './database.ts';
 import { openServer, type PostgresOptions } from './postgres.ts';
 
 /** Where the embedded database lies when nothing else is said, relative to the directory the process was started in. */
 export const defaultDatabaseUrl = 'pglite://.data/postgres';
+
+export interface ConnectOptions extends PostgresOptions {
+  /** Told of every statement, for tracing. */
+  observe?: Observe | undefined;
+}
 
 /**
  * Opens a database.
@@ -15,15 +21,20 @@ export const defaultDatabaseUrl = 'pglite://.data/postgres';
  *
  * @throws Error with a message for a person: a URL that is none of these, or a directory that another process has open.
  */
-export async function connect(url: string, options: PostgresOptions = {}): Promise<Database> {
+export async function connect(url: string, { observe, ...options }: ConnectOptions = {}): Promise<Database> {
+  const source = await open(url, options);
+  return createDatabase(observe ? observed(source, observe) : source);
+}
+
+async function open(url: string, options: PostgresOptions): Promise<ConnectionSource> {
   if (url === 'memory://') {
     const { embeddedSource, openPglite } = await import('./pglite.ts');
-    return createDatabase(embeddedSource(await openPglite()));
+    return embeddedSource(await openPglite());
   }
   if (url.startsWith('pglite://') && url.length > 'pglite://'.length) {
     const { openEmbedded } = await import('./pglite.ts');
-    return createDatabase(await openEmbedded(url.slice('pglite://'.length)));
+    return openEmbedded(url.slice('pglite://'.length));
   }
-  if (/^postgres(ql)?:\/\//.test(url)) return createDatabase(openServer(url, options));
+  if (/^postgres(ql)?:\/\//.test(url)) return openServer(url, options);
   throw new Error('DATABASE_URL must be postgres://…, pglite://DIRECTORY or memory://');
 }

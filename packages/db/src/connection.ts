@@ -34,6 +34,25 @@ export interface Connection {
   release(isBroken?: boolean): void;
 }
 
+/** Told of every statement: runs it, and whatever is to be done around it. */
+export type Observe = <T>(text: string, run: () => Promise<T>) => Promise<T>;
+
+/** The same source, whose statements are observed; but for those of migrations. */
+export function observed(source: ConnectionSource, observe: Observe): ConnectionSource {
+  return {
+    ...source,
+    acquire: async () => {
+      const { query, queryAs, execute, release } = await source.acquire();
+      return {
+        query: (text, values) => observe(text, () => query(text, values)),
+        queryAs: (userId, text, values) => observe(text, () => queryAs(userId, text, values)),
+        execute: (script) => observe(script, () => execute(script)),
+        release,
+      };
+    },
+  };
+}
+
 /** How many connections there are, and how many callers wait for one. */
 export interface Connections {
   open: number;

@@ -339,6 +339,22 @@ describe.runIf(testServerUrl)('on a server', () => {
     await own.close();
   });
 
+  test('who would wait behind too many others is told at once', async () => {
+    const own = await connect(database.directUrl, { poolMax: 1 });
+    const [isHeld, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const held = own.inspect(() => {
+      isHeld.resolve();
+      return end.promise;
+    });
+    await isHeld.promise;
+    const waiting = Array.from({ length: 100 }, () => own.ping());
+    await expect.poll(() => own.connections().waiting).toBe(100);
+    await expect(own.ping()).rejects.toThrow('100 callers wait');
+    end.resolve();
+    await Promise.all([held, ...waiting]);
+    await own.close();
+  });
+
   test('works with unprepared statements as well', async () => {
     const own = await createTestDatabase();
     const unprepared = await connect(own.directUrl, { prepare: false, poolMax: 1 });

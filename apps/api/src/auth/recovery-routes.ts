@@ -53,7 +53,6 @@ export function recoveryRoutes(app: App, { recovery }: { recovery: Recovery }) {
       },
       config: {
         public: true,
-        problems: ['overloaded'],
         throttle: { name: 'reset', address: tokensFromOneAddress },
       },
     },

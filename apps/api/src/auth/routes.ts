@@ -35,7 +35,7 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
       },
       config: {
         public: true,
-        problems: ['email_taken', 'username_taken', 'overloaded'],
+        problems: ['email_taken', 'username_taken'],
         throttle: {
           name: 'register',
           address: { burst: 300, perMinute: 60 },
@@ -111,7 +111,7 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
         config: {
           public: true,
           oauth: true,
-          problems: ['invalid_credentials', 'account_inactive', 'overloaded'],
+          problems: ['invalid_credentials', 'account_inactive'],
           throttle: {
             name: 'login',
             address: { burst: 100, perMinute: 30 },

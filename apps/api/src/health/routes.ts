@@ -30,7 +30,7 @@ export function healthRoutes(
         summary: 'Whether the process answers',
         response: { 200: Health },
       },
-      config: { public: true, whileDraining: true },
+      config: { public: true, evenWhenOverloaded: true },
     },
     async () => ({ status: 'ok' as const }),
   );
@@ -44,7 +44,7 @@ export function healthRoutes(
         summary: 'Whether the database answers',
         response: { 200: DatabaseHealth },
       },
-      config: { public: true, whileDraining: true },
+      config: { public: true, evenWhenOverloaded: true },
     },
     async () => {
       await database.ping();
@@ -62,7 +62,7 @@ export function healthRoutes(
         description: '503 while draining, without a database, and with migrations pending.',
         response: { 200: Health },
       },
-      config: { public: true, whileDraining: true },
+      config: { public: true, evenWhenOverloaded: true, problems: ['shutting_down'] },
     },
     async () => {
       if (isDraining()) throw new Problem('shutting_down', 'This server takes no new requests.');

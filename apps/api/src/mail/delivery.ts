@@ -63,9 +63,9 @@ export function createMailDelivery({ database, oneTimeTokens, messages, transpor
         await remove(mail);
         return false;
       }
-      log.warn({ ...about, err: error }, 'a mail could not be sent, and will be tried again');
       const delay = Math.min(retrySecondsMin * 2 ** (mail.attempts - 1), retrySecondsMax);
       await database.system(({ mails }) => mails.postpone(mail.id, secondsAfter(clock(), delay)));
+      log.warn({ ...about, err: error }, 'a mail could not be sent, and will be tried again');
       return false;
     }
   }

@@ -16,8 +16,8 @@ declare module 'fastify' {
     public?: boolean | 'or signed in';
     /** Only admins may call it: everybody else gets 403, whatever the path and the body say. */
     admin?: boolean;
-    /** It answers while the server is shutting down. */
-    whileDraining?: boolean;
+    /** It answers also where the process cannot keep up with what is asked of it. */
+    evenWhenOverloaded?: boolean;
   }
   interface FastifyRequest {
     /** Who is asking; on private routes, and where a route is public `or signed in`. */

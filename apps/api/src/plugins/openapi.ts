@@ -149,7 +149,7 @@ function withProblems(schema: FastifySchema, { config = {} }: RouteOptions): Fas
     'malformed_request',
     'internal_error',
     'database_unavailable',
-    'shutting_down',
+    ...(config.evenWhenOverloaded ? [] : (['overloaded'] as const)),
   ];
   const byStatus = Object.groupBy(new Set(codes), (code) => problems[code].status);
   const answers = Object.entries(byStatus).map(([status, some = []]) => [

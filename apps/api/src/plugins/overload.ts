@@ -12,7 +12,7 @@ export async function overload(app: FastifyInstance) {
     maxEventLoopDelay: loopDelayMsMax,
     sampleInterval: sampleMs,
     pressureHandler: ({ routeOptions }) => {
-      if (!routeOptions.config.whileDraining)
+      if (!routeOptions.config.evenWhenOverloaded)
         throw new Problem('overloaded', 'More is asked of this server than it can do.');
     },
   });

@@ -40,7 +40,7 @@ export function userRoutes(app: App, { users }: { users: Users }) {
         response: { 200: User },
       },
       config: {
-        problems: ['wrong_password', 'email_taken', 'username_taken', 'overloaded'],
+        problems: ['wrong_password', 'email_taken', 'username_taken'],
         throttle: passwordProofs,
       },
       handler: async (request) => users.updateSelf(request.scope, request.body, clientOf(request)),
@@ -57,7 +57,7 @@ export function userRoutes(app: App, { users }: { users: Users }) {
         body: OwnDeletion,
         response: { 204: Type.Null({ description: 'Gone.' }) },
       },
-      config: { problems: ['wrong_password', 'last_admin', 'overloaded'], throttle: passwordProofs },
+      config: { problems: ['wrong_password', 'last_admin'], throttle: passwordProofs },
     },
     async (request, reply) => {
       await users.deleteSelf(request.scope, request.body.current_password, clientOf(request));
@@ -90,7 +90,7 @@ export function userRoutes(app: App, { users }: { users: Users }) {
         body: NewUser,
         response: { 201: User },
       },
-      config: { admin: true, problems: ['email_taken', 'username_taken', 'overloaded'] },
+      config: { admin: true, problems: ['email_taken', 'username_taken'] },
     },
     async (request, reply) => {
       const user = await users.create(request.body, clientOf(request), request.scope);
@@ -130,7 +130,7 @@ export function userRoutes(app: App, { users }: { users: Users }) {
         body: UserChanges,
         response: { 200: User },
       },
-      config: { admin: true, problems: ['not_found', 'email_taken', 'username_taken', 'last_admin', 'overloaded'] },
+      config: { admin: true, problems: ['not_found', 'email_taken', 'username_taken', 'last_admin'] },
       handler: async (request) =>
         users.update(request.scope, request.params.user_id.toLowerCase(), request.body, clientOf(request)),
     });

@@ -316,6 +316,12 @@ test('a draining app is not ready, ends connections with their next answer, and 
   }
 });
 
+test('what logs a header does not log who it lets in', () => {
+  api.app.log.info({ headers: { authorization: 'Bearer let-me-in', cookie: 'let-me-in', accept: 'text/x-kept' } });
+  expect(log.join()).toContain('text/x-kept');
+  expect(log.join()).not.toContain('let-me-in');
+});
+
 test('docs/errors.md has the table of errors, line by line', () => {
   const page = readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8');
   const lines = Object.entries(problems).map(([code, { status, title }]) => `| ${status} | \`${code}\` | ${title} |`);

@@ -78,7 +78,7 @@ export async function buildApp(
   database: Database,
   {
     clock = () => new Date(),
-    logger = { level: config.logLevel, redact: secretPaths },
+    logger = { level: config.logLevel },
     transport,
     metrics,
     tracing,
@@ -92,7 +92,7 @@ export async function buildApp(
 ) {
   let isDraining = false;
   const app = Fastify({
-    logger: logger ?? false,
+    logger: typeof logger === 'object' ? { redact: secretPaths, ...logger } : logger,
     // One line for each request, below, instead of Fastify's two.
     logController: new LogController({ requestIdLogLabel: 'request_id', disableRequestLogging: true }),
     requestIdHeader: false,

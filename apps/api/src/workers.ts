@@ -47,6 +47,7 @@ export async function runWorkers({ workers: count, shutdownSeconds }: Config, lo
 
   const dismiss = async (worker: Worker): Promise<number> => {
     dismissed.add(worker);
+    if (worker.isDead()) return 0;
     const ended = once(worker, 'exit');
     if (!started.has(worker)) {
       // It has nothing to finish, and does not listen yet.

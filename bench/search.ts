@@ -141,7 +141,7 @@ request = function() n = n % #bodies + 1; return bodies[n] end`,
   const http: number[] = [];
   const plain: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    http.push(await wrk(searchUrl, script, { connections: clients, seconds }));
+    http.push((await wrk(searchUrl, script, { connections: clients, seconds })).perSecond);
     plain.push(await pgbench());
   }
   return {

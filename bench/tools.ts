@@ -23,11 +23,43 @@ export async function requireWrk(): Promise<void> {
   if (!(await isThere())) throw new Error('wrk is needed: apt-get install wrk');
 }
 
-/** Requests a second, from wrk with this Lua script. @throws Error where an answer was no success */
-export async function wrk(url: string, script: string, { connections = 8, seconds = 5 } = {}): Promise<number> {
-  const { stdout } = await run('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, url]);
+/** What wrk saw. Latencies in milliseconds. */
+export interface Load {
+  perSecond: number;
+  p50: number;
+  p99: number;
+}
+
+/** Sends requests as this Lua script makes them, for so many seconds. @throws Error where an answer was no success */
+export async function wrk(url: string, script: string, { connections = 8, seconds = 5 } = {}): Promise<Load> {
+  const { stdout } = await run('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s', script, url]);
   if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(stdout);
-  return Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]);
+  const msAt = (percent: number) => {
+    const [, value, unit = 's'] = new RegExp(`\\b${percent}%\\s+([\\d.]+)(us|ms|s)`).exec(stdout) ?? [];
+    return Number(value) * ({ us: 0.001, ms: 1 }[unit] ?? 1000);
+  };
+  return { perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]), p50: msAt(50), p99: msAt(99) };
+}
+
+/** Signs in again and again, so many clients at once. Those who are refused wait a second. Counts and times only who is let in. */
+export async function loginLoad(signIn: () => Promise<number>, clients: number, seconds: number): Promise<Load> {
+  const start = performance.now();
+  const end = start + seconds * 1000;
+  const times: number[] = [];
+  const one = async () => {
+    while (performance.now() < end) {
+      const startedAt = performance.now();
+      const status = await signIn();
+      if (status === 200) times.push(performance.now() - startedAt);
+      else if (status === 503) await new Promise((resolve) => setTimeout(resolve, 1000));
+      else throw new Error(`a login was answered ${status}`);
+    }
+  };
+  await Promise.all(Array.from({ length: clients }, one));
+  const elapsedSeconds = (performance.now() - start) / 1000; // what was under way at the end is waited for, and counts
+  const sorted = times.toSorted((a, b) => a - b);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+  return { perSecond: times.length / elapsedSeconds, p50: at(0.5), p99: at(0.99) };
 }
 
 /** Uniform in [0, 1), the same sequence for the same seed (mulberry32). */

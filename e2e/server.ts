@@ -11,7 +11,7 @@ import { testPoolerUrl, testServerUrl } from '@quoin/db/testing';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const scripts = {
-  main: 'apps/api/src/main.ts',
+  main: 'apps/api/src/main.js',
   user: 'apps/api/src/commands/user.ts',
   keys: 'apps/api/src/commands/keys.ts',
   db: 'apps/api/src/commands/db.ts',
@@ -39,7 +39,7 @@ function behindPooler({ DATABASE_URL: url = '' }: Record<string, string>): Recor
 
 function start(script: keyof typeof scripts, args: string[], { cwd, env = {} }: RunOptions) {
   const { PATH = '', HOME = '' } = process.env;
-  const options = script === 'main' ? ['--max-semi-space-size=4'] : [];
+  const options = script === 'main' ? ['--max-semi-space-size=16', '--heap-growing-percent=40'] : [];
   const child = spawn(process.execPath, [...options, join(root, scripts[script]), ...args], {
     cwd,
     env: { PATH, HOME, ...behindPooler(env), ...env },

@@ -43,7 +43,7 @@ const rules: [rule: string, isBroken: (one: Import) => boolean][] = [
   [
     'what features share knows no feature',
     ({ from, to }) =>
-      /^apps\/api\/src\/(account|client|config|email|errors|jobs|owner|page|schema|session-lifetime|signing-key|throttle-store|turns)\.ts$/.test(
+      /^apps\/api\/src\/(account|client|log-destination|request-log|config|email|errors|jobs|owner|page|schema|session-lifetime|signing-key|throttle-store|redis-throttle-store|hmac|turns)\.ts$/.test(
         from,
       ) && featureOf(to) !== undefined,
   ],

@@ -163,8 +163,8 @@ describe('every answer', () => {
   test('says nothing of a failure but its id; the log says the rest', async () => {
     log.length = 0;
     const database = await createTestDatabase();
-    const logger = { level: 'info', stream: { write: (line: string) => void log.push(line) } };
-    const app = await buildApp(parseConfig(testEnvironment()), database, { logger });
+    const destination = { level: 'info', stream: { write: (line: string) => void log.push(line) } };
+    const app = await buildApp(parseConfig(testEnvironment()), database, { log: destination });
     app.get('/failing', { config: { public: true } }, async () => {
       throw new Error('select secret_column from secret_table');
     });

@@ -1,7 +1,8 @@
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { hkdfSync, timingSafeEqual } from 'node:crypto';
 import { type TSchema, Type } from '@fastify/type-provider-typebox';
 import type { PageRequest } from '@quoin/db';
 import { Problem } from './errors.ts';
+import { hmacSha256 } from './hmac.ts';
 import { closed, nullable } from './schema.ts';
 
 // Pages by keyset: a cursor names the last row of a page, so that the next one starts behind it, whatever was inserted or deleted in
@@ -61,9 +62,8 @@ interface PageQuery {
  * @param list the name of the list: a cursor is good for no other
  */
 export function createPages(secretKey: string) {
-  const key = Buffer.from(hkdfSync('sha256', secretKey, '', 'quoin page cursor', 32));
-  const sign = (list: string, id: Buffer) =>
-    createHmac('sha256', key).update(list).update(id).digest().subarray(0, signatureBytes);
+  const mac = hmacSha256(Buffer.from(hkdfSync('sha256', secretKey, '', 'quoin page cursor', 32)));
+  const sign = (list: string, id: Buffer) => mac(Buffer.concat([Buffer.from(list), id])).subarray(0, signatureBytes);
 
   const encode = (list: string, id: string) => {
     const bytes = Buffer.from(id.replaceAll('-', ''), 'hex');
@@ -85,7 +85,7 @@ export function createPages(secretKey: string) {
     /** What to ask the repository for. @throws Problem for a cursor that is not of this list, or together with `skip` */
     request: (list: string, { limit = limitDefault, cursor, skip }: PageQuery): PageRequest => {
       if (cursor !== undefined && skip !== undefined) throw invalidQuery('/skip', 'cannot be combined with cursor');
-      return { limit, skip, after: cursor === undefined ? undefined : decode(list, cursor) };
+      return { limit, skip: skip || undefined, after: cursor === undefined ? undefined : decode(list, cursor) };
     },
 
     /** The page, from the rows that the repository found: one more than asked for means that there is another page. */

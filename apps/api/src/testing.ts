@@ -29,10 +29,10 @@ export async function startTestApp(variables: NodeJS.ProcessEnv = {}, options: {
   const config = parseConfig(testEnvironment(variables));
   const clock = createClock();
   const lines = options.log;
-  const logger = lines ? { level: 'trace', stream: { write: (line: string) => void lines.push(line) } } : false;
+  const log = lines && { level: 'trace', stream: { write: (line: string) => void lines.push(line) } };
   const sent: OutgoingMail[] = [];
   const transport = async (mail: OutgoingMail) => void sent.push(mail);
-  const app = await buildApp(config, database, { clock: clock.now, logger, transport });
+  const app = await buildApp(config, database, { clock: clock.now, ...(log && { log }), transport });
   await app.ready();
   const checkAnswer = createAnswerCheck(app.swagger() as never);
 

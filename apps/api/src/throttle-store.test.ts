@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
+import { createRedisStore } from './redis-throttle-store.ts';
 import { testRedisUrl } from './testing.ts';
-import { createMemoryStore, createRedisStore, type ThrottleStore } from './throttle-store.ts';
+import { createMemoryStore, type ThrottleStore } from './throttle-store.ts';
 
 // The same promises of both; Redis is a real one, where TEST_REDIS_URL names it.
 

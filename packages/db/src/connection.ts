@@ -39,17 +39,16 @@ export type Observe = <T>(text: string, run: () => Promise<T>) => Promise<T>;
 
 /** The same source, whose statements are observed; but for those of migrations. */
 export function observed(source: ConnectionSource, observe: Observe): ConnectionSource {
+  const connection = ({ query, queryAs, execute, release }: Connection): Connection => ({
+    query: (text, values) => observe(text, () => query(text, values)),
+    queryAs: (userId, text, values) => observe(text, () => queryAs(userId, text, values)),
+    execute: (script) => observe(script, () => execute(script)),
+    release,
+  });
   return {
     ...source,
-    acquire: async () => {
-      const { query, queryAs, execute, release } = await source.acquire();
-      return {
-        query: (text, values) => observe(text, () => query(text, values)),
-        queryAs: (userId, text, values) => observe(text, () => queryAs(userId, text, values)),
-        execute: (script) => observe(script, () => execute(script)),
-        release,
-      };
-    },
+    acquire: async () => connection(await source.acquire()),
+    acquireShared: async () => connection(await source.acquireShared()),
   };
 }
 
@@ -66,6 +65,8 @@ export interface ConnectionSource {
   readonly isEmbedded: boolean;
   /** Waits a bounded time for a connection that is alive. @throws DatabaseUnavailable when there is none. */
   acquire(): Promise<Connection>;
+  /** For one statement that is quickly done: others may use the same connection, each for one of theirs. */
+  acquireShared(): Promise<Connection>;
   /** As `acquire`, without limits on how long statements may take: for migrations. */
   acquireUnlimited(): Promise<Connection>;
   connections(): Connections;

@@ -59,7 +59,7 @@ describe('a unit of work', () => {
     const scope = await newUser();
     const nested = database.as(scope, () => database.system(({ users }) => users.findById(scope.userId)));
     await expect(nested).rejects.toThrow('begun inside another one');
-    const inside = database.system(async () => database.ping(), { transaction: false });
+    const inside = database.system(async () => database.ping(), { single: 'read' });
     await expect(inside).rejects.toThrow('begun inside another one');
     expect(await titles(scope)).toEqual([]);
   });
@@ -170,7 +170,7 @@ describe('row level security', () => {
 });
 
 describe('a statement by itself', () => {
-  const alone = { transaction: false };
+  const alone = { single: 'read' } as const;
 
   test('is under row level security as a unit is, and leaves nothing of it behind', async () => {
     const [one, other] = [await newUser(), await newUser()];
@@ -198,6 +198,57 @@ describe('a statement by itself', () => {
       await expect(wrong).rejects.toThrow('syntax error');
       expect(await database.as(scope, ({ tasks }) => tasks.list(scope.userId, { limit: 1 }), alone)).toHaveLength(1);
     }
+  });
+});
+
+describe('statements that share a connection', () => {
+  const quick = { single: 'read', quick: true } as const;
+  const quickWrite = { single: 'write', quick: true } as const;
+
+  test('are each their own user’s, in any order and number', async () => {
+    const scopes = await Promise.all(Array.from({ length: 12 }, newUser));
+    await Promise.all(
+      scopes.map((scope, n) =>
+        database.as(scope, ({ tasks }) => tasks.create({ user_id: scope.userId, title: `Of ${n}` }), quickWrite),
+      ),
+    );
+    const asked = Array.from({ length: 240 }, (_, n) => {
+      const [scope, whose] = [scopes[n % 12] as Scope, scopes[(n * 5) % 12] as Scope];
+      return database.as(scope, ({ tasks }) => tasks.list(whose.userId, { limit: 10 }), quick);
+    });
+    for (const [n, answer] of (await Promise.all(asked)).entries()) {
+      const isOwn = n % 12 === (n * 5) % 12;
+      expect(answer.map(({ title }) => title)).toEqual(isOwn ? [`Of ${n % 12}`] : []);
+    }
+  });
+
+  test('fail each for itself', async () => {
+    const scope = await newUser();
+    const create = (userId: string, title: string) =>
+      database.as(scope, ({ tasks }) => tasks.create({ user_id: userId, title }), quickWrite);
+    const stranger = await newUser();
+    const all = await Promise.allSettled(
+      Array.from({ length: 24 }, (_, n) => create(n % 3 === 1 ? stranger.userId : scope.userId, `Number ${n}`)),
+    );
+    expect(all.map(({ status }) => status)).toEqual(
+      Array.from({ length: 24 }, (_, n) => (n % 3 === 1 ? 'rejected' : 'fulfilled')),
+    );
+    expect(await titles(scope)).toHaveLength(16);
+    expect(await titles(stranger)).toEqual([]);
+  });
+
+  test('are one statement each: a second one is an error, and nothing of it happens', async () => {
+    const scope = await newUser();
+    const two = database.as(
+      scope,
+      async ({ tasks }) => {
+        await tasks.list(scope.userId, { limit: 1 });
+        return tasks.create({ user_id: scope.userId, title: 'Second' });
+      },
+      quickWrite,
+    );
+    await expect(two).rejects.toThrow('a second statement');
+    expect(await titles(scope)).toEqual([]);
   });
 });
 
@@ -322,6 +373,31 @@ describe.runIf(testServerUrl)('on a server', () => {
     }
   });
 
+  test('a write by itself whose connection ends is not done again, since it may have taken place', async () => {
+    const own = await createTestDatabase();
+    try {
+      const { id } = await own.system(({ users }) => users.create({ email: 'a@example.com', password_hash: 'x' }));
+      const scope = { userId: id, sessionId: v7(), isAdmin: false };
+      const create = () =>
+        own.as(scope, ({ tasks }) => tasks.create({ user_id: id, title: 'One' }), { single: 'write' });
+      await own.maintain(async (holder) => {
+        // The foreign key has it wait for the user's row.
+        await holder.execute('begin');
+        await holder.query('select from users where id = $1 for update', [id]);
+        const refused = expect(create()).rejects.toThrow('lost during a write');
+        const waiting = `from pg_stat_activity where datname = $1 and wait_event_type = 'Lock'`;
+        await expect.poll(async () => (await backends(own, `select ${waiting}`)).rows.length).toBe(1);
+        await backends(own, `select pg_terminate_backend(pid) ${waiting}`);
+        await refused;
+        await holder.execute('rollback');
+      });
+      expect(await own.as(scope, ({ tasks }) => tasks.list(id, { limit: 10 }))).toEqual([]);
+      expect(await create()).toMatchObject({ title: 'One' });
+    } finally {
+      await own.close();
+    }
+  });
+
   test.skipIf(testPoolerUrl)('a statement that takes too long is ended, and so is a unit that sits idle', async () => {
     const settings = await rows(
       `select current_setting('statement_timeout') as statement, current_setting('idle_in_transaction_session_timeout') as idle`,
@@ -364,7 +440,7 @@ describe.runIf(testServerUrl)('on a server', () => {
       const prepared = await unprepared.inspect((connection) => connection.query('select from pg_prepared_statements'));
       expect(prepared.rows).toEqual([]);
       const nobody = { userId: v7(), sessionId: v7(), isAdmin: false };
-      expect(await unprepared.as(nobody, ({ users }) => users.list({ limit: 10 }), { transaction: false })).toEqual([]);
+      expect(await unprepared.as(nobody, ({ users }) => users.list({ limit: 10 }), { single: 'read' })).toEqual([]);
     } finally {
       await unprepared.close();
       await own.close();

@@ -21,20 +21,54 @@ import { DatabaseUnavailable, explain, isConnectionLost, isDeadlockVictim } from
 
 type Db = Parameters<typeof users>[0];
 
-/** Every repository, on one connection. A new one is added here. */
-const repositories = (db: Db) => ({
-  users: users(db),
-  userSessions: userSessions(db),
-  userPreferences: userPreferences(db),
-  tasks: tasks(db),
-  documents: documents(db),
-  oneTimeTokens: oneTimeTokens(db),
-  mails: mails(db),
-  auditEvents: auditEvents(db),
-});
+/** Every repository, on one connection; each made when it is asked for. A new one is added here. */
+class RepositoriesOn {
+  readonly #db: Db;
 
-export type Repositories = ReturnType<typeof repositories>;
+  constructor(db: Db) {
+    this.#db = db;
+  }
+  get users() {
+    return users(this.#db);
+  }
+  get userSessions() {
+    return userSessions(this.#db);
+  }
+  get userPreferences() {
+    return userPreferences(this.#db);
+  }
+  get tasks() {
+    return tasks(this.#db);
+  }
+  get documents() {
+    return documents(this.#db);
+  }
+  get oneTimeTokens() {
+    return oneTimeTokens(this.#db);
+  }
+  get mails() {
+    return mails(this.#db);
+  }
+  get auditEvents() {
+    return auditEvents(this.#db);
+  }
+}
+
+export type Repositories = Pick<RepositoriesOn, keyof RepositoriesOn>;
 type Work<T> = (repositories: Repositories) => Promise<T>;
+
+export interface WorkOptions {
+  /**
+   * The work is one statement, which is a transaction by itself: one round trip instead of two or three. A read is done again where its
+   * connection breaks; a write is not, since nobody knows then whether it took place.
+   */
+  single?: 'read' | 'write';
+  /**
+   * That statement takes next to no time, whatever the data: by a primary key, or a page in the order of an index. It travels together
+   * with those of others, on one connection.
+   */
+  quick?: boolean;
+}
 
 /**
  * A database, and the only two ways to its repositories. `work` runs in a transaction: committed when it resolves, rolled back
@@ -45,11 +79,10 @@ export interface Database {
   readonly isEmbedded: boolean;
   /**
    * For a user: row level security lets `work` see and write nothing but what belongs to `scope.userId`.
-   * `transaction: false` runs each statement by itself, which saves a round trip: for reading with a single one.
    */
-  as<T>(scope: Scope, work: Work<T>, options?: { transaction: boolean }): Promise<T>;
-  /** For what must see every row: signing in, administration, jobs. `transaction: false` as above. */
-  system<T>(work: Work<T>, options?: { transaction: boolean }): Promise<T>;
+  as<T>(scope: Scope, work: Work<T>, options?: WorkOptions): Promise<T>;
+  /** For what must see every row: signing in, administration, jobs. */
+  system<T>(work: Work<T>, options?: WorkOptions): Promise<T>;
   /** A bare connection from the pool, as the owner of the schema: for reading the catalogue. Tried once more where it broke. */
   inspect<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
   /** A bare connection of its own, without time limits, as the owner of the schema: for migrations and bulk work. */
@@ -72,14 +105,14 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 export function createDatabase(source: ConnectionSource): Database {
   const current = new AsyncLocalStorage<Unit>();
 
-  const acquire = () => {
+  const acquire = (from: 'acquire' | 'acquireShared' = 'acquire') => {
     if (current.getStore()?.isOpen) {
       throw new Error(
         'a unit of work was begun inside another one, whose connection it would wait for: ' +
           'use the repositories that the outer work was given, or begin after it has ended',
       );
     }
-    return source.acquire();
+    return source[from]();
   };
 
   const unitOfWork = async <T>(begin: string, work: Work<T>): Promise<T> => {
@@ -90,7 +123,9 @@ export function createDatabase(source: ConnectionSource): Database {
     begun.catch(() => {});
     let isCommitting = false;
     try {
-      const result = await current.run(unit, () => work(repositories(kyselyOn(executorOf(connection.query, unit)))));
+      const result = await current.run(unit, () =>
+        work(new RepositoriesOn(kyselyOn(executorOf(connection.query, unit)))),
+      );
       await begun;
       if (unit.failure)
         throw new Error('a statement failed, so nothing of this unit of work can be committed', {
@@ -121,9 +156,14 @@ export function createDatabase(source: ConnectionSource): Database {
     }
   };
 
-  const inspect = <T>(work: (connection: Connection) => Promise<T>) =>
+  /** @param Lost what a connection that breaks means */
+  const onConnection = <T>(
+    work: (connection: Connection) => Promise<T>,
+    Lost: typeof NothingHappened,
+    from?: 'acquireShared',
+  ) =>
     onceMore(async () => {
-      const connection = await acquire();
+      const connection = await acquire(from);
       try {
         const result = await work(connection);
         connection.release();
@@ -131,27 +171,40 @@ export function createDatabase(source: ConnectionSource): Database {
       } catch (error) {
         const isLost = isConnectionLost(error);
         connection.release(isLost);
-        throw isLost || isDeadlockVictim(error) ? new NothingHappened(error) : explain(error);
+        if (isLost) throw new Lost(error);
+        throw isDeadlockVictim(error) ? new NothingHappened(error) : explain(error);
       }
     });
 
-  const statements = <T>(queryOn: (connection: Connection) => Query, work: Work<T>): Promise<T> =>
-    inspect(async (connection) => {
-      const unit: Unit = { isOpen: true };
-      try {
-        return await current.run(unit, () => work(repositories(kyselyOn(executorOf(queryOn(connection), unit)))));
-      } finally {
-        unit.isOpen = false;
-      }
-    });
+  const single = <T>(
+    { single: kind, quick }: WorkOptions,
+    queryOn: (connection: Connection) => Query,
+    work: Work<T>,
+  ): Promise<T> =>
+    onConnection(
+      async (connection) => {
+        const unit: Unit = { isOpen: true };
+        const query = once(queryOn(connection));
+        try {
+          return await current.run(unit, () => work(new RepositoriesOn(kyselyOn(executorOf(query, unit)))));
+        } finally {
+          unit.isOpen = false;
+        }
+      },
+      kind === 'read' ? NothingHappened : OutcomeUnknown,
+      quick ? 'acquireShared' : undefined,
+    );
+
+  const inspect = <T>(work: (connection: Connection) => Promise<T>) => onConnection(work, NothingHappened);
 
   return {
     isEmbedded: source.isEmbedded,
 
-    as: async ({ userId }, work, { transaction } = { transaction: true }) => {
+    as: async ({ userId }, work, options = {}) => {
       if (!uuid.test(userId)) throw new Error('scope.userId is not a UUID');
-      if (!transaction)
-        return statements(
+      if (options.single)
+        return single(
+          options,
           ({ queryAs }) =>
             (text, values) =>
               queryAs(userId, text, values),
@@ -162,8 +215,8 @@ export function createDatabase(source: ConnectionSource): Database {
       return onceMore(() => unitOfWork(begin, work));
     },
 
-    system: async (work, { transaction } = { transaction: true }) =>
-      transaction ? onceMore(() => unitOfWork('begin', work)) : statements(({ query }) => query, work),
+    system: async (work, options = {}) =>
+      options.single ? single(options, ({ query }) => query, work) : onceMore(() => unitOfWork('begin', work)),
 
     maintain: async (work) => {
       if (current.getStore()?.isOpen) throw new Error('maintenance was begun inside a unit of work');
@@ -189,10 +242,10 @@ class NothingHappened extends DatabaseUnavailable {
   }
 }
 
-/** A connection broke while committing: whether it took place is not known, so nothing is tried again. */
+/** A connection broke while committing, or during a write that is a transaction by itself: whether it took place is not known, so nothing is tried again. */
 class OutcomeUnknown extends DatabaseUnavailable {
   constructor(cause: unknown) {
-    super('the connection to the database was lost during a commit', { cause });
+    super('the connection to the database was lost during a write', { cause });
   }
 }
 
@@ -206,6 +259,16 @@ async function onceMore<T>(attempt: () => Promise<T>): Promise<T> {
 }
 
 type Query = <Row>(text: string, values: readonly unknown[]) => Promise<Answer<Row>>;
+
+/** The query, for as long as it is the only one. */
+function once(query: Query): Query {
+  let isFirst = true;
+  return async (text, values) => {
+    if (!isFirst) throw new Error('a second statement, where `single` says that there is one: leave it out');
+    isFirst = false;
+    return query(text, values);
+  };
+}
 
 /** Runs Kysely's queries for as long as the unit is open, and remembers the first failure. */
 function executorOf(query: Query, unit: Unit) {

@@ -88,6 +88,7 @@ export function embeddedSource(pglite: PGlite, closed: () => void = () => {}): C
   return {
     isEmbedded: true,
     acquire,
+    acquireShared: acquire,
     acquireUnlimited: acquire,
     connections: () => ({ open: 1, idle: isHeld ? 0 : 1, waiting: waiting.length, max: 1 }),
     close: async () => {

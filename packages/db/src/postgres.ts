@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import pg from 'pg';
 import type { Connection, ConnectionSource } from './connection.ts';
-import { queryAs } from './query-as.ts';
+import { parseMoment } from './moment.ts';
+import { sharedConnections } from './shared-connections.ts';
+import { runStatement } from './statement.ts';
 import { DatabaseUnavailable, explain } from './unavailable.ts';
 
 export interface PostgresOptions {
@@ -34,6 +36,7 @@ export function openServer(
     ...config,
     max: poolMax,
     pipeline: true,
+    types: { getTypeParser },
     connectionTimeoutMillis: connectMsMax,
     idleTimeoutMillis: 30_000,
     // A pooler refuses to hand these on; it has limits of its own.
@@ -72,23 +75,30 @@ export function openServer(
     }
   };
 
-  const acquire = async (): Promise<Connection> => {
+  const acquireClient = async () => {
     // Whoever would wait in vain is told now.
     if (pool.waitingCount >= poolMax * waitingMaxPerConnection)
       throw new DatabaseUnavailable(`${pool.waitingCount} callers wait for a connection to the database`);
-    const client = await connect().catch((cause) => {
+    return connect().catch((cause) => {
       suspect();
       throw new DatabaseUnavailable('no connection to the database', { cause });
     });
-    return {
-      ...queriesOn(client, statementName),
-      release: (isBroken = false) => {
-        if (isBroken) suspect();
-        lastUsedAt.set(client, performance.now());
-        client.release(isBroken);
-      },
-    };
   };
+  const release = (client: pg.PoolClient, isBroken: boolean) => {
+    if (isBroken) suspect();
+    lastUsedAt.set(client, performance.now());
+    client.release(isBroken);
+  };
+  const acquire = async (): Promise<Connection> => {
+    const client = await acquireClient();
+    return { ...queriesOn(client, statementName), release: (isBroken = false) => release(client, isBroken) };
+  };
+
+  const acquireShared = sharedConnections({
+    acquire: acquireClient,
+    queriesOn: (client) => queriesOn(client, statementName),
+    release,
+  });
 
   const acquireUnlimited = async (): Promise<Connection> => {
     const client = new pg.Client({ ...directConfig, connectionTimeoutMillis: connectMsMax });
@@ -102,6 +112,7 @@ export function openServer(
   return {
     isEmbedded: false,
     acquire,
+    acquireShared,
     acquireUnlimited,
     connections: () => ({
       open: pool.totalCount,
@@ -123,14 +134,20 @@ function queriesOn(client: pg.ClientBase, nameOf: (text: string) => string | und
   });
   return {
     query: async <Row>(text: string, values: readonly unknown[] = []) =>
-      answerOf<Row>(await client.query(statement(text, values))),
+      answerOf<Row>(await runStatement(client, statement(text, values))),
     queryAs: async <Row>(userId: string, text: string, values: readonly unknown[]) =>
-      answerOf<Row>(await queryAs(client, userId, statement(text, values))),
+      answerOf<Row>(await runStatement(client, statement(text, values), userId)),
     execute: async (script: string) => void (await client.query(script)),
   };
 }
 
 const answerOf = <Row>({ rows, rowCount }: pg.QueryResult) => ({ rows: rows as Row[], affectedRows: rowCount ?? 0 });
+
+/** What makes a JavaScript value out of a text, by the type's number. */
+const getTypeParser = ((oid: number, format?: 'text' | 'binary') =>
+  oid === pg.types.builtins.TIMESTAMPTZ && format !== 'binary'
+    ? parseMoment
+    : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser;
 
 /** Names for prepared statements, by their text; bounded, since a server keeps every one of them for every connection. */
 function statementNames() {

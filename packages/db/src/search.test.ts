@@ -126,7 +126,7 @@ test('what many ask for at once is each one’s own', async () => {
           metadata: {},
           limit,
         }),
-      { transaction: false },
+      { single: 'read' },
     );
     expect(found).toHaveLength(limit);
     expect(found.map(({ document }) => document.user_id)).toEqual(Array(limit).fill(scope.userId));

@@ -11,7 +11,7 @@ export function createAuditEvents({ database, pages }: { database: Database; pag
       const { user_id, actor_id, action, ip_address, request_id } = query;
       const filter = { user_id, actor_id, action, ip_address, request_id, ...between(query) };
       const rows = await database.system(({ auditEvents }) => auditEvents.list({ ...page, ...filter }), {
-        transaction: false,
+        single: 'read',
       });
       return pages.from('audit events', rows, page);
     },
@@ -21,7 +21,7 @@ export function createAuditEvents({ database, pages }: { database: Database; pag
       const page = pages.request('own audit events', query);
       const filter = { user_id: scope.userId, action: query.action, ...between(query) };
       const rows = await database.as(scope, ({ auditEvents }) => auditEvents.list({ ...page, ...filter }), {
-        transaction: false,
+        single: 'read',
       });
       const own = rows.map((row) =>
         row.actor_id === null || row.actor_id === scope.userId

@@ -11,6 +11,11 @@ export interface AccessTokenClaims {
   sessionId: string;
 }
 
+interface Verified extends AccessTokenClaims {
+  /** Seconds since 1970. */
+  exp: number;
+}
+
 const verifiedMax = 10_000;
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -34,8 +39,7 @@ export function createAccessTokens(
     header: { alg: algorithm, typ: 'at+jwt' },
   });
 
-  // Pins what a token may be, whatever its header says (RFC 8725, 3.1): a key is ours or it is none, and has one algorithm. Remembers
-  // tokens that it has verified; they expire by our clock below, so that remembering never makes one live longer.
+  // Pins what a token may be, whatever its header says (RFC 8725, 3.1): a key is ours or it is none, and has one algorithm.
   const verifierOf = (key: string, keyAlgorithm: Algorithm) =>
     createVerifier({
       key,
@@ -45,8 +49,9 @@ export function createAccessTokens(
       checkTyp: 'at+jwt',
       requiredClaims: ['iss', 'aud', 'sub', 'sid', 'exp', 'iat'],
       ignoreExpiration: true,
-      cache: verifiedMax,
     });
+  // A token is verified once. It expires by our clock all the same, so that remembering never makes one live longer.
+  const verified = createMemory<Verified>(verifiedMax);
   const keys = signingKey ? [signingKey, ...previousKeys] : [];
   const byKid = new Map(keys.map((key) => [key.kid, verifierOf(key.pem, key.algorithm)]));
   const bySecret = signingKey ? undefined : verifierOf(secretKey, 'HS256');
@@ -73,14 +78,21 @@ export function createAccessTokens(
 
     /** @throws Problem `invalid_token` for one that was not made here, `expired_token` for one that was */
     verify: (token: string): AccessTokenClaims => {
-      const { sub, sid, exp } = parse(token);
-      if (typeof exp !== 'number' || !uuid.test(sub) || !uuid.test(sid)) throw invalidToken();
-      if (exp <= nowSeconds()) throw new Problem('expired_token', 'The access token has expired: refresh it.');
-      return { userId: sub, sessionId: sid };
+      const known = verified.get(token) ?? parse(token);
+      if (known.exp <= nowSeconds()) throw new Problem('expired_token', 'The access token has expired: refresh it.');
+      return known;
     },
   };
 
-  function parse(token: string) {
+  function parse(token: string): Verified {
+    const { sub, sid, exp } = verifiedClaims(token);
+    if (typeof exp !== 'number' || !uuid.test(sub) || !uuid.test(sid)) throw invalidToken();
+    const claims = { userId: sub, sessionId: sid, exp };
+    verified.set(token, claims);
+    return claims;
+  }
+
+  function verifiedClaims(token: string) {
     try {
       const verifier = bySecret ?? byKid.get(kidOf(token));
       if (!verifier) throw new Error('no key of ours has this kid');
@@ -89,6 +101,32 @@ export function createAccessTokens(
       throw invalidToken(cause);
     }
   }
+}
+
+/**
+ * Remembers at least half of `max` and at most `max` of what was last asked for: in two maps, of which the older one is forgotten when the
+ * younger is full. That keeps the order of use at the cost of a look-up.
+ */
+function createMemory<Value>(max: number) {
+  let young = new Map<string, Value>();
+  let old = new Map<string, Value>();
+  const set = (key: string, value: Value) => {
+    if (young.size >= max / 2) {
+      old = young;
+      young = new Map();
+    }
+    young.set(key, value);
+  };
+  return {
+    set,
+    get: (key: string): Value | undefined => {
+      const value = young.get(key);
+      if (value !== undefined) return value;
+      const older = old.get(key);
+      if (older !== undefined) set(key, older);
+      return older;
+    },
+  };
 }
 
 export type AccessTokens = ReturnType<typeof createAccessTokens>;

@@ -39,7 +39,7 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
       const tokenHash = hashOneTimeToken(token);
       const owner = await database.system(
         ({ oneTimeTokens }) => oneTimeTokens.findOwner('reset_password', tokenHash, clock()),
-        { transaction: false },
+        { single: 'read' },
       );
       if (!owner) throw invalidOneTimeToken();
       await passwords.accept(newPassword, owner, '/new_password');

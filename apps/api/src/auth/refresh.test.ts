@@ -153,6 +153,7 @@ test('garbage, an access token, and forgeries are refused, and end nothing', asy
     session.refresh_token.slice(0, -1),
     withByte(0),
     withByte(19),
+    withByte(20),
     withByte(51),
     secretOnly,
     tableOnly,

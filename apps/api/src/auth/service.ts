@@ -38,20 +38,19 @@ export function createAuth({ database, passwords, accessTokens, refreshTokens, c
      */
     refresh: async (text: string, client: Client): Promise<TokenPair> => {
       const token = refreshTokens.parse(text);
-      const session = token && (await findSession(token));
-      // A forged token ends nothing: else anybody could sign out anybody.
-      if (!token?.isGenuine(session?.token_secret ?? Buffer.alloc(32)) || !session) throw invalidToken();
-
+      if (!token) throw invalidToken();
       const now = clock();
       const alive = aliveAt(now, config);
-      const rotated = await database.system(({ userSessions }) =>
-        userSessions.rotate(session.id, token.generation, alive),
-      );
-      if (rotated) return tokensOf({ ...session, generation: rotated.generation });
+      const rotated = await database.system(({ userSessions }) => userSessions.rotate(token, alive), {
+        single: 'write',
+        quick: true,
+      });
+      if (rotated) return tokensOf(rotated);
 
       const current = await findSession(token);
-      const isAlive =
-        current && !current.revoked_at && current.expires_at > now && current.last_used_at > alive.idleSince;
+      // A forged token ends nothing: else anybody could sign out anybody.
+      if (!current || !token.isOf(current.token_secret)) throw invalidToken();
+      const isAlive = !current.revoked_at && current.expires_at > now && current.last_used_at > alive.idleSince;
       if (!isAlive) throw invalidToken();
       // Without a window there is no moment after which the previous token is still good.
       const graceSince = config.refreshGraceSeconds > 0 ? secondsAfter(now, -config.refreshGraceSeconds) : endOfTime;
@@ -60,8 +59,8 @@ export function createAuth({ database, passwords, accessTokens, refreshTokens, c
       if (isGrace) return tokensOf(current);
 
       await database.system(async ({ userSessions, auditEvents }) => {
-        const isTheft = await userSessions.revokeStolen(session.id, token.generation, graceSince, now);
-        const event = { action: 'refresh_token_stolen', user_id: session.user_id, session_id: session.id } as const;
+        const isTheft = await userSessions.revokeStolen(current.id, token.generation, graceSince, now);
+        const event = { action: 'refresh_token_stolen', user_id: current.user_id, session_id: current.id } as const;
         if (isTheft) await auditEvents.create({ ...event, ...client });
       });
       throw invalidToken();
@@ -82,7 +81,7 @@ export function createAuth({ database, passwords, accessTokens, refreshTokens, c
 
   /** Undefined where the password was changed, or the account deactivated, while this one was being verified. */
   async function signIn(name: string, password: string, client: Client): Promise<TokenPair | undefined> {
-    const user = await database.system(({ users }) => users.findByLogin(normalizeEmail(name)));
+    const user = await database.system(({ users }) => users.findByLogin(normalizeEmail(name)), { single: 'read' });
     const isRight = await passwords.verify(password, user?.password_hash);
     if (!user) return refuse('unknown_account', undefined, client);
     if (!isRight) return refuse('wrong_password', user.id, client);
@@ -115,15 +114,20 @@ export function createAuth({ database, passwords, accessTokens, refreshTokens, c
     user_id: string | undefined,
     client: Client,
   ): Promise<never> {
-    await database.system(({ auditEvents }) =>
-      auditEvents.create({ action: 'sign_in_failed', user_id: user_id ?? null, details: { reason }, ...client }),
+    await database.system(
+      ({ auditEvents }) =>
+        auditEvents.create({ action: 'sign_in_failed', user_id: user_id ?? null, details: { reason }, ...client }),
+      { single: 'write' },
     );
     if (reason === 'account_inactive') throw new Problem(reason, 'An admin has deactivated this account.');
     throw new Problem('invalid_credentials', 'There is no account with this name and password.');
   }
 
   function findSession({ sessionId }: RefreshToken) {
-    return database.system(({ userSessions }) => userSessions.findForRefresh(sessionId), { transaction: false });
+    return database.system(({ userSessions }) => userSessions.findForRefresh(sessionId), {
+      single: 'read',
+      quick: true,
+    });
   }
 
   function tokensOf(session: { id: string; user_id: string; generation: number; token_secret: Uint8Array }): TokenPair {

@@ -27,7 +27,7 @@ export function createDocuments({ database, pages, embedder, wake, clock }: Depe
       const list = `documents of ${owner.userId}`;
       const page = pages.request(list, query);
       const rows = await database.as(owner, ({ documents }) => documents.list(owner.userId, page), {
-        transaction: false,
+        single: 'read',
       });
       return pages.from(list, rows, page);
     },
@@ -43,9 +43,7 @@ export function createDocuments({ database, pages, embedder, wake, clock }: Depe
 
     get: async (scope: Scope, userId: string, id: string) => {
       const owner = scopeOf(scope, userId);
-      return found(
-        await database.as(owner, ({ documents }) => documents.find(owner.userId, id), { transaction: false }),
-      );
+      return found(await database.as(owner, ({ documents }) => documents.find(owner.userId, id), { single: 'read' }));
     },
 
     /** Only what is sent changes; but another text is in need of another embedding. */
@@ -72,7 +70,7 @@ export function createDocuments({ database, pages, embedder, wake, clock }: Depe
       const { vector, words } = await interpret(search);
       const { limit = limitDefault, metadata = {} } = search;
       const items = await database.as(owner, ({ documents }) => documents.search({ vector, words, metadata, limit }), {
-        transaction: false,
+        single: 'read',
       });
       return { items };
     },

@@ -122,7 +122,6 @@ describe('with SMTP_URL', () => {
     server = new SMTPServer({
       authOptional: true,
       disabledCommands: ['STARTTLS'],
-      logger: false,
       onRcptTo: (_address, _session, callback) => callback(refusal),
       onData: (stream, { envelope }, callback) => {
         const chunks: Buffer[] = [];

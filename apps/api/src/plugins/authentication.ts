@@ -44,7 +44,7 @@ export function authentication(app: FastifyInstance, { database, accessTokens, c
     async (ids) => {
       const alive = aliveAt(clock(), config);
       const rows = await database.system(({ userSessions }) => userSessions.findAlive([...new Set(ids)], alive), {
-        transaction: false,
+        single: 'read',
       });
       const byId = new Map(rows.map((row) => [row.session_id, row]));
       return ids.map((id) => byId.get(id));
@@ -56,17 +56,21 @@ export function authentication(app: FastifyInstance, { database, accessTokens, c
   app.decorateRequest('scope', null as unknown as Scope);
   app.decorateRequest('user', null as unknown as SignedInUser);
 
-  app.addHook('onRequest', async (request) => {
-    const { config: route } = request.routeOptions;
-    if (request.is404 || route.public === true) return;
-    if (route.public && request.headers.authorization === undefined) return;
+  const authenticate = async (request: FastifyRequest, isForAdmins: boolean) => {
     const { userId, sessionId } = accessTokens.verify(bearerToken(request));
     const user = await sessions.load(sessionId);
     if (user?.id !== userId) throw invalidToken();
     if (clock().getTime() - user.last_used_at.getTime() >= touchMs) touch(sessionId);
     request.user = user;
     request.scope = { userId, sessionId, isAdmin: user.is_admin };
-    if (route.admin && !user.is_admin) throw forbidden();
+    if (isForAdmins && !user.is_admin) throw forbidden();
+  };
+
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { config: route } = request.routeOptions;
+    const isOpen = request.is404 || route.public === true;
+    if (isOpen || (route.public && request.headers.authorization === undefined)) return done();
+    authenticate(request, route.admin === true).then(() => done(), done);
   });
 }
 

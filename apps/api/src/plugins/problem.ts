@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { DatabaseUnavailable } from '@quoin/db';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem, type ProblemCode, problems } from '../errors.ts';
+import { securityHeaders } from './security-headers.ts';
 import { inputErrors, validationProblem } from './validation.ts';
 
 // Every error becomes an answer here, and nowhere else: application/problem+json (RFC 9457) with a stable code. What is not meant for
@@ -39,14 +40,9 @@ export function problemResponses(app: FastifyInstance) {
 
 const nothingHere = () => new Problem('not_found', 'There is nothing at this path.');
 
-/** The answer to a URL that cannot be decoded: no route is chosen yet, so that no hook has run, nor helmet's. */
+/** The answer to a URL that cannot be decoded: no route is chosen yet, so that no hook has run. */
 export function frameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
-  const headers = {
-    'x-request-id': request.id,
-    'x-content-type-options': 'nosniff',
-    'content-security-policy': "default-src 'none'",
-  };
-  return sendProblem(toProblem(error), request, reply.headers(headers));
+  return sendProblem(toProblem(error), request, reply.headers({ 'x-request-id': request.id, ...securityHeaders }));
 }
 
 function toProblem(error: FastifyError): Problem {

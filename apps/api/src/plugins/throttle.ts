@@ -60,20 +60,17 @@ export function throttling(app: FastifyInstance, store: ThrottleStore | undefine
     if (tightest.waitMs > 0) throw tooMany(tightest);
   };
 
-  app.addHook('onRequest', async (request, reply) => {
-    const throttle = request.routeOptions.config.throttle;
-    if (!throttle?.address) return;
-    const bucket = { ...throttle.address, key: keyOf(throttle.name, 'address', networkOf(request.ip)) };
+  const takeFromAddress = async (request: FastifyRequest, reply: FastifyReply, throttle: Throttle, address: Rate) => {
+    const bucket = { ...address, key: keyOf(throttle.name, 'address', networkOf(request.ip)) };
     await take([bucket], reply);
     request.throttled = { buckets: [bucket] };
-  });
+  };
 
-  app.addHook('preHandler', async (request, reply) => {
-    const throttle = request.routeOptions.config.throttle;
-    const account = throttle?.account?.of(request);
-    if (!throttle?.account || account === undefined) return;
-    const { fromOne, fromAll } = throttle.account;
-    const keys = accountKeys(throttle.name, account, request.ip);
+  const takeFromAccount = async (request: FastifyRequest, reply: FastifyReply, { name, account: rates }: Throttle) => {
+    const account = rates?.of(request);
+    if (!rates || account === undefined) return;
+    const { fromOne, fromAll } = rates;
+    const keys = accountKeys(name, account, request.ip);
     const isKnown = fromOne !== undefined && (await store.isMarked(keys.known));
     const buckets = [
       ...(fromOne ? [{ ...fromOne, key: keys.fromOne }] : []),
@@ -81,17 +78,32 @@ export function throttling(app: FastifyInstance, store: ThrottleStore | undefine
     ];
     await take(buckets, reply);
     request.throttled = { buckets: [...(request.throttled?.buckets ?? []), ...buckets], account };
-  });
+  };
 
-  app.addHook('onSend', async (request, reply) => {
-    const { throttled, routeOptions, ip } = request;
-    const throttle = routeOptions.config.throttle;
+  const giveBack = async (request: FastifyRequest, reply: FastifyReply, { name }: Throttle) => {
+    const { throttled, ip } = request;
     const isOurFault = reply.statusCode >= 500;
     const isSuccess = reply.statusCode < 400;
-    if (!throttle?.countsFailures || !throttled || !(isSuccess || isOurFault)) return;
+    if (!throttled || !(isSuccess || isOurFault)) return;
     request.throttled = undefined;
     for (const bucket of throttled.buckets) await store.giveBack(bucket);
-    if (isSuccess && throttled.account !== undefined) await welcome(throttle.name, throttled.account, ip);
+    if (isSuccess && throttled.account !== undefined) await welcome(name, throttled.account, ip);
+  };
+
+  app.addHook('onRequest', (request, reply, done) => {
+    const { throttle } = request.routeOptions.config;
+    if (!throttle?.address) return done();
+    takeFromAddress(request, reply, throttle, throttle.address).then(() => done(), done);
+  });
+  app.addHook('preHandler', (request, reply, done) => {
+    const { throttle } = request.routeOptions.config;
+    if (!throttle?.account) return done();
+    takeFromAccount(request, reply, throttle).then(() => done(), done);
+  });
+  app.addHook('onSend', (request, reply, payload, done) => {
+    const { throttle } = request.routeOptions.config;
+    if (!throttle?.countsFailures) return done(null, payload);
+    giveBack(request, reply, throttle).then(() => done(null, payload), done);
   });
 
   app.addHook('onClose', () => store.close());

@@ -42,9 +42,9 @@ export function requestValidation(app: FastifyInstance) {
     done(isIgnored(request, bytes) ? null : new Problem('unsupported_media_type', 'Send application/json.')),
   );
 
-  app.addHook('preValidation', async ({ body, query }) => {
+  app.addHook('preValidation', ({ body, query }, _reply, done) => {
     const errors = [...unstorable('body', body), ...unstorable('query', query)];
-    if (errors.length > 0) throw validationProblem(errors);
+    done(errors.length > 0 ? validationProblem(errors) : undefined);
   });
 }
 

@@ -4,7 +4,7 @@ import type { PreferenceChanges } from './schemas.ts';
 /** How a user wants the product to look and behave. */
 export function createPreferences({ database }: { database: Database }) {
   const get = async (scope: Scope) =>
-    (await database.as(scope, ({ userPreferences }) => userPreferences.find(scope.userId), { transaction: false })) ?? {
+    (await database.as(scope, ({ userPreferences }) => userPreferences.find(scope.userId), { single: 'read' })) ?? {
       ...defaultPreferences,
       updated_at: null,
     };

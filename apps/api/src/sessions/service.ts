@@ -21,7 +21,7 @@ export function createSessions({ database, config, clock }: Dependencies) {
     list: async (scope: Scope) => {
       const alive = aliveAt(clock(), config);
       const sessions = await database.as(scope, ({ userSessions }) => userSessions.listAlive(scope.userId, alive), {
-        transaction: false,
+        single: 'read',
       });
       return { items: sessions.map((session) => ({ ...session, current: session.id === scope.sessionId })) };
     },

@@ -18,7 +18,8 @@ export function createTasks({ database, pages }: Dependencies) {
       const page = pages.request(list, query);
       const { is_completed, q } = query;
       const rows = await database.as(owner, ({ tasks }) => tasks.list(owner.userId, { ...page, is_completed, q }), {
-        transaction: false,
+        single: 'read',
+        quick: q === undefined && is_completed === undefined && page.skip === undefined,
       });
       return pages.from(list, rows, page);
     },
@@ -26,7 +27,10 @@ export function createTasks({ database, pages }: Dependencies) {
     create: async (scope: Scope, userId: string, task: NewTask) => {
       const owner = scopeOf(scope, userId);
       try {
-        return await database.as(owner, ({ tasks }) => tasks.create({ ...task, user_id: owner.userId }));
+        return await database.as(owner, ({ tasks }) => tasks.create({ ...task, user_id: owner.userId }), {
+          single: 'write',
+          quick: true,
+        });
       } catch (error) {
         if (violatedConstraint(error) === 'fk_tasks_user_id') throw notFound();
         throw error;
@@ -35,7 +39,9 @@ export function createTasks({ database, pages }: Dependencies) {
 
     get: async (scope: Scope, userId: string, id: string) => {
       const owner = scopeOf(scope, userId);
-      return found(await database.as(owner, ({ tasks }) => tasks.find(owner.userId, id), { transaction: false }));
+      return found(
+        await database.as(owner, ({ tasks }) => tasks.find(owner.userId, id), { single: 'read', quick: true }),
+      );
     },
 
     /** Only what is sent changes. */
@@ -43,15 +49,18 @@ export function createTasks({ database, pages }: Dependencies) {
       const owner = scopeOf(scope, userId);
       const isEmpty = Object.keys(changes).length === 0;
       return found(
-        await database.as(owner, ({ tasks }) =>
-          isEmpty ? tasks.find(owner.userId, id) : tasks.update(owner.userId, id, changes),
+        await database.as(
+          owner,
+          ({ tasks }) => (isEmpty ? tasks.find(owner.userId, id) : tasks.update(owner.userId, id, changes)),
+          { single: isEmpty ? 'read' : 'write' },
         ),
       );
     },
 
     delete: async (scope: Scope, userId: string, id: string) => {
       const owner = scopeOf(scope, userId);
-      if (!(await database.as(owner, ({ tasks }) => tasks.delete(owner.userId, id)))) throw notFound();
+      const isDeleted = await database.as(owner, ({ tasks }) => tasks.delete(owner.userId, id), { single: 'write' });
+      if (!isDeleted) throw notFound();
     },
   };
 }

@@ -30,7 +30,9 @@ export function createUsers({ database, passwords, pages, outbox, clock }: Depen
 
     /** Makes an admin of this email, unless there is such an account. Resolves to whether it is new. */
     ensureAdmin: async ({ email, password }: Pick<NewUser, 'email' | 'password'>): Promise<boolean> => {
-      const existing = await database.system(({ users }) => users.findByEmail(normalizeEmail(email)));
+      const existing = await database.system(({ users }) => users.findByEmail(normalizeEmail(email)), {
+        single: 'read',
+      });
       if (existing) return false;
       try {
         await create({ email, password, is_admin: true }, noClient);
@@ -78,11 +80,13 @@ export function createUsers({ database, passwords, pages, outbox, clock }: Depen
     list: async (query: UserQuery) => {
       const page = pages.request('users', query);
       const { email, is_active, is_admin } = query;
-      const rows = await database.system(({ users }) => users.list({ ...page, email, is_active, is_admin }));
+      const rows = await database.system(({ users }) => users.list({ ...page, email, is_active, is_admin }), {
+        single: 'read',
+      });
       return pages.from('users', rows, page);
     },
 
-    get: async (id: string) => found(await database.system(({ users }) => users.findById(id))),
+    get: async (id: string) => found(await database.system(({ users }) => users.findById(id), { single: 'read' })),
 
     /**
      * Deactivating ends the user's sessions, and so does a new password, but for the session of who sets it.
@@ -90,7 +94,7 @@ export function createUsers({ database, passwords, pages, outbox, clock }: Depen
      * @param scope undefined where an operator does it from the command line
      */
     update: async (scope: Scope | undefined, id: string, changes: UserChanges, client: Client) => {
-      const target = found(await database.system(({ users }) => users.findById(id)));
+      const target = found(await database.system(({ users }) => users.findById(id), { single: 'read' }));
       const row = await toRow(changes, target);
       if (Object.keys(row).length === 0) return target;
 
@@ -145,14 +149,16 @@ export function createUsers({ database, passwords, pages, outbox, clock }: Depen
   }
 
   async function findSelf(scope: Scope) {
-    return found(await database.as(scope, ({ users }) => users.findById(scope.userId), { transaction: false }));
+    return found(await database.as(scope, ({ users }) => users.findById(scope.userId), { single: 'read' }));
   }
 
   async function prove(scope: Scope, user: User, password: string | undefined, client: Client) {
     if (password !== undefined && (await passwords.verify(password, user.password_hash))) return;
     if (password !== undefined)
-      await database.as(scope, ({ auditEvents }) =>
-        auditEvents.create({ action: 'reauthentication_failed', ...byOneself(scope), ...client }),
+      await database.as(
+        scope,
+        ({ auditEvents }) => auditEvents.create({ action: 'reauthentication_failed', ...byOneself(scope), ...client }),
+        { single: 'write' },
       );
     throw wrongPassword();
   }

@@ -15,16 +15,18 @@ export function paged<DB, TB extends keyof DB, O>(
   { limit, after, skip }: PageRequest,
 ): SelectQueryBuilder<DB, TB, O> {
   const id = sql.ref<string>('id');
-  let page = query.orderBy(id, 'desc').limit(limit + 1);
+  let page = query.orderBy(id, 'desc').limit(sql<number>`${limit}::bigint + 1`);
   if (after !== undefined) page = page.where(id, '<', after);
-  if (skip) page = page.offset(skip);
+  if (skip !== undefined) page = page.offset(skip);
   return page;
 }
 
-/** Whether the column contains the text, in any case. `%`, `_` and `\` in it mean themselves. */
-export function contains(column: string, text: string): RawBuilder<boolean> {
-  return sql<boolean>`${sql.ref(column)} ilike ${`%${text.replace(/[\\%_]/g, '\\$&')}%`}`;
-}
+/** Whether the column is like the pattern, in any case. */
+export const isLike = (column: string, pattern: string): RawBuilder<boolean> =>
+  sql<boolean>`${sql.ref(column)} ilike ${pattern}`;
+
+/** What contains the text, in which `%`, `_` and `\` mean themselves, is like this. */
+export const containing = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`;
 
 /** The moment in a UUID of version 7 (RFC 9562, 5.7), to the millisecond. */
 export const timeOfId = (id: string): Date => new Date(Number.parseInt(id.replace('-', '').slice(0, 12), 16));

@@ -1,7 +1,8 @@
 import type { Insertable, Kysely, Updateable } from 'kysely';
 import { v7 } from 'uuid';
 import type { Tables } from '../tables.ts';
-import { contains, type PageRequest, paged } from './page.ts';
+import { compiledOnce } from './compiled-once.ts';
+import { containing, isLike, type PageRequest, paged } from './page.ts';
 
 const taskColumns = ['id', 'user_id', 'title', 'description', 'is_completed', 'created_at', 'updated_at'] as const;
 
@@ -13,26 +14,47 @@ export interface TaskFilter {
   q?: string | undefined;
 }
 
+const find = compiledOnce((db, userId: string, id: string) =>
+  db.selectFrom('tasks').select(taskColumns).where('user_id', '=', userId).where('id', '=', id),
+);
+
+const list = compiledOnce(
+  (
+    db,
+    userId: string,
+    limit: number,
+    after: string | undefined,
+    skip: number | undefined,
+    isCompleted: boolean | undefined,
+    pattern: string | undefined,
+  ) => {
+    let query = db.selectFrom('tasks').select(taskColumns).where('user_id', '=', userId);
+    if (isCompleted !== undefined) query = query.where('is_completed', '=', isCompleted);
+    if (pattern !== undefined)
+      query = query.where((where) => where.or([isLike('title', pattern), isLike('description', pattern)]));
+    return paged(query, { limit, after, skip });
+  },
+);
+
+const create = compiledOnce(
+  (db, id: string, user_id: string, title: string, description?: string | null, is_completed?: boolean) =>
+    db.insertInto('tasks').values({ id, user_id, title, description, is_completed }).returning(taskColumns),
+);
+
 /** Tasks, each of one user. */
 export const tasks = (db: Kysely<Tables>) => ({
-  find: (userId: string, id: string) =>
-    db.selectFrom('tasks').select(taskColumns).where('user_id', '=', userId).where('id', '=', id).executeTakeFirst(),
+  find: async (userId: string, id: string) => (await find(db, userId, id))[0],
 
   /** Newest first; a page is read from `idx_tasks_user_id` in its order, however far back it is. */
-  list: (userId: string, { is_completed, q, ...page }: TaskFilter & PageRequest) => {
-    let query = db.selectFrom('tasks').select(taskColumns).where('user_id', '=', userId);
-    if (is_completed !== undefined) query = query.where('is_completed', '=', is_completed);
-    if (q !== undefined) query = query.where((where) => where.or([contains('title', q), contains('description', q)]));
-    return paged(query, page).execute();
-  },
+  list: (userId: string, { limit, after, skip, is_completed, q }: TaskFilter & PageRequest) =>
+    list(db, userId, limit, after, skip, is_completed, q === undefined ? undefined : containing(q)),
 
   /** Violates `fk_tasks_user_id` where there is no such user. */
-  create: (task: NewTask) =>
-    db
-      .insertInto('tasks')
-      .values({ id: v7(), ...task })
-      .returning(taskColumns)
-      .executeTakeFirstOrThrow(),
+  create: async ({ user_id, title, description, is_completed }: NewTask) => {
+    const [task] = await create(db, v7(), user_id, title, description, is_completed);
+    if (!task) throw new Error('an insert returned nothing');
+    return task;
+  },
 
   update: (userId: string, id: string, changes: TaskChanges) =>
     db

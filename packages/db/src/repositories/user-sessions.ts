@@ -1,6 +1,7 @@
 import { type Insertable, type Kysely, sql } from 'kysely';
 import { v7 } from 'uuid';
 import type { Tables } from '../tables.ts';
+import { compiledOnce } from './compiled-once.ts';
 import { userColumns } from './users.ts';
 
 export type NewUserSession = Pick<
@@ -14,6 +15,14 @@ export interface Alive {
   idleSince: Date;
 }
 
+/** What a refresh token says. */
+export interface SealedGeneration {
+  sessionId: string;
+  generation: number;
+  /** The first 16 bytes of SHA-256(token_secret | id | generation). */
+  seal: Uint8Array;
+}
+
 export type RevokedReason =
   | 'logout'
   | 'logout_all'
@@ -23,6 +32,57 @@ export type RevokedReason =
   | 'password_changed'
   | 'email_verified'
   | 'deactivated';
+
+const findAlive = compiledOnce((db, ids: readonly string[], now: Date, idleSince: Date) =>
+  db
+    .selectFrom('user_sessions')
+    .innerJoin('users', 'users.id', 'user_sessions.user_id')
+    .select(userColumns)
+    .select(['user_sessions.id as session_id', 'user_sessions.last_used_at'])
+    .where('user_sessions.id', '=', sql<string>`any(${ids}::uuid[])`)
+    .where('user_sessions.revoked_at', 'is', null)
+    .where('user_sessions.expires_at', '>', now)
+    .where('user_sessions.last_used_at', '>', idleSince)
+    .where('users.is_active', '=', true),
+);
+
+const findForRefresh = compiledOnce((db, id: string) =>
+  db
+    .selectFrom('user_sessions')
+    .innerJoin('users', 'users.id', 'user_sessions.user_id')
+    .select([
+      'user_sessions.id',
+      'user_sessions.user_id',
+      'user_sessions.token_secret',
+      'user_sessions.generation',
+      'user_sessions.rotated_at',
+      'user_sessions.last_used_at',
+      'user_sessions.expires_at',
+      'user_sessions.revoked_at',
+    ])
+    .where('user_sessions.id', '=', id)
+    .where('users.is_active', '=', true),
+);
+
+const rotate = compiledOnce((db, id: string, generation: number, seal: Uint8Array, now: Date, idleSince: Date) =>
+  db
+    .updateTable('user_sessions')
+    .from('users')
+    .set({ generation: sql<number>`generation + 1`, rotated_at: now, last_used_at: now })
+    .where('user_sessions.id', '=', id)
+    .where('generation', '=', generation)
+    .where(
+      sql`substring(sha256(token_secret || uuid_send(user_sessions.id) || int4send(generation)) for 16)`,
+      '=',
+      seal,
+    )
+    .where('revoked_at', 'is', null)
+    .where('expires_at', '>', now)
+    .where('last_used_at', '>', idleSince)
+    .whereRef('users.id', '=', 'user_id')
+    .where('users.is_active', '=', true)
+    .returning(['user_sessions.id', 'user_id', 'generation', 'token_secret']),
+);
 
 /** Sessions: one per sign-in. */
 export const userSessions = (db: Kysely<Tables>) => {
@@ -41,53 +101,17 @@ export const userSessions = (db: Kysely<Tables>) => {
     },
 
     /** Those of the sessions that are alive, each with its user, who is active. The read that every request makes. */
-    findAlive: (ids: readonly string[], { now, idleSince }: Alive) =>
-      db
-        .selectFrom('user_sessions')
-        .innerJoin('users', 'users.id', 'user_sessions.user_id')
-        .select(userColumns)
-        .select(['user_sessions.id as session_id', 'user_sessions.last_used_at'])
-        .where('user_sessions.id', '=', sql<string>`any(${ids}::uuid[])`)
-        .where('user_sessions.revoked_at', 'is', null)
-        .where('user_sessions.expires_at', '>', now)
-        .where('user_sessions.last_used_at', '>', idleSince)
-        .where('users.is_active', '=', true)
-        .execute(),
+    findAlive: (ids: readonly string[], { now, idleSince }: Alive) => findAlive(db, ids, now, idleSince),
 
     /** What is needed to judge a refresh token; undefined also where the user is not active. */
-    findForRefresh: (id: string) =>
-      db
-        .selectFrom('user_sessions')
-        .innerJoin('users', 'users.id', 'user_sessions.user_id')
-        .select([
-          'user_sessions.id',
-          'user_sessions.user_id',
-          'user_sessions.token_secret',
-          'user_sessions.generation',
-          'user_sessions.rotated_at',
-          'user_sessions.last_used_at',
-          'user_sessions.expires_at',
-          'user_sessions.revoked_at',
-        ])
-        .where('user_sessions.id', '=', id)
-        .where('users.is_active', '=', true)
-        .executeTakeFirst(),
+    findForRefresh: async (id: string) => (await findForRefresh(db, id))[0],
 
     /**
-     * Moves the session from this generation to the next. One statement: of any number at once, the one that finds the
-     * generation still there gets it, and the others get undefined.
+     * Moves the session of this refresh token to the next generation. One statement: of any number at once, the one that finds the
+     * generation still there gets it, and the others get undefined; and so does whoever has not the seal of the session, or is not active.
      */
-    rotate: (id: string, generation: number, { now, idleSince }: Alive) =>
-      db
-        .updateTable('user_sessions')
-        .set({ generation: generation + 1, rotated_at: now, last_used_at: now })
-        .where('id', '=', id)
-        .where('generation', '=', generation)
-        .where('revoked_at', 'is', null)
-        .where('expires_at', '>', now)
-        .where('last_used_at', '>', idleSince)
-        .returning('generation')
-        .executeTakeFirst(),
+    rotate: async ({ sessionId, generation, seal }: SealedGeneration, { now, idleSince }: Alive) =>
+      (await rotate(db, sessionId, generation, seal, now, idleSince))[0],
 
     /** A user's sessions that are alive, the newest first. */
     listAlive: (userId: string, { now, idleSince }: Alive) =>

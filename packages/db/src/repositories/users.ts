@@ -1,7 +1,7 @@
 import { type Insertable, type Kysely, sql, type Updateable } from 'kysely';
 import { v7 } from 'uuid';
 import type { Tables } from '../tables.ts';
-import { contains, type PageRequest, paged } from './page.ts';
+import { containing, isLike, type PageRequest, paged } from './page.ts';
 
 /** Every column but the password's hash: what most callers want, and what may be shown. */
 export const userColumns = [
@@ -71,7 +71,7 @@ export const users = (db: Kysely<Tables>) => ({
   /** Newest first. */
   list: ({ email, is_active, is_admin, ...page }: UserFilter & PageRequest) => {
     let query = db.selectFrom('users').select(userColumns);
-    if (email !== undefined) query = query.where(contains('email', email));
+    if (email !== undefined) query = query.where(isLike('email', containing(email)));
     if (is_active !== undefined) query = query.where('is_active', '=', is_active);
     if (is_admin !== undefined) query = query.where('is_admin', '=', is_admin);
     return paged(query, page).execute();

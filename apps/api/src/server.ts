@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { buildApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { Problem } from './errors.ts';
+import { standardOutput } from './log-destination.ts';
 import { clusterMetrics, createMetrics, serveMetrics } from './metrics.ts';
 import { openDatabase, waitForDatabase } from './open-database.ts';
 import { startTracing } from './tracing.ts';
@@ -47,7 +48,8 @@ async function serve(config: Config): Promise<void> {
   const tracing = config.hasTracing ? await startTracing() : undefined;
   const database = await openDatabase(config, tracing);
   const metrics = config.hasMetrics ? await createMetrics() : undefined;
-  const app = await buildApp(config, database, { metrics, tracing });
+  const log = { level: config.logLevel, stream: standardOutput() };
+  const app = await buildApp(config, database, { log, metrics, tracing });
   const served = metrics && !cluster.isWorker ? await serveMetrics(config, metrics.render) : undefined;
   if (served) app.addHook('onClose', served.close);
   if (tracing)

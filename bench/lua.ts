@@ -1,0 +1,57 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+// What wrk is told to send: Lua, with everything that can be made beforehand made beforehand.
+
+interface Script {
+  directory: string;
+  name: string;
+  /** One per request, in turns. */
+  tokens: string[];
+}
+
+const readLines = (file: string) => `local lines, n = {}, 0
+for line in io.lines("${file}") do lines[#lines + 1] = line end
+`;
+
+function write({ directory, name, tokens }: Script, lua: string): string {
+  const tokensFile = join(directory, `${name}.txt`);
+  const file = join(directory, `${name}.lua`);
+  writeFileSync(tokensFile, tokens.join('\n'));
+  writeFileSync(file, readLines(tokensFile) + lua);
+  return file;
+}
+
+/** The same request again and again, each time with another access token. Returns the script's path. */
+export function requestsOf(script: Script, { method = 'GET', body }: { method?: string; body?: object } = {}): string {
+  const json = body ? `'${JSON.stringify(body)}'` : 'nil';
+  return write(
+    script,
+    `init = function()
+  for i, token in ipairs(lines) do
+    local headers = { authorization = "Bearer " .. token, ["content-type"] = ${body ? '"application/json"' : 'nil'} }
+    lines[i] = wrk.format("${method}", nil, headers, ${json})
+  end
+end
+request = function() n = n % #lines + 1; return lines[n] end`,
+  );
+}
+
+/** Refreshes sessions, each with the token that the last refresh gave. Returns the script's path. */
+export function refreshesOf(script: Script): string {
+  return write(
+    script,
+    `local last = #lines
+local headers = { ["content-type"] = "application/json" }
+request = function()
+  n = n + 1
+  local token = lines[n]
+  lines[n] = nil
+  return wrk.format("POST", nil, headers, '{"refresh_token":"' .. token .. '"}')
+end
+response = function(status, headers, body)
+  last = last + 1
+  lines[last] = body:match('"refresh_token":"([^"]+)"')
+end`,
+  );
+}

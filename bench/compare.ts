@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { connect } from '@quoin/db';
@@ -167,7 +167,7 @@ async function worksOf(servers: Servers, directory: string, resetSessions: () =>
 
 /** How many passwords are verified where nothing else is done: as many at once as Quoin does. */
 async function bareArgon2(forSeconds: number): Promise<Load> {
-  const atOnce = Math.max(1, cpus().length - 1);
+  const atOnce = Math.max(1, availableParallelism() - 1);
   const { stdout } = await run(process.execPath, ['bench/servers/argon2.ts', String(atOnce), String(forSeconds)]);
   const perSecond = Number(stdout);
   return { perSecond, p50: (atOnce * 1000) / perSecond, p99: Number.NaN };

@@ -123,11 +123,12 @@ export async function buildApp(
     if (isPersonal.test(url)) reply.header('cache-control', 'no-store');
     done();
   });
-  const logsRequests = log && (levels.values[log.level] ?? Number.POSITIVE_INFINITY) <= (levels.values.info ?? 0);
+  const requestLog =
+    log && (levels.values[log.level] ?? Infinity) <= (levels.values.info ?? 0) ? log.stream : undefined;
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
     metrics?.requestEnded(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
-    if (log && logsRequests) logRequest(log.stream, request, reply, tracing?.traceId(request));
+    if (requestLog) logRequest(requestLog, request, reply, tracing?.traceId(request));
     done();
   });
 

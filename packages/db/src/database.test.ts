@@ -373,6 +373,27 @@ describe.runIf(testServerUrl)('on a server', () => {
     }
   });
 
+  test('reads that share a connection which ends are each done again', async () => {
+    const own = await createTestDatabase();
+    try {
+      const { id } = await own.system(({ users }) => users.create({ email: 'a@example.com', password_hash: 'x' }));
+      const scope = { userId: id, sessionId: v7(), isAdmin: false };
+      await own.maintain(async (holder) => {
+        await holder.execute('begin; lock table tasks in access exclusive mode');
+        const reads = Array.from({ length: 6 }, () =>
+          own.as(scope, ({ tasks }) => tasks.list(id, { limit: 1 }), { single: 'read', quick: true }),
+        );
+        const waiting = `from pg_stat_activity where datname = $1 and wait_event_type = 'Lock'`;
+        await expect.poll(async () => (await backends(own, `select ${waiting}`)).rows.length).toBe(1);
+        await backends(own, `select pg_terminate_backend(pid) ${waiting}`);
+        await holder.execute('rollback');
+        expect(await Promise.all(reads)).toEqual(Array(6).fill([]));
+      });
+    } finally {
+      await own.close();
+    }
+  });
+
   test('a write by itself whose connection ends is not done again, since it may have taken place', async () => {
     const own = await createTestDatabase();
     try {

@@ -204,6 +204,7 @@ describe('audit events', () => {
     expect(await between(`until=${second.created_at}`)).toEqual([first.id]);
     expect(await between(`since=${first.created_at}&until=${third.created_at}`)).toEqual([second.id, first.id]);
     expect(await between('since=2020-01-01T00:00:00%2B02:00')).toHaveLength(3);
+    expect(await between('since=2024-02-29T00:00Z')).toHaveLength(3);
     expect(await between('ip_address=127.0.0.1')).toHaveLength(3);
     expect(await between('ip_address=::1')).toEqual([]);
   });
@@ -213,6 +214,11 @@ describe('audit events', () => {
       'since=yesterday',
       'since=2026',
       'until=2026-13-01T00:00:00Z',
+      'until=2026-02-30T00:00:00Z',
+      'until=2026-02-29T00:00:00Z',
+      'until=0000-01-01T00:00:00Z',
+      'until=9999-12-31T23:59:59.999Z',
+      'until=2026-01-01T00:00:00%2B16:00',
       'ip_address=here',
       'action=x',
       'x=1',

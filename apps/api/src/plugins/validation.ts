@@ -183,9 +183,17 @@ function isTimeZone(text: string): boolean {
   }
 }
 
-/** A date and time as ISO 8601 writes them, with its offset from UTC. */
+const [firstMoment, lastMoment] = [Date.parse('0001-01-01T00:00:00Z'), Date.parse('9999-12-31T23:59:59Z')];
+
+/**
+ * A date and time as ISO 8601 writes them, with its offset from UTC; and one that PostgreSQL takes as well, which knows no 30th of February, no
+ * year 0 and no offset of 16 hours.
+ */
 function isMoment(text: string): boolean {
-  return (
-    /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)$/i.test(text) && !Number.isNaN(Date.parse(text))
-  );
+  const parts = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-](\d\d):[0-5]\d)$/i.exec(text);
+  if (!parts) return false;
+  const [, date = '', offsetHours = '0'] = parts;
+  const isDay = new Date(Date.parse(date) || 0).toISOString().startsWith(date);
+  const time = Date.parse(text);
+  return isDay && Number(offsetHours) < 16 && time >= firstMoment && time < lastMoment;
 }

@@ -63,8 +63,9 @@ export async function revision(message: string, options: DriftOptions = {}): Pro
     .replace(/^_+|_+$/g, '');
   if (!slug) throw new MigrationError('the message of a revision needs at least one letter or digit');
   return replayed(options, async (_, pglite) => {
-    const { up, down } = await entityDifference(pglite, options);
-    if (!up.trim()) return undefined;
+    const { up: difference, down } = await entityDifference(pglite, options);
+    if (!difference.trim()) return undefined;
+    const up = `${difference.trimEnd()}\n${grants(difference)}`;
     const timestamp = new Date().toISOString().replace(/\D/g, '').slice(0, 14);
     const name = `${timestamp}_${slug}`;
     const path = `${options.directory ?? ownDirectory}/${name}.ts`;
@@ -76,8 +77,8 @@ export async function revision(message: string, options: DriftOptions = {}): Pro
 
 /** Runs `work` on a database in memory to which every migration has been applied. */
 async function replayed<T>(options: DriftOptions, work: (replay: Database, pglite: PGlite) => Promise<T>): Promise<T> {
-  const { embeddedSource, openPglite } = await import('./pglite.ts');
-  const pglite = await openPglite();
+  const { embeddedSource, openInMemory } = await import('./pglite.ts');
+  const pglite = await openInMemory();
   const replay = createDatabase(embeddedSource(pglite));
   try {
     await upgrade(replay, options);
@@ -98,20 +99,44 @@ async function compare(replay: Database, live: Database): Promise<string[]> {
 
 /** The statements between the schema of that database and the entities, both ways. Loaded here alone: it takes half a second. */
 async function entityDifference(pglite: PGlite, options: DriftOptions): Promise<{ up: string; down: string }> {
-  const { MikroORM } = await import('@mikro-orm/pglite');
+  const { DatabaseSchema, MikroORM } = await import('@mikro-orm/pglite');
   const entities = options.entities ?? (await import('./entities.ts')).entities;
   const orm = await MikroORM.init({
     entities: [...entities],
     dbName: 'postgres',
     driverOptions: { pglite },
-    // Functions are written by hand in the migrations; `compare` sees whether they are as they should be.
-    schemaGenerator: { skipTables: ['schema_migrations'], ignoreRoutines: true },
   });
   try {
-    return await orm.schema.getUpdateSchemaMigrationSQL({ wrap: false });
+    // Functions are written by hand in the migrations, and `compare` sees whether they are as they should be. The schema is read here because
+    // MikroORM, left to read it, reads the functions as well, and writes them into `down` without their settings.
+    const { em, config } = orm;
+    const skipTables = ['schema_migrations'];
+    const fromSchema = await DatabaseSchema.create(
+      em.getConnection(),
+      em.getPlatform(),
+      config,
+      undefined,
+      undefined,
+      undefined,
+      skipTables,
+    );
+    return await orm.schema.getUpdateSchemaMigrationSQL({ wrap: false, fromSchema });
   } finally {
     await orm.close();
   }
+}
+
+/** What entities cannot say: that users may work in a new table of theirs. Which rows of it are theirs is its policy's to say. */
+function grants(up: string): string {
+  const made = [...up.matchAll(/^create table "(\w+)"/gm)].map(([, table]) => table);
+  const ofUsers = [...up.matchAll(/^create policy "\w+" on "(\w+)" to "(\w+)"/gm)];
+  return ofUsers
+    .filter(([, table]) => made.includes(table))
+    .map(
+      ([, table, role]) =>
+        `\n-- Whose rows are theirs may do all this with them.\ngrant select, insert, update, delete on "${table}" to ${role};`,
+    )
+    .join('');
 }
 
 function migrationFile(message: string, up: string, down: string): string {

@@ -251,6 +251,26 @@ describe('revision', () => {
     expect(await tables()).toEqual(['schema_migrations']);
   });
 
+  test('lets users work in a new table of theirs, and leaves alone what was written by hand', async () => {
+    const { defineEntity, p } = await import('@mikro-orm/core');
+    const { entities } = await import('./entities.ts');
+    const { UserSchema } = await import('./entities/user.ts');
+    const { ownerPolicy } = await import('./entities/columns.ts');
+    const note = defineEntity({
+      name: 'Scrap',
+      tableName: 'scraps',
+      properties: { id: p.uuid().primary(), user: () => p.manyToOne(UserSchema), text: p.text() },
+      policies: [ownerPolicy('scraps', 'user_id')],
+    });
+    const written = await revision('Scraps', { directory, entities: [...entities, note] });
+    const { up, down } = await import(written?.path ?? '');
+    expect(up).toContain('grant select, insert, update, delete on "scraps" to quoin_app;');
+    expect(up.match(/grant/g)).toHaveLength(1);
+    expect(down.trim()).toBe('drop table if exists "scraps" cascade;');
+    await migrations.upgrade(database, { directory });
+    expect(await check(database, { directory, entities: [...entities, note] })).toEqual([]);
+  });
+
   test('keeps the width of a vector and the operator class of its index', async () => {
     const { defineEntity, p } = await import('@mikro-orm/core');
     const thing = defineEntity({

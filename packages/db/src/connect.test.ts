@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connect } from './connect.ts';
 import * as migrations from './migrate.ts';
+import { clusterFile, keptCluster } from './new-cluster.ts';
 import { parseServerUrl } from './postgres.ts';
 
 const directories: string[] = [];
@@ -26,6 +27,31 @@ test.each(['', 'mysql://localhost/x', 'pglite://', 'sqlite://x', '/var/lib/x', '
 );
 
 describe('the embedded database', () => {
+  beforeAll(async () => (await connect('memory://')).close()); // one is kept from then on
+
+  test('is made whole: what a start that was killed has left is no obstacle', async () => {
+    const path = join(newDirectory(), 'data');
+    mkdirSync(`${path}.part`);
+    writeFileSync(join(`${path}.part`, 'PG_VERSION'), 'half of it');
+    const database = await connect(`pglite://${path}`);
+    await migrations.upgrade(database);
+    await database.close();
+    expect(existsSync(`${path}.part`)).toBe(false);
+  });
+
+  test('is made anew where what it would be copied from is of no use', async () => {
+    for (const useless of ['', Buffer.alloc(2_000, 1), readFileSync(clusterFile).subarray(0, -512)]) {
+      writeFileSync(clusterFile, useless);
+      expect(await keptCluster()).toBeUndefined();
+    }
+    for (const url of [`pglite://${newDirectory()}/data`, 'memory://', `pglite://${newDirectory()}/data`]) {
+      const database = await connect(url);
+      await database.ping();
+      await database.close();
+    }
+    expect(await keptCluster()).toBeDefined();
+  });
+
   test('keeps what was written, and is one process’s alone', async () => {
     const url = `pglite://${newDirectory()}/nested/data`;
     const first = await connect(url);

@@ -28,8 +28,8 @@ export async function connect(url: string, { observe, ...options }: ConnectOptio
 
 async function open(url: string, options: PostgresOptions): Promise<ConnectionSource> {
   if (url === 'memory://') {
-    const { embeddedSource, openPglite } = await import('./pglite.ts');
-    return embeddedSource(await openPglite());
+    const { embeddedSource, openInMemory } = await import('./pglite.ts');
+    return embeddedSource(await openInMemory());
   }
   if (url.startsWith('pglite://') && url.length > 'pglite://'.length) {
     const { openEmbedded } = await import('./pglite.ts');

@@ -1,19 +1,25 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { PGlite, type PGliteOptions, type Transaction } from '@electric-sql/pglite';
 import { vector } from '@electric-sql/pglite-pgvector';
 import { type Connection, type ConnectionSource, scopeStatement, userRole } from './connection.ts';
+import { keepCluster, keptCluster } from './new-cluster.ts';
 import { DatabaseUnavailable } from './unavailable.ts';
 
 const waitMsMax = 5_000;
 
-/** A PostgreSQL of our own, with pgvector, in memory (`directory` undefined) or in a directory. */
-export async function openPglite(
-  directory?: string,
-  options: Pick<PGliteOptions, 'loadDataDir'> = {},
-): Promise<PGlite> {
-  const pglite = await PGlite.create({ ...options, ...(directory && { dataDir: directory }), extensions: { vector } });
+/** A PostgreSQL of our own, with pgvector, in memory: a new one, or from the data directory that is given. */
+export async function openInMemory(dataDirectory?: Blob): Promise<PGlite> {
+  const from = dataDirectory ?? (await keptCluster());
+  if (from) return open({ loadDataDir: from });
+  const pglite = await open({});
+  await keepCluster(pglite);
+  return pglite;
+}
+
+async function open(options: PGliteOptions): Promise<PGlite> {
+  const pglite = await PGlite.create({ ...options, extensions: { vector } });
   await pglite.exec(`set timezone = 'UTC'`);
   return pglite;
 }
@@ -29,11 +35,23 @@ export async function openEmbedded(directory: string): Promise<ConnectionSource>
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const unlock = lockDirectory(path);
   try {
-    return embeddedSource(await openPglite(path), unlock);
+    if (!existsSync(path)) await copyCluster(path);
+    return embeddedSource(await open({ dataDir: path }), unlock);
   } catch (error) {
     unlock();
     throw error;
   }
+}
+
+/** Makes the directory from the cluster that was kept, if one was: it is there as a whole, or not at all. */
+async function copyCluster(path: string): Promise<void> {
+  const part = `${path}.part`;
+  rmSync(part, { recursive: true, force: true });
+  const loadDataDir = await keptCluster();
+  if (!loadDataDir) return;
+  const pglite = await open({ dataDir: part, loadDataDir });
+  await pglite.close();
+  renameSync(part, path);
 }
 
 /** Connections of a PGlite: it has one, which is handed from one unit of work to the next in order of arrival. */

@@ -1,19 +1,19 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import manifest from '../package.json' with { type: 'json' };
 import { connect } from './connect.ts';
 import { createDatabase, type Database } from './database.ts';
 import * as migrations from './migrate.ts';
-import { embeddedSource, openPglite } from './pglite.ts';
+import { embeddedSource, openInMemory } from './pglite.ts';
 
 // Throw-away databases for tests. Migrating one takes seconds, so it is done once for each set of migrations, and every test file starts
 // from a copy: of a snapshot of the embedded database, or of a template on the server of TEST_DATABASE_URL.
 
-const embeddedVersion = manifest.dependencies['@electric-sql/pglite'];
+const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+const embeddedVersion: string = manifest.dependencies['@electric-sql/pglite'];
 
 /** The server that the tests run on; undefined for the embedded database. */
 export const testServerUrl = process.env.TEST_DATABASE_URL || undefined;
@@ -34,16 +34,16 @@ export async function createTestDatabase({ isMigrated = true }: { isMigrated?: b
 }
 
 async function inMemory(isMigrated: boolean): Promise<TestDatabase> {
-  const pglite = await openPglite(undefined, { loadDataDir: await snapshot(isMigrated) });
+  const pglite = await openInMemory(isMigrated ? await migratedSnapshot() : undefined);
   return { ...createDatabase(embeddedSource(pglite)), url: 'memory://', directUrl: 'memory://' };
 }
 
-async function snapshot(isMigrated: boolean): Promise<Blob> {
-  const file = join(tmpdir(), `quoin-test-${isMigrated ? await fingerprint() : embeddedVersion}.tar`);
+async function migratedSnapshot(): Promise<Blob> {
+  const file = join(tmpdir(), `quoin-test-${await fingerprint()}.tar`);
   if (!existsSync(file)) {
-    const pglite = await openPglite();
+    const pglite = await openInMemory();
     const database = createDatabase(embeddedSource(pglite));
-    if (isMigrated) await migrations.upgrade(database);
+    await migrations.upgrade(database);
     const dump = await pglite.dumpDataDir('none');
     await database.close();
     // Under its name only when it is whole: another test file may be waiting for it.

@@ -5,6 +5,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 COPY apps/api/package.json apps/api/
 COPY packages/db/package.json packages/db/
+COPY packages/client/package.json packages/client/
 RUN npm ci --omit=dev
 
 FROM node:24-slim
@@ -12,7 +13,7 @@ ENV NODE_ENV=production HOST=0.0.0.0
 WORKDIR /app
 COPY --from=dependencies /app ./
 COPY apps apps
-COPY packages packages
+COPY packages/db packages/db
 # Nothing here belongs to this user: the process can change no file of its own.
 USER node
 EXPOSE 8000 9464

@@ -39,8 +39,8 @@ const tableLockTries = 50;
 /** The migrations as they are on disk, in order of name; without a database. */
 export async function files({ directory = ownDirectory }: MigrationOptions = {}): Promise<Migration[]> {
   return Promise.all(
-    (await namesIn(directory)).map(async (name) => {
-      const text = (await readFile(`${directory}/${name}.ts`, 'utf8')).replaceAll('\r\n', '\n');
+    [...(await filesIn(directory))].map(async ([name, { source }]) => {
+      const text = (await readFile(`${directory}/${source}`, 'utf8')).replaceAll('\r\n', '\n');
       return { name, checksum: createHash('sha256').update(text).digest('hex') };
     }),
   );
@@ -61,7 +61,7 @@ export async function pending(
   database: Database,
   { directory = ownDirectory }: MigrationOptions = {},
 ): Promise<string[]> {
-  const names = await namesIn(directory);
+  const names = [...(await filesIn(directory)).keys()];
   const applied = await database.inspect(readApplied);
   return names.filter((name) => !applied.some((row) => row.name === name));
 }
@@ -207,13 +207,24 @@ async function readApplied(connection: Connection): Promise<{ name: string; chec
   return rows;
 }
 
-async function namesIn(directory: string): Promise<string[]> {
-  const names = (await readdir(directory)).filter((file) => /^\d{14}_\w+\.ts$/.test(file));
-  return names.map((file) => file.slice(0, -'.ts'.length)).sort();
+/**
+ * The files of each migration, in order of name: `source`, of which the checksum is taken, and `module`, which can be imported. In a package that
+ * was built they are two, the TypeScript and what became of it; else they are one.
+ */
+async function filesIn(directory: string): Promise<Map<string, { source: string; module: string }>> {
+  const all = (await readdir(directory)).filter((file) => /^\d{14}_\w+\.[jt]s$/.test(file)).sort();
+  const files = new Map<string, { source: string; module: string }>();
+  for (const file of all) {
+    // `.js` comes before `.ts`.
+    const name = file.slice(0, -'.ts'.length);
+    files.set(name, { source: file, module: files.get(name)?.module ?? file });
+  }
+  return files;
 }
 
 async function load(name: string, { directory = ownDirectory }: MigrationOptions): Promise<Loaded> {
-  const { up, down, transaction = true } = await import(pathToFileURL(`${directory}/${name}.ts`).href);
+  const file = (await filesIn(directory)).get(name)?.module;
+  const { up, down, transaction = true } = await import(pathToFileURL(`${directory}/${file}`).href);
   if (typeof up !== 'string' || typeof down !== 'string')
     throw new MigrationError(`${name} must export the strings up and down`);
   return { up, down, transaction };

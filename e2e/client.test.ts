@@ -1,0 +1,346 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createClient, memoryStore, ProblemError, type TokenStore } from '@quoin/client';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { password, startTestApp, type TestApp, uniqueEmail } from '../apps/api/src/testing.ts';
+
+// @quoin/client over HTTP: against the API, and against a server that answers what no test could make the API answer.
+
+let api: TestApp;
+let baseUrl: string;
+beforeAll(async () => {
+  api = await startTestApp();
+  baseUrl = await api.app.listen({ host: '127.0.0.1', port: 0 });
+});
+afterAll(() => api.close());
+
+const accessTokenSeconds = 15 * 60;
+const me = { params: { path: { user_id: 'me' } } } as const;
+
+/** A client that is signed in, and what it sent. */
+async function signedIn({ store = memoryStore(), ...options }: Partial<Parameters<typeof createClient>[0]> = {}) {
+  const { email } = await api.register();
+  const sent: string[] = [];
+  const fetch = (request: Request) => {
+    sent.push(`${request.method} ${new URL(request.url).pathname}`);
+    return globalThis.fetch(request);
+  };
+  const client = createClient({ baseUrl, store, fetch, ...options });
+  await client.signIn({ email, password });
+  sent.length = 0;
+  const count = (line: string) => sent.filter((one) => one === line).length;
+  return { client, store, sent, count, email };
+}
+
+const refresh = 'POST /api/v1/auth/refresh';
+
+/** The access token expires by the server's clock, which this machine's does not know of. */
+const letTokenExpire = () => api.clock.advance(accessTokenSeconds + 1);
+
+/** This machine takes the access token to be about to expire. */
+async function makeStale(store: TokenStore) {
+  const kept = await store.get();
+  if (kept) await store.set({ ...kept, refreshAt: 0 });
+}
+
+const problemOf = async (promise: Promise<unknown>): Promise<ProblemError> => {
+  const error = await promise.then(
+    () => undefined,
+    (thrown) => thrown,
+  );
+  expect(error).toBeInstanceOf(ProblemError);
+  return error as ProblemError;
+};
+
+describe('a session', () => {
+  test('is begun, used and ended, on the server too', async () => {
+    const { client, store } = await signedIn();
+    const task = await client.POST('/api/v1/users/{user_id}/tasks', { ...me, body: { title: 'Lay the cornerstone' } });
+    const page = await client.GET('/api/v1/users/{user_id}/tasks', {
+      params: { path: { user_id: 'me' }, query: { limit: 1, q: 'corner' } },
+    });
+    expect(page).toEqual({ items: [task], next_cursor: null });
+    const path = { path: { user_id: 'me', task_id: task.id } } as const;
+    const changed = await client.PATCH('/api/v1/users/{user_id}/tasks/{task_id}', {
+      params: path,
+      body: { is_completed: true },
+    });
+    expect(changed.is_completed).toBe(true);
+    expect(await client.DELETE('/api/v1/users/{user_id}/tasks/{task_id}', { params: path })).toBeUndefined();
+
+    const kept = await store.get();
+    expect(await client.isSignedIn()).toBe(true);
+    await client.signOut();
+    expect([await client.isSignedIn(), await store.get()]).toEqual([false, undefined]);
+    expect((await api.send('GET', '/users/me', { token: kept?.accessToken })).statusCode).toBe(401);
+    expect((await problemOf(client.GET('/api/v1/users/me'))).code).toBe('missing_token');
+    await client.signOut();
+  });
+
+  test('is refreshed once for all calls whose token the server refuses', async () => {
+    const { client, count, email } = await signedIn();
+    letTokenExpire();
+    const users = await Promise.all(Array.from({ length: 20 }, () => client.GET('/api/v1/users/me')));
+    expect(new Set(users.map((user) => user.email))).toEqual(new Set([email]));
+    expect(count(refresh)).toBe(1);
+    expect(count('GET /api/v1/users/me')).toBeGreaterThan(20);
+    letTokenExpire();
+    const body = { title: 'Sent again, whole' };
+    expect((await client.POST('/api/v1/users/{user_id}/tasks', { ...me, body })).title).toBe(body.title);
+    expect(count(refresh)).toBe(2);
+  });
+
+  test('is refreshed before its token expires, so that no call is refused', async () => {
+    const { client, store, sent, count } = await signedIn();
+    await makeStale(store);
+    await Promise.all(Array.from({ length: 20 }, () => client.GET('/api/v1/users/me')));
+    expect([count(refresh), sent.length]).toEqual([1, 21]);
+    await client.GET('/api/v1/users/me');
+    expect(count(refresh)).toBe(1);
+  });
+
+  test('goes on where its tokens cannot be renewed just now, and are still good', async () => {
+    const store = memoryStore();
+    const { client } = await signedIn({
+      store,
+      fetch: async (request) => {
+        if (request.url.endsWith('/refresh')) throw new TypeError('fetch failed');
+        return fetch(request);
+      },
+    });
+    await makeStale(store);
+    expect(await client.GET('/api/v1/users/me')).toMatchObject({ is_active: true });
+    letTokenExpire();
+    await expect(client.GET('/api/v1/users/me')).rejects.toThrow('fetch failed');
+    expect(await client.isSignedIn()).toBe(true);
+  });
+
+  test('survives an answer to a refresh that was lost on the way', async () => {
+    const store = memoryStore();
+    let isLost = true;
+    const { client } = await signedIn({
+      store,
+      fetch: async (request) => {
+        const response = await fetch(request);
+        if (!request.url.endsWith('/refresh') || !isLost) return response;
+        isLost = false;
+        throw new TypeError('fetch failed');
+      },
+    });
+    letTokenExpire();
+    await expect(client.GET('/api/v1/users/me')).rejects.toThrow('fetch failed');
+    expect(await client.GET('/api/v1/users/me')).toMatchObject({ is_active: true });
+  });
+
+  test('is over when the server says so: one refresh, one notice, an empty store', async () => {
+    const notices: string[] = [];
+    const { client, store, count, email } = await signedIn({ onSessionEnd: () => void notices.push('over') });
+    const other = createClient({ baseUrl });
+    await other.signIn({ username: email, password });
+    await other.POST('/api/v1/auth/logout-all');
+    const calls = Array.from({ length: 10 }, () => problemOf(client.GET('/api/v1/users/me')));
+    expect(new Set((await Promise.all(calls)).map(({ code }) => code))).toEqual(new Set(['invalid_token']));
+    expect([count(refresh), notices, await store.get()]).toEqual([1, ['over'], undefined]);
+  });
+
+  test('is shared by all who share its store: one of them refreshes', async () => {
+    const store: TokenStore = { ...memoryStore(), name: uniqueEmail() };
+    const [one, other] = [await signedIn({ store }), await signedIn({ store })];
+    expect(navigator.locks).toBeDefined();
+    letTokenExpire();
+    await Promise.all([one, other].flatMap(({ client }) => [1, 2, 3].map(() => client.GET('/api/v1/users/me'))));
+    expect(one.count(refresh) + other.count(refresh)).toBe(1);
+  });
+
+  test('is nobody else’s: a call is not sent again in the name of who has signed in meanwhile', async () => {
+    const store: TokenStore = { ...memoryStore(), name: uniqueEmail() };
+    const [first, second] = [await api.register(), await api.register()];
+    const bodies: string[] = [];
+    const fetch = async (request: Request) => {
+      if (request.url.endsWith('/tasks') && bodies.push(await request.clone().text()) === 1) {
+        await createClient({ baseUrl, store }).signIn({ email: second.email, password });
+      }
+      return globalThis.fetch(request);
+    };
+    const client = createClient({ baseUrl, store, fetch });
+    await client.signIn({ email: first.email, password });
+    letTokenExpire();
+    const call = client.POST('/api/v1/users/{user_id}/tasks', { ...me, body: { title: 'Of the first' } });
+    expect((await problemOf(call)).code).toBe('expired_token');
+    expect(bodies).toHaveLength(1);
+    expect(await client.GET('/api/v1/users/me')).toMatchObject({ email: second.email });
+    expect(await client.GET('/api/v1/users/{user_id}/tasks', me)).toMatchObject({ items: [] });
+  });
+
+  test('that was signed out of while it was refreshed does not come back', async () => {
+    const { client, store } = await signedIn();
+    await makeStale(store);
+    const call = client.GET('/api/v1/users/me').catch((error) => error);
+    await client.signOut();
+    expect(await store.get()).toBeUndefined();
+    await call;
+    expect(await store.get()).toBeUndefined();
+  });
+
+  test('can be signed out of with a token that has expired, and stays where the server cannot be told', async () => {
+    const { client, store, email } = await signedIn();
+    letTokenExpire();
+    await client.signOut();
+    const again = createClient({ baseUrl });
+    await again.signIn({ email, password });
+    expect((await again.GET('/api/v1/auth/sessions')).items).toHaveLength(1);
+    expect(await store.get()).toBeUndefined();
+
+    const offline = await signedIn({
+      fetch: (request) => (request.url.endsWith('/logout') ? Promise.reject(new TypeError('offline')) : fetch(request)),
+    });
+    await expect(offline.client.signOut()).rejects.toThrow('offline');
+    expect(await offline.client.isSignedIn()).toBe(true);
+  });
+
+  test('is not begun with a wrong password, and no other is lost for it', async () => {
+    const { client, count, email } = await signedIn();
+    const problem = await problemOf(client.signIn({ email, password: 'not the password' }));
+    expect([problem.status, problem.code]).toEqual([401, 'invalid_credentials']);
+    expect(await client.GET('/api/v1/users/me')).toMatchObject({ email });
+    const own = { headers: { authorization: 'Bearer nonsense' } };
+    expect((await problemOf(client.GET('/api/v1/users/me', own))).code).toBe('invalid_token');
+    expect(count(refresh)).toBe(0);
+  });
+});
+
+describe('a problem', () => {
+  test('is one class of error, with what a program and a person need', async () => {
+    const { client } = await signedIn();
+    const body = { title: ' ' };
+    const problem = await problemOf(client.POST('/api/v1/users/{user_id}/tasks', { ...me, body }));
+    expect(problem).toMatchObject({
+      name: 'ProblemError',
+      status: 422,
+      code: 'validation_failed',
+      title: expect.any(String),
+      message: expect.stringContaining('title'),
+      errors: [{ in: 'body', pointer: '/title', message: expect.any(String) }],
+      requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    });
+    const strangers = { path: { user_id: '01999999-9999-7999-9999-999999999999' } };
+    expect(await problemOf(client.GET('/api/v1/users/{user_id}/tasks', { params: strangers }))).toMatchObject({
+      status: 403,
+      code: 'forbidden',
+      errors: [],
+      retryAfterSeconds: undefined,
+    });
+  });
+});
+
+describe('a server in trouble', () => {
+  type Answer = { status: number; code?: string; headers?: Record<string, string>; text?: string };
+  const servers: ReturnType<typeof createServer>[] = [];
+  afterEach(() => {
+    for (const server of servers.splice(0)) server.close().closeAllConnections();
+  });
+
+  /** A server that gives these answers in turn, and the last one from then on; what it was asked, with which body. */
+  async function answering(first: Answer, ...others: Answer[]) {
+    let next = first;
+    const asked: string[] = [];
+    const server = createServer(async (request, response) => {
+      asked.push(`${request.method} ${await bodyOf(request)}`.trim());
+      const { status, code, headers, text } = next;
+      next = others.shift() ?? next;
+      const body =
+        code === undefined ? text : JSON.stringify({ code, detail: 'In trouble.', title: 'Trouble', status });
+      response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(body ?? '{}');
+    });
+    servers.push(server);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return { client: createClient({ baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }), asked };
+  }
+
+  const bodyOf = async (request: IncomingMessage) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    return body;
+  };
+  const soon = { 'retry-after': '0' };
+  const ok: Answer = { status: 200 };
+  const unavailable: Answer = { status: 503, code: 'database_unavailable', headers: soon };
+
+  test('is asked again after 429 and 503, as often as it is worth it, with the same body', async () => {
+    const read = await answering(unavailable, { status: 429, code: 'rate_limited', headers: soon }, ok);
+    await read.client.GET('/api/v1/users/me');
+    expect(read.asked).toEqual(['GET', 'GET', 'GET']);
+
+    const limited = await answering({ status: 429, code: 'rate_limited', headers: soon }, ok);
+    await limited.client.POST('/api/v1/users/{user_id}/tasks', { ...me, body: { title: 'x' } });
+    expect(limited.asked).toEqual(['POST {"title":"x"}', 'POST {"title":"x"}']);
+
+    const down = await answering(unavailable);
+    expect((await problemOf(down.client.GET('/api/v1/users/me'))).retryAfterSeconds).toBe(0);
+    expect(down.asked).toHaveLength(3);
+  });
+
+  test('is sent a write again only where it has not begun with it', async () => {
+    const begun = await answering(unavailable, ok);
+    const write = { ...me, body: { title: 'x' } };
+    expect((await problemOf(begun.client.POST('/api/v1/users/{user_id}/tasks', write))).code).toBe(
+      'database_unavailable',
+    );
+    expect(begun.asked).toHaveLength(1);
+    for (const code of ['overloaded', 'shutting_down']) {
+      const busy = await answering({ status: 503, code, headers: soon }, ok);
+      await busy.client.POST('/api/v1/users/{user_id}/tasks', write);
+      expect(busy.asked).toHaveLength(2);
+    }
+  });
+
+  test('is waited for as long as it says, and not longer than anybody would', async () => {
+    const begin = performance.now();
+    const { client } = await answering({ ...unavailable, headers: { 'retry-after': '1' } }, ok);
+    await client.GET('/api/v1/users/me');
+    expect(performance.now() - begin).toBeGreaterThanOrEqual(1000);
+
+    const date = new Date(Date.now() + 3_600_000).toUTCString();
+    for (const header of ['3600', date]) {
+      const later = await answering({ status: 429, code: 'rate_limited', headers: { 'retry-after': header } });
+      const problem = await problemOf(later.client.GET('/api/v1/users/me'));
+      expect(problem.retryAfterSeconds).toBeGreaterThan(3500);
+      expect(later.asked).toHaveLength(1);
+    }
+  });
+
+  test('may answer what is no problem document: a proxy’s page, half a body, nothing', async () => {
+    for (const text of ['<h1>Bad gateway</h1>', '{"half":', 'null', '']) {
+      const { client } = await answering({ status: 502, text, headers: { 'x-request-id': 'abc' } });
+      const problem = await problemOf(client.GET('/api/v1/users/me'));
+      expect(problem).toMatchObject({ status: 502, code: 'not_a_problem', requestId: 'abc' });
+      expect(problem.message).toBe('the server answered 502 Bad Gateway');
+    }
+  });
+
+  test('holds up nobody who has given up: not while it is asked, not while it is waited for', async () => {
+    const reason = new Error('given up');
+    const { client, asked } = await answering({ ...unavailable, headers: { 'retry-after': '20' } });
+    const waiting = new AbortController();
+    const call = client.GET('/api/v1/users/me', { signal: waiting.signal });
+    while (asked.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    setTimeout(() => waiting.abort(reason), 50);
+    await expect(call).rejects.toBe(reason);
+    await expect(client.GET('/api/v1/users/me', { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(asked).toHaveLength(1);
+  });
+
+  test('and one who gives up while the session is refreshed takes it from nobody', async () => {
+    const { client, store, count } = await signedIn();
+    await makeStale(store);
+    const giveUp = new AbortController();
+    const given = client.GET('/api/v1/users/me', { signal: giveUp.signal });
+    const others = [client.GET('/api/v1/users/me'), client.GET('/api/v1/users/me')];
+    queueMicrotask(() => giveUp.abort());
+    await expect(given).rejects.toThrow('aborted');
+    expect(await Promise.all(others)).toHaveLength(2);
+    expect(count(refresh)).toBe(1);
+  });
+});

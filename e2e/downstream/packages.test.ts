@@ -1,0 +1,83 @@
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { newDirectory, startServer } from '../server.ts';
+import { newProject, root, runIn } from './project.ts';
+
+// The tarballs of `npm run pack`, each installed into an empty project, where the example of its README is checked and run.
+
+const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+let tarballs: string[];
+beforeAll(async () => {
+  tarballs = (await runIn(root, process.execPath, ['scripts/pack.ts'])).trim().split('\n');
+});
+
+/** The first example of a README. */
+const exampleOf = (name: string) =>
+  /```ts\n([\s\S]*?)```/.exec(readFileSync(join(root, 'packages', name, 'README.md'), 'utf8'))?.[1] ?? '';
+
+async function install(name: string, example: string) {
+  const project = newProject();
+  const { path, run } = project;
+  const tarball = tarballs.find((one) => one.includes(`-${name}-`)) ?? '';
+  writeFileSync(join(path, 'package.json'), JSON.stringify({ name: 'empty', type: 'module', private: true }));
+  const typescript = `typescript@${devDependencies.typescript}`;
+  const types = `@types/node@${devDependencies['@types/node']}`;
+  await run('npm', 'install', '--no-audit', '--no-fund', '--prefer-offline', join(root, tarball), typescript, types);
+  writeFileSync(join(path, 'example.ts'), example);
+  return project;
+}
+
+const strict = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--module', 'nodenext', '--target', 'esnext'];
+/** The declarations of MikroORM and PGlite do not hold by themselves. */
+const moreFor: Record<string, string[]> = { db: ['--types', 'node', '--skipLibCheck'] };
+
+describe.each(['db', 'client'])('@quoin/%s, from its tarball', (name) => {
+  let installed: Awaited<ReturnType<typeof install>>;
+  let output: string;
+  beforeAll(async () => {
+    const directory = newDirectory();
+    const server = await startServer({ cwd: directory.path, env: { DATABASE_URL: 'memory://' } });
+    installed = await install(name, exampleOf(name).replaceAll('http://localhost:8000', server.url));
+    output = await installed.run(process.execPath, 'example.ts').finally(() => server.end('SIGTERM'));
+    directory.remove();
+  });
+  afterAll(() => installed.remove());
+
+  test('runs the example of its README', () => {
+    const expected = { db: "[ 'Lay the cornerstone' ]\n", client: 'true\nvalidation_failed /title\n' }[name];
+    expect(output).toBe(expected);
+  });
+
+  test('brings types that hold under the strictest settings', async () => {
+    const check = (file: string) =>
+      installed.run(join('node_modules', '.bin', 'tsc'), ...strict, ...(moreFor[name] ?? []), file);
+    expect(await check('example.ts')).toBe('');
+    const wrong = exampleOf(name).replace('Lay the cornerstone', '').replace("title: ''", 'titel: 1');
+    writeFileSync(join(installed.path, 'wrong.ts'), wrong);
+    await expect(check('wrong.ts')).rejects.toThrow('titel');
+  });
+
+  test('holds JavaScript, declarations, source maps with their sources, and no test', () => {
+    const path = join(installed.path, 'node_modules', '@quoin', name);
+    const files = globSync('**/*', { cwd: path });
+    for (const file of ['package.json', 'README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts'])
+      expect(files).toContain(file);
+    expect(files.filter((file) => /test|tsconfig/.test(file) && !file.startsWith('dist/testing.'))).toEqual([]);
+    const { sources, sourcesContent } = JSON.parse(readFileSync(join(path, 'dist/index.js.map'), 'utf8'));
+    expect([sources.length, sourcesContent[0]]).toEqual([1, expect.stringContaining('export')]);
+    const manifest = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'));
+    expect(manifest).not.toHaveProperty('private');
+    expect(manifest.exports['.']).toEqual({ types: './dist/index.d.ts', default: './dist/index.js' });
+  });
+
+  test('lets nobody in but through its exports', async () => {
+    const inside = `import('@quoin/${name}/dist/index.js').catch(({ code }) => console.log(code))`;
+    expect(await installed.run(process.execPath, '--eval', inside)).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED\n');
+  });
+});
+
+test('@quoin/client depends at run time on nothing but its generator’s fetch layer', async () => {
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'packages/client/package.json'), 'utf8'));
+  expect(Object.keys(dependencies)).toEqual(['openapi-fetch']);
+});

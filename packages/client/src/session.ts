@@ -1,0 +1,170 @@
+import type { components, paths } from './openapi.d.ts';
+import { ProblemError } from './problem-error.ts';
+import { abortable, type Fetch, retrying } from './retry.ts';
+import type { TokenStore, Tokens } from './token-store.ts';
+
+type TokenPair = components['schemas']['TokenPair'];
+export type Credentials = components['schemas']['Login'];
+
+/** The next token is asked for this long before the old one expires, or halfway through a shorter life. */
+const leewaySeconds = 30;
+/** A refresh that hangs would hold up every other tab. */
+const refreshSecondsMax = 30;
+
+const login = '/api/v1/auth/login' satisfies keyof paths;
+const refresh = '/api/v1/auth/refresh' satisfies keyof paths;
+const logout = '/api/v1/auth/logout' satisfies keyof paths;
+
+interface SessionOptions {
+  /** Where the server is, without a slash at its end. */
+  baseUrl: string;
+  store: TokenStore;
+  fetch: Fetch;
+  /** Told when a call finds that the session is over. */
+  onSessionEnd?: (() => void) | undefined;
+}
+
+/** Signs requests with the tokens of the store, and keeps those fresh: once for all calls, and for all tabs, that need it. */
+export function createSession({ baseUrl, store, fetch, onSessionEnd }: SessionOptions) {
+  const send = retrying(fetch);
+  const exclusively = createLock(store.name);
+  let renewing: Promise<Tokens | undefined> | undefined;
+
+  const post = (path: string, { body, token }: { body?: unknown; token?: string } = {}) =>
+    new Request(`${baseUrl}${path}`, {
+      method: 'POST',
+      headers: {
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(refreshSecondsMax * 1000),
+    });
+
+  /** The tokens that come after those that are stale: those that another call or tab has got, where it was quicker. */
+  const renew = async (stale: Tokens): Promise<Tokens | undefined> => {
+    renewing ??= renewStored(stale).finally(() => {
+      renewing = undefined;
+    });
+    const next = await renewing;
+    // Somebody else may have signed in meanwhile, in whose name this call was not made.
+    return next?.session === stale.session ? next : undefined;
+  };
+
+  const renewStored = (stale: Tokens): Promise<Tokens | undefined> =>
+    exclusively(async () => {
+      const kept = await store.get();
+      if (!kept) onSessionEnd?.();
+      if (kept?.accessToken !== stale.accessToken) return kept;
+      // Twice is as good as once: within the grace window the server answers an old token with the current one.
+      const request = post(refresh, { body: { refresh_token: kept.refreshToken } });
+      const response = await send(request, { isRepeatable: true });
+      if (response.ok) {
+        const tokens = await tokensOf(response, kept.session);
+        await store.set(tokens);
+        return tokens;
+      }
+      const problem = await ProblemError.from(response);
+      if (problem.status !== 401 && problem.status !== 403) throw problem;
+      await store.set(undefined);
+      onSessionEnd?.();
+      return undefined;
+    });
+
+  /** The tokens to go by: the next ones, where these are about to expire. Where those cannot be had now, these may still do. */
+  const freshTokens = async (signal: AbortSignal): Promise<Tokens | undefined> => {
+    const kept = await store.get();
+    if (!kept || Date.now() < kept.refreshAt) return kept;
+    return abortable(
+      renew(kept).catch(() => kept),
+      signal,
+    );
+  };
+
+  return {
+    /**
+     * Sends a request as the one who is signed in. Where the token turns out to be no longer good, it is sent once more with the next one.
+     * A request that brings its own `Authorization` is left alone.
+     */
+    fetch: async (request: Request): Promise<Response> => {
+      if (request.headers.has('authorization')) return send(request);
+      const tokens = await freshTokens(request.signal);
+      if (!tokens) return send(request);
+      const response = await send(signedWith(tokens, request));
+      if (response.status !== 401 || !(await isAboutToken(response))) return response;
+      const next = await abortable(renew(tokens), request.signal);
+      if (!next) return response;
+      await response.body?.cancel();
+      return send(signedWith(next, request));
+    },
+
+    /** @throws ProblemError `invalid_credentials`, `account_inactive`, `rate_limited` */
+    signIn: async (credentials: Credentials): Promise<void> => {
+      const response = await send(post(login, { body: credentials }));
+      if (!response.ok) throw await ProblemError.from(response);
+      const tokens = await tokensOf(response, newSession());
+      await exclusively(async () => store.set(tokens));
+    },
+
+    /** Ends the session. @throws where the server could not be told: the session goes on then, here too, and it can be tried again */
+    signOut: () =>
+      exclusively(async () => {
+        const kept = await store.get();
+        if (!kept) return;
+        const response = await signOutWith(kept);
+        // 401: it had ended before.
+        if (!response.ok && response.status !== 401) throw await ProblemError.from(response);
+        await store.set(undefined);
+      }),
+
+    isSignedIn: async (): Promise<boolean> => (await store.get()) !== undefined,
+  };
+
+  /** Within the lock, so with a refresh of its own: an access token that has expired signs nobody out. */
+  async function signOutWith({ session, accessToken, refreshToken }: Tokens): Promise<Response> {
+    const response = await send(post(logout, { token: accessToken }), { isRepeatable: true });
+    if (response.status !== 401) return response;
+    const refreshed = await send(post(refresh, { body: { refresh_token: refreshToken } }), { isRepeatable: true });
+    if (!refreshed.ok) return refreshed;
+    const tokens = await tokensOf(refreshed, session);
+    await store.set(tokens);
+    return send(post(logout, { token: tokens.accessToken }), { isRepeatable: true });
+  }
+}
+
+/** Runs one piece of work after the other, over all tabs where the browser can (Web Locks), else over this one. */
+function createLock(name: string | undefined) {
+  const locks = name === undefined ? undefined : globalThis.navigator?.locks;
+  let last: Promise<unknown> = Promise.resolve();
+  return <T>(work: () => Promise<T>): Promise<T> => {
+    if (locks) return locks.request(`session: ${name}`, work) as Promise<T>;
+    const result = last.then(work, work);
+    last = result;
+    return result;
+  };
+}
+
+async function tokensOf(response: Response, session: string): Promise<Tokens> {
+  const { access_token, refresh_token, expires_in } = (await response.json()) as TokenPair;
+  const leeway = Math.min(leewaySeconds, expires_in / 2);
+  return {
+    session,
+    accessToken: access_token,
+    refreshToken: refresh_token,
+    refreshAt: Date.now() + (expires_in - leeway) * 1000,
+  };
+}
+
+/** Not `randomUUID`, which browsers keep from pages without TLS. */
+const newSession = () => crypto.getRandomValues(new Uint32Array(4)).join('-');
+
+function signedWith({ accessToken }: Tokens, request: Request): Request {
+  const signed = request.clone();
+  signed.headers.set('authorization', `Bearer ${accessToken}`);
+  return signed;
+}
+
+async function isAboutToken(response: Response): Promise<boolean> {
+  const { code } = await ProblemError.from(response.clone());
+  return code === 'invalid_token' || code === 'expired_token';
+}

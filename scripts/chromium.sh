@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# A Chromium on a Debian machine, for tests: installs it where it is missing (as root), and prints its path and nothing else.
+#
+#   scripts/chromium.sh
+set -euo pipefail
+
+if ! command -v chromium > /dev/null; then
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; } > /dev/null ||
+    { echo 'chromium.sh: chromium could not be installed' >&2; exit 1; }
+fi
+command -v chromium

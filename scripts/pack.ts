@@ -1,0 +1,65 @@
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+// In this repository Node runs the TypeScript itself, which it does not do for what lies in node_modules: what others install is built.
+
+const usage = `Usage: npm run pack
+
+Builds each package in packages/ and packs it: a tarball in .data/packages/, with JavaScript, declarations and source maps. Prints their paths.
+
+Example: npm run -s pack && cd ../elsewhere && npm install ../quoin/.data/packages/*.tgz
+`;
+if (process.argv.includes('--help')) {
+  process.stdout.write(usage);
+  process.exit();
+}
+
+const out = '.data/packages';
+rmSync(out, { recursive: true, force: true });
+for (const manifest of globSync('packages/*/package.json')) {
+  const name = manifest.split('/')[1] ?? '';
+  const [from, to] = [join('packages', name), join(out, name)];
+  mkdirSync(join(to, 'dist'), { recursive: true });
+  compile(from, to);
+  // Declarations that were written as such, and migrations as they were checked in: their checksums are taken of the source.
+  for (const file of globSync(['*.d.ts', 'migrations/*.ts'], { cwd: join(from, 'src') }))
+    copyFileSync(join(from, 'src', file), join(to, 'dist', file));
+  for (const file of [join(from, 'README.md'), 'LICENSE']) cpSync(file, join(to, basename(file)));
+  writeFileSync(join(to, 'package.json'), published(readFileSync(manifest, 'utf8')));
+  const tarball = execFileSync('npm', ['pack', '--silent', '--pack-destination', out, `./${to}`], { encoding: 'utf8' });
+  process.stdout.write(`${join(out, tarball.trim())}\n`);
+}
+
+function compile(from: string, to: string): void {
+  const own = join('.data', `tsconfig.${basename(from)}.json`);
+  const project = [join(from, 'tsconfig.json'), 'tsconfig.json'].find((file) => existsSync(file));
+  writeFileSync(
+    own,
+    JSON.stringify({
+      extends: `../${project}`,
+      compilerOptions: {
+        noEmit: false,
+        declaration: true,
+        sourceMap: true,
+        inlineSources: true,
+        rewriteRelativeImportExtensions: true,
+        rootDir: `../${from}/src`,
+        outDir: `../${to}/dist`,
+      },
+      include: [`../${from}/src`],
+      exclude: [`../${from}/src/**/*.test.ts`, `../${from}/src/testing-setup.ts`],
+    }),
+  );
+  execFileSync('node_modules/.bin/tsc', ['-p', own], { stdio: 'inherit' });
+}
+
+/** The manifest of what is published: entry points in dist/, and nothing that only this repository needs. */
+function published(text: string): string {
+  const { private: _private, devDependencies: _tools, scripts: _scripts, exports, ...manifest } = JSON.parse(text);
+  const built = Object.entries<string>(exports).map(([entry, source]) => {
+    const path = source.replace('./src/', './dist/').replace(/\.ts$/, '');
+    return [entry, { types: `${path}.d.ts`, default: `${path}.js` }];
+  });
+  return `${JSON.stringify({ ...manifest, files: ['dist'], exports: Object.fromEntries(built) }, null, 2)}\n`;
+}

@@ -22,6 +22,7 @@ import { documentRoutes } from './documents/routes.ts';
 import { createDocuments } from './documents/service.ts';
 import { healthRoutes } from './health/routes.ts';
 import { createJobs } from './jobs.ts';
+import { landingRoutes } from './landing/routes.ts';
 import { createMailDelivery } from './mail/delivery.ts';
 import { createMessages } from './mail/messages.ts';
 import { createOutbox } from './mail/outbox.ts';
@@ -177,6 +178,7 @@ export async function buildApp(
     : () => {};
   const documents = createDocuments({ database, pages, embedder, wake, clock });
   const auditEvents = createAuditEvents({ database, pages });
+  // Above this line `npm run new -- resource` adds its own.
   jobs.add({ name: 'delete expired sessions', everyMs: 10 * 60_000, run: sessions.deleteExpired });
   jobs.add({ name: 'delete expired one-time tokens', everyMs: 10 * 60_000, run: oneTimeTokens.deleteExpired });
 
@@ -193,6 +195,7 @@ export async function buildApp(
   throttling(app, config.hasRateLimit ? await throttleStore(config, app.log) : undefined);
   authentication(app, { database, accessTokens, config, clock });
   const health = { database, isDraining: () => isDraining };
+  landingRoutes(app, { ...config, isEmbedded: database.isEmbedded });
   healthRoutes(app, health);
   keyRoutes(app, { accessTokens });
   await app.register(
@@ -206,6 +209,7 @@ export async function buildApp(
       taskRoutes(api, { tasks });
       documentRoutes(api, { documents });
       auditEventRoutes(api, { auditEvents });
+      // Above this line `npm run new -- resource` adds its own.
     },
     { prefix: config.apiPrefix },
   );

@@ -52,6 +52,7 @@ class RepositoriesOn {
   get auditEvents() {
     return auditEvents(this.#db);
   }
+  // Above this line `npm run new -- resource` adds its own.
 }
 
 export type Repositories = Pick<RepositoriesOn, keyof RepositoriesOn>;

@@ -20,4 +20,5 @@ export const entities = [
   OneTimeTokenSchema,
   MailSchema,
   AuditEventSchema,
+  // Above this line `npm run new -- resource` adds its own.
 ];

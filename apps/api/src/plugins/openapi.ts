@@ -87,6 +87,7 @@ export async function openApi(app: FastifyInstance, { apiPrefix }: Pick<Config, 
         { name: 'tasks', description: 'What there is to do.' },
         { name: 'documents', description: 'What was written down, found by words and by meaning.' },
         { name: 'audit-events', description: 'What happened to accounts, and who did it.' },
+        // Above this line `npm run new -- resource` adds its own.
         { name: 'operations', description: 'For who runs this.' },
       ],
       components: {

@@ -1,0 +1,197 @@
+/// <reference lib="dom" />
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { stripTypeScriptTypes } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { createTestDatabase, type TestDatabase, testServerUrl } from '@quoin/db/testing';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { newDirectory, send, startServer } from './server.ts';
+
+// What a person sees, and what @quoin/client does in a real browser: the Chromium of TEST_CHROMIUM. Without one these tests are skipped, and
+// say so; CI has one. Screenshots are left in .data/screenshots.
+
+const chromiumPath = process.env.TEST_CHROMIUM;
+const root = fileURLToPath(new URL('..', import.meta.url));
+const screenshots = `${root}.data/screenshots`;
+const ada = { email: 'ada@example.com', password: 'correct horse battery' };
+
+let browser: Browser;
+let database: TestDatabase | undefined;
+let directory: ReturnType<typeof newDirectory>;
+let server: Awaited<ReturnType<typeof startServer>>;
+let site: Awaited<ReturnType<typeof serveClient>>;
+let context: BrowserContext;
+/** What the pages asked for, and what went wrong in them. */
+let requests: string[];
+let faults: string[];
+
+beforeAll(async () => {
+  if (!chromiumPath) return;
+  mkdirSync(screenshots, { recursive: true });
+  directory = newDirectory();
+  database = testServerUrl ? await createTestDatabase() : undefined;
+  site = await serveClient();
+  const env = { CORS_ORIGINS: site.url, ...(database && { DATABASE_URL: database.url }) };
+  server = await startServer({ cwd: directory.path, env });
+  expect((await send(`${server.url}/api/v1/auth/register`, { body: ada })).status).toBe(201);
+  const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking'];
+  browser = await chromium.launch({ executablePath: chromiumPath, args });
+});
+afterAll(async () => {
+  if (!chromiumPath) return;
+  await browser?.close();
+  await server?.end('SIGTERM');
+  site?.close();
+  await database?.close();
+  directory.remove();
+});
+
+beforeEach(async () => {
+  if (!chromiumPath) return;
+  [requests, faults] = [[], []];
+  context = await browser.newContext();
+});
+afterEach(() => context?.close());
+
+async function open(url: string, options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
+  if (Object.keys(options).length > 0) {
+    await context.close();
+    context = await browser.newContext(options);
+  }
+  const page = await context.newPage();
+  page.on('request', (request) => void requests.push(`${request.method()} ${request.url()}`));
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) faults.push(message.text());
+  });
+  page.on('pageerror', ({ message }) => void faults.push(message));
+  await page.addInitScript(() =>
+    addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
+      console.error(`CSP: ${violatedDirective} ${blockedURI}`),
+    ),
+  );
+  await page.goto(url, { waitUntil: 'networkidle' });
+  return page;
+}
+
+/** Nothing was asked of anybody else, and nobody complained. */
+function expectPeace() {
+  const strangers = requests.filter(
+    (request) =>
+      !/^\w+ (data|blob):/.test(request) && ![server.url, site.url].some((url) => request.includes(` ${url}/`)),
+  );
+  expect({ strangers, faults }).toEqual({ strangers: [], faults: [] });
+  expect(requests.length).toBeGreaterThan(0);
+}
+
+describe.skipIf(!chromiumPath)('the documentation', () => {
+  test('signs in by the password form and sends a request, and nothing leaves the machine', async () => {
+    const page = await open(`${server.url}/docs`);
+    await page.getByRole('button', { name: 'Authorize' }).first().click();
+    await page.locator('#oauth_username').fill(ada.email);
+    await page.locator('#oauth_password').fill(ada.password);
+    await page.locator('.auth-container', { hasText: 'OAuth2' }).getByRole('button', { name: 'Apply given' }).click();
+    await page.locator('.auth-btn-wrapper', { hasText: 'Logout' }).waitFor();
+    await page.screenshot({ path: `${screenshots}/docs-authorized.png` });
+    await page.locator('.btn-done').first().click();
+
+    const operation = page.locator('.opblock-get', { has: page.locator('[data-path="/api/v1/users/me"]') });
+    await operation.locator('.opblock-summary-control').click();
+    await operation.getByRole('button', { name: 'Execute' }).click();
+    const answer = operation.locator('.live-responses-table .response').first();
+    await answer.waitFor();
+    expect(await answer.locator('.response-col_status').textContent()).toContain('200');
+    expect(await answer.locator('.response-col_description').textContent()).toContain(ada.email);
+    await answer.scrollIntoViewIfNeeded();
+    await page.screenshot({ path: `${screenshots}/docs-users-me.png` });
+    expectPeace();
+  });
+});
+
+describe.skipIf(!chromiumPath)('the landing page', () => {
+  test('leads to the documentation, to health and to the guides, and every link holds', async () => {
+    const page = await open(server.url, { viewport: { width: 1280, height: 900 } });
+    await page.screenshot({ path: `${screenshots}/home-light.png`, fullPage: true });
+    expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe('Quoin');
+    const targets = await page
+      .locator('a')
+      .evaluateAll((links) => links.map((link) => (link as HTMLAnchorElement).href));
+    for (const path of ['/docs', '/health', '/guides/README.md', '/guides/docs/operations.md'])
+      expect(targets).toContain(`${server.url}${path}`);
+    for (const target of targets) {
+      const response = await fetch(target);
+      expect([target, response.status, (await response.text()).length > 0]).toEqual([target, 200, true]);
+    }
+    expectPeace();
+  });
+
+  test('is good on a phone, in the dark', async () => {
+    const phone = { width: 360, height: 740 };
+    const page = await open(server.url, { viewport: phone, colorScheme: 'dark', isMobile: true, deviceScaleFactor: 2 });
+    await page.screenshot({ path: `${screenshots}/home-phone-dark.png`, fullPage: true });
+    const isDark = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    expect(isDark).toBe('rgb(22, 25, 27)');
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(phone.width);
+    const heights = await page.locator('ul.links a').evaluateAll((links) => links.map((link) => link.clientHeight));
+    expect(Math.min(...heights)).toBeGreaterThanOrEqual(44);
+    expectPeace();
+  });
+
+  test('has the guides beside it, whose links lead to one another', async () => {
+    const page = await open(`${server.url}/guides/README.md`, {
+      viewport: { width: 360, height: 740 },
+      isMobile: true,
+    });
+    await page.screenshot({ path: `${screenshots}/guide-phone.png` });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+    await page.getByRole('link', { name: 'Security' }).first().click();
+    await page.waitForURL('**/guides/docs/security.md');
+    expect(await page.title()).toBeTruthy();
+    expectPeace();
+  });
+});
+
+describe.skipIf(!chromiumPath)('@quoin/client in two tabs', () => {
+  test('keeps one session, and refreshes it once', async () => {
+    const [one, other] = [await open(site.url), await open(site.url)];
+    const evaluate = (page: Page, work: string) => page.evaluate(`(async () => { ${work} })()`);
+    await evaluate(one, `await api.signIn(${JSON.stringify(ada)})`);
+    expect(await evaluate(other, 'return api.isSignedIn()')).toBe(true);
+    await evaluate(one, 'const kept = await store.get(); await store.set({ ...kept, refreshAt: 0 })');
+    const calls = `const users = await Promise.all([1, 2, 3, 4].map(() => api.GET('/api/v1/users/me'))); return users.map(({ email }) => email)`;
+    const emails = await Promise.all([evaluate(one, calls), evaluate(other, calls)]);
+    expect(emails.flat()).toEqual(Array(8).fill(ada.email));
+    expect(requests.filter((request) => request === `POST ${server.url}/api/v1/auth/refresh`)).toHaveLength(1);
+
+    await evaluate(one, 'await api.signOut()');
+    expect(await evaluate(other, 'return api.isSignedIn()')).toBe(false);
+    expectPeace();
+  });
+});
+
+/** A front end of another origin, which loads @quoin/client as it stands in the repository. */
+async function serveClient() {
+  const types = { js: 'text/javascript', html: 'text/html' };
+  const page = (apiUrl: string) => `<!doctype html><title>Client</title><link rel="icon" href="data:,">
+<script type="importmap">{ "imports": { "openapi-fetch": "/openapi-fetch.js" } }</script>
+<script type="module">
+  import { browserStore, createClient } from '/client/index.ts';
+  globalThis.store = browserStore();
+  globalThis.api = createClient({ baseUrl: '${apiUrl}', store });
+</script>`;
+  const answer = (path: string): [type: keyof typeof types, text: string] => {
+    if (path === '/') return ['html', page(server.url)];
+    if (path === '/openapi-fetch.js')
+      return ['js', readFileSync(`${root}node_modules/openapi-fetch/dist/index.mjs`, 'utf8')];
+    const source = readFileSync(`${root}packages/client/src/${path.replace('/client/', '')}`, 'utf8');
+    return ['js', stripTypeScriptTypes(source)];
+  };
+  const http = createServer((request, response) => {
+    const [type, text] = answer(request.url ?? '/');
+    response.writeHead(200, { 'content-type': types[type] }).end(text);
+  });
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  const { port } = http.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, close: () => http.close().closeAllConnections() };
+}

@@ -1,12 +1,15 @@
 import { newDirectory, send, startServer } from '../e2e/server.ts';
-import { median } from './tools.ts';
+import { median, printHelp } from './tools.ts';
 
 // Whether an answer tells by its time if an account exists: as many known emails as unknown ones, in random order, one request at a
 // time, medians. What the same emails differ by among themselves, in two random halves, is the noise. Prints a table.
-//
-//   npm run -s bench:account-timing             on the embedded database
-//   DATABASE_URL=postgres://… npm run -s bench:account-timing
 
+printHelp(`Usage: npm run -s bench:account-timing -- [REQUESTS]
+
+Whether an answer tells by its time if an account exists, from REQUESTS of each kind (500). On the embedded database, or on that of DATABASE_URL.
+
+Example: DATABASE_URL=postgres://user:password@host/database npm run -s bench:account-timing
+`);
 const each = Number(process.argv[2] ?? 500);
 const password = 'correct horse battery';
 

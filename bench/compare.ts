@@ -9,7 +9,7 @@ import { candidatesIn, installPeers, prefix, type Running, start } from './candi
 import { createTokens, fill, fillBetterAuth, resetSessionsStatement, secretKey, signIn } from './fill.ts';
 import { refreshesOf, requestsOf } from './lua.ts';
 import { type Row, targetsOf } from './targets.ts';
-import { type Load, loginLoad, median, requireWrk, startPostgres, wrk } from './tools.ts';
+import { type Load, loginLoad, median, printHelp, requireWrk, startPostgres, wrk } from './tools.ts';
 
 // Quoin beside what one would write by hand, and beside what one would use instead, on a real PostgreSQL: docs/performance.md says what
 // came out, and how to read it. Every figure is a median of rounds in which the candidates take turns, so that a busy moment of the
@@ -26,6 +26,7 @@ const usage = `Usage: npm run -s bench -- [--large] [--rounds N] [--seconds N] [
 Example: npm run -s bench -- --only task --json tasks.json
 `;
 
+printHelp(usage);
 const { values: options } = parseArgs({
   options: {
     large: { type: 'boolean', default: false },
@@ -33,13 +34,8 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '5' },
     only: { type: 'string', default: '' },
     json: { type: 'string' },
-    help: { type: 'boolean', default: false },
   },
 });
-if (options.help) {
-  process.stdout.write(usage);
-  process.exit();
-}
 const users = options.large ? 1_000_000 : 100_000;
 const rounds = Number(options.rounds);
 const seconds = Number(options.seconds);

@@ -5,15 +5,18 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Connection, connect, embeddingWidth, migrations, toUnitVector, type Vector } from '@quoin/db';
 import { newDirectory, send, startServer } from '../e2e/server.ts';
-import { createRandom, median, requireWrk, startPostgres, wrk } from './tools.ts';
+import { createRandom, median, printHelp, requireWrk, startPostgres, wrk } from './tools.ts';
 
 // How well and how fast documents are found by meaning: for a user who has all of them, 1 % of them, and 0.03 %. Recall is against the
 // exact answer; the throughput over HTTP stands beside that of pgbench with the same statement on the same server, which has no
 // authentication, no transaction, no role to take, and no JSON. Prints a table.
-//
-//   npm run -s bench:search                 10,000 and 100,000 documents: some ten minutes
-//   npm run -s bench:search -- 10000        only so many
 
+printHelp(`Usage: npm run -s bench:search -- [DOCUMENTS…]
+
+Finds documents by their meaning: how well, and how fast. DOCUMENTS is how many there are: 10000 and 100000, which takes some ten minutes.
+
+Example: npm run -s bench:search -- 10000
+`);
 const sizes = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [10_000, 100_000];
 const queriesTotal = 100;
 const clients = 32;

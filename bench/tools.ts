@@ -78,3 +78,10 @@ export function median(values: readonly number[]): number {
   const middle = Math.floor(sorted.length / 2);
   return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
+
+/** Ends the process with this text where it was asked for with --help: before anything is started. */
+export function printHelp(usage: string): void {
+  if (!process.argv.includes('--help')) return;
+  process.stdout.write(usage);
+  process.exit();
+}

@@ -110,7 +110,7 @@ describe('npm run db', () => {
 
   test('helps, and says why a server cannot be reached', async () => {
     expect(await db(['--help'])).toMatchObject({ code: 0, stdout: expect.stringContaining('Example: npm run db') });
-    expect(await db([])).toMatchObject({ code: 2, stdout: expect.stringContaining('Usage') });
+    expect(await db([])).toMatchObject({ code: 2, stderr: expect.stringContaining('Usage') });
     const refused = await db(['check'], { DATABASE_URL: 'postgres://127.0.0.1:9/x' });
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('ECONNREFUSED') });
   });

@@ -10,11 +10,18 @@ import { testPoolerUrl, testServerUrl } from '@quoin/db/testing';
 // The server as a process of its own, from the outside: what tests of starting, stopping and crashing share.
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const scripts = {
-  main: 'apps/api/src/main.js',
-  user: 'apps/api/src/commands/user.ts',
-  keys: 'apps/api/src/commands/keys.ts',
-  db: 'apps/api/src/commands/db.ts',
+/** The commands, and where they are. */
+export const commands = {
+  main: join(root, 'apps/api/src/main.js'),
+  user: join(root, 'apps/api/src/commands/user.ts'),
+  keys: join(root, 'apps/api/src/commands/keys.ts'),
+  db: join(root, 'apps/api/src/commands/db.ts'),
+  doctor: join(root, 'apps/api/src/commands/doctor.ts'),
+  new: join(root, 'scripts/new.ts'),
+  pack: join(root, 'scripts/pack.ts'),
+  bench: join(root, 'bench/compare.ts'),
+  'bench:search': join(root, 'bench/search.ts'),
+  'bench:account-timing': join(root, 'bench/account-timing.ts'),
 };
 const secondsToStartMax = 30;
 
@@ -37,10 +44,10 @@ function behindPooler({ DATABASE_URL: url = '' }: Record<string, string>): Recor
   return { DATABASE_PREPARE: 'false', DATABASE_DIRECT_URL: direct.href };
 }
 
-function start(script: keyof typeof scripts, args: string[], { cwd, env = {} }: RunOptions) {
+function start(script: keyof typeof commands, args: string[], { cwd, env = {} }: RunOptions) {
   const { PATH = '', HOME = '' } = process.env;
   const options = script === 'main' ? ['--max-semi-space-size=16', '--heap-growing-percent=40'] : [];
-  const child = spawn(process.execPath, [...options, join(root, scripts[script]), ...args], {
+  const child = spawn(process.execPath, [...options, commands[script], ...args], {
     cwd,
     env: { PATH, HOME, ...behindPooler(env), ...env },
   });
@@ -62,7 +69,7 @@ function start(script: keyof typeof scripts, args: string[], { cwd, env = {} }: 
 }
 
 /** Runs a command to its end. */
-export async function run(script: keyof typeof scripts, args: string[], options: RunOptions) {
+export async function run(script: keyof typeof commands, args: string[], options: RunOptions) {
   const { child, exited, output } = start(script, args, options);
   child.stdin.end(options.input ?? '');
   const { code } = await exited;

@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createTestDatabase, testServerUrl } from '@quoin/db/testing';
@@ -61,18 +60,6 @@ describe('npm start', () => {
     const { code, stdout } = await run('main', ['--help'], { cwd: directory.path });
     expect([code, stdout]).toEqual([0, expect.stringContaining('Example: PORT=3000 npm start')]);
     expect(existsSync(join(directory.path, '.data'))).toBe(false);
-  });
-
-  test('says so when the port is taken', async () => {
-    const taken = createServer().listen(0, '127.0.0.1');
-    await new Promise((resolve) => taken.once('listening', resolve));
-    const { port } = taken.address() as { port: number };
-    const { code, stderr } = await run('main', [], {
-      cwd: directory.path,
-      env: { PORT: String(port), DATABASE_URL: 'memory://' },
-    });
-    taken.close();
-    expect([code, stderr]).toEqual([1, `port ${port} is taken by another process: stop that one, or set PORT\n`]);
   });
 
   test('refuses production without a secret', async () => {

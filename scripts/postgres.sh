@@ -117,6 +117,8 @@ start() {
       { cat "$home/initdb.log" >&2; die "initdb failed"; }
   fi
   if ! is_running; then
+    # Only the administrator comes in without a password.
+    printf 'host all %s 127.0.0.1/32 %s\n' admin trust all scram-sha-256 | as_account tee "$data/pg_hba.conf" > /dev/null
     durable=off && [ "${QUOIN_PG_DURABLE:-0}" != 1 ] || durable=on
     # No parallel index builds: pgvector before 0.8.2 has a fault in them (CVE-2026-3172).
     as_account "$bin/pg_ctl" -D "$data" -l "$data/server.log" -w -t 60 -o "-h 127.0.0.1 -p $port -k '' -c max_connections=200 -c shared_buffers=1GB -c jit=off \

@@ -1,10 +1,12 @@
 import cluster from 'node:cluster';
 import { resolve } from 'node:path';
-import { type Database, DatabaseUnavailable, migrations } from '@quoin/db';
+import { type Database, migrations } from '@quoin/db';
+import { fail, withProgress } from '@quoin/db/command';
 import { pino } from 'pino';
 import { buildApp } from './app.ts';
-import { type Config, ConfigError, readConfig } from './config.ts';
+import { type Config, readConfig } from './config.ts';
 import { Problem } from './errors.ts';
+import { explain } from './explain.ts';
 import { standardOutput } from './log-destination.ts';
 import { clusterMetrics, createMetrics, serveMetrics } from './metrics.ts';
 import { openDatabase, waitForDatabase } from './open-database.ts';
@@ -46,7 +48,7 @@ async function lead(config: Config): Promise<void> {
 
 async function serve(config: Config): Promise<void> {
   const tracing = config.hasTracing ? await startTracing() : undefined;
-  const database = await openDatabase(config, tracing);
+  const database = await withProgress('opening the database', openDatabase(config, tracing));
   const metrics = config.hasMetrics ? await createMetrics() : undefined;
   const log = { level: config.logLevel, stream: standardOutput() };
   const app = await buildApp(config, database, { log, metrics, tracing });
@@ -139,20 +141,8 @@ function stopOnSignal(
     });
 }
 
-/** What a person can do something about is a sentence; anything else is a bug, and keeps its stack. */
-function explain(error: Error & { code?: string; port?: number }): string {
-  if (error.code === 'EADDRINUSE') return `port ${error.port} is taken by another process: stop that one, or set PORT`;
-  if (error instanceof Problem) return `FIRST_ADMIN_EMAIL, FIRST_ADMIN_PASSWORD: ${error.detail}`;
-  if (error instanceof DatabaseUnavailable) {
-    const { message = '' } = (error.cause ?? {}) as Error;
-    return `${error.message}: ${message}. Is DATABASE_URL right, and was npm run db -- upgrade run?`;
-  }
-  const isForPeople =
-    error instanceof ConfigError || error instanceof migrations.MigrationError || error.constructor === Error;
-  return isForPeople ? error.message : (error.stack ?? error.message);
-}
-
 main().catch((error) => {
-  process.stderr.write(`${explain(error)}\n`);
+  const isFirstAdmin = error instanceof Problem;
+  fail((isFirstAdmin ? `FIRST_ADMIN_EMAIL, FIRST_ADMIN_PASSWORD: ${error.detail}` : explain(error)) ?? error.stack);
   process.exit(1);
 });

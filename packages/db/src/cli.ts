@@ -2,14 +2,15 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { runCommand, UsageError, withProgress } from './command.ts';
 import { connect, defaultDatabaseUrl } from './connect.ts';
 import type { Database } from './database.ts';
+import { databaseHint } from './database-hint.ts';
 import { check, revision } from './drift.ts';
 import * as migrations from './migrate.ts';
 import { schemaDocs } from './schema-docs.ts';
 import { secretOf } from './secret.ts';
 import { seed, seedEmail, seedPassword } from './seed.ts';
-import { DatabaseUnavailable } from './unavailable.ts';
 
 // Arguments in, text and an exit code out; every decision is in the functions that it calls.
 
@@ -41,38 +42,26 @@ Example: npm run db -- revision -m "Add a due date to tasks"
 
 const docsFile = fileURLToPath(new URL('../../../docs/schema.md', import.meta.url));
 
-class UsageError extends Error {}
-
 /** Runs the command that the arguments name: one of ours, or of `more`. Sets the exit code. */
 export async function runCli(more: Record<string, Command> = {}): Promise<void> {
-  if (existsSync('.env')) process.loadEnvFile('.env');
-  const usage = usageOf(more);
-  try {
-    process.exitCode = await runCommand(more, usage);
-  } catch (error) {
-    const isUsage = error instanceof UsageError;
-    process.stderr.write(isUsage ? `${error.message}\n\n${usage}` : explain(error as Error));
-    process.exitCode = isUsage ? 2 : 1;
-  }
-}
-
-async function runCommand(more: Record<string, Command>, usage: string): Promise<number> {
-  const { command, values } = readArguments();
-  if (command === undefined || values.help) {
-    print(usage);
-    return values.help ? 0 : 2;
-  }
-  if (command === 'revision') return writeRevision(values.message);
-  const run = commands[command] ?? more[command]?.run;
-  if (!run) throw new UsageError(`there is no command ${command}`);
-  const url =
-    secretOf(process.env, 'DATABASE_DIRECT_URL') ?? secretOf(process.env, 'DATABASE_URL') ?? defaultDatabaseUrl;
-  const database = await connect(url);
-  try {
-    return await run(database, values);
-  } finally {
-    await database.close();
-  }
+  const main = async () => {
+    const { command, values } = readArguments();
+    if (command === undefined) throw new UsageError('say which command');
+    if (command === 'revision') return writeRevision(values.message);
+    const run = commands[command] ?? more[command]?.run;
+    if (!run) throw new UsageError(`there is no command ${command}`);
+    const url =
+      secretOf(process.env, 'DATABASE_DIRECT_URL') ?? secretOf(process.env, 'DATABASE_URL') ?? defaultDatabaseUrl;
+    const database = await withProgress('opening the database', connect(url));
+    try {
+      return await run(database, values);
+    } finally {
+      await database.close();
+    }
+  };
+  await runCommand(usageOf(more), main, (error) =>
+    databaseHint(error, process.env.DATABASE_DIRECT_URL ? 'DATABASE_DIRECT_URL' : 'DATABASE_URL'),
+  );
 }
 
 type Values = ReturnType<typeof readArguments>['values'];
@@ -86,7 +75,6 @@ function readArguments() {
         message: { type: 'string', short: 'm' },
         users: { type: 'string', default: '10' },
         check: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
       },
     });
     if (positionals.length > 1) throw new Error(`one command at a time: ${positionals.join(' ')}`);
@@ -100,7 +88,7 @@ function readArguments() {
 
 const commands: Record<string, (database: Database, values: Values) => Promise<number>> = {
   upgrade: async (database, { to }) => {
-    const applied = await migrations.upgrade(database, { to });
+    const applied = await withProgress('applying migrations', migrations.upgrade(database, { to }));
     print(
       applied.length > 0
         ? applied.map((name) => `applied ${name}\n`).join('')
@@ -109,7 +97,7 @@ const commands: Record<string, (database: Database, values: Values) => Promise<n
     return 0;
   },
   downgrade: async (database, { to }) => {
-    const reverted = await migrations.downgrade(database, { to });
+    const reverted = await withProgress('taking migrations back', migrations.downgrade(database, { to }));
     print(reverted.length > 0 ? reverted.map((name) => `took back ${name}\n`).join('') : 'nothing to take back\n');
     return 0;
   },
@@ -126,7 +114,7 @@ const commands: Record<string, (database: Database, values: Values) => Promise<n
     return 0;
   },
   check: async (database) => {
-    const differences = await check(database);
+    const differences = await withProgress('replaying the migrations in memory, to compare', check(database));
     print(differences.length > 0 ? `${differences.join('\n')}\n` : 'database, migrations and entities agree\n');
     return differences.length > 0 ? 1 : 0;
   },
@@ -156,7 +144,7 @@ const commands: Record<string, (database: Database, values: Values) => Promise<n
 
 async function writeRevision(message: string | undefined): Promise<number> {
   if (message === undefined) throw new UsageError('revision needs a message: -m "Add a due date to tasks"');
-  const written = await revision(message);
+  const written = await withProgress('replaying the migrations in memory, to compare', revision(message));
   if (!written) {
     print('nothing to write: the entities and the last migration agree\n');
     return 0;
@@ -176,14 +164,6 @@ export async function refusePending(database: Database): Promise<void> {
 
 function print(text: string): void {
   process.stdout.write(text);
-}
-
-/** What to tell a person; an error that is no mistake of theirs is a bug and keeps its stack. */
-function explain(error: Error): string {
-  if (error instanceof DatabaseUnavailable && error.cause instanceof Error)
-    return `${error.message}: ${error.cause.message}\n`;
-  const isForPeople = error instanceof migrations.MigrationError || error.constructor === Error;
-  return isForPeople ? `${error.message}\n` : `${error.stack}\n`;
 }
 
 if (import.meta.main) await runCli();

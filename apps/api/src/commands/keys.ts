@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { runCommand, UsageError } from '@quoin/db/command';
 import { generateSigningKey, readSigningKey, type SigningAlgorithm } from '../signing-key.ts';
 
 const usage = `Usage: npm run keys -- generate [--algorithm EdDSA|ES256] --out FILE
@@ -7,22 +8,19 @@ const usage = `Usage: npm run keys -- generate [--algorithm EdDSA|ES256] --out F
 Writes a new private key, which only its owner may read, and says how to use it. EdDSA by default.
 To replace a key: JWT_PRIVATE_KEY=NEW, and the old one in JWT_PREVIOUS_KEYS until the tokens that it signed have expired.
 
+Exit codes: 0 done, 1 failed, 2 the command was not understood.
+
 Example: npm run keys -- generate --out .data/jwt.pem
 `;
 
-class UsageError extends Error {}
-
-function main(): void {
+async function main() {
   const { positionals, values } = readArguments();
-  if (values.help) {
-    process.stdout.write(usage);
-    return;
-  }
   if (positionals.join() !== 'generate') throw new UsageError('say generate');
   if (!values.out) throw new UsageError('say where to: --out FILE');
   if (values.algorithm !== 'EdDSA' && values.algorithm !== 'ES256')
     throw new UsageError('--algorithm takes EdDSA or ES256');
   write(values.out, values.algorithm);
+  return 0;
 }
 
 function write(file: string, algorithm: SigningAlgorithm): void {
@@ -40,7 +38,6 @@ function readArguments() {
       options: {
         algorithm: { type: 'string', default: 'EdDSA' },
         out: { type: 'string' },
-        help: { type: 'boolean', short: 'h', default: false },
       },
     });
   } catch (error) {
@@ -48,13 +45,8 @@ function readArguments() {
   }
 }
 
-try {
-  main();
-} catch (error) {
-  const { message, code } = error as Error & { code?: string };
-  const isUsage = error instanceof UsageError;
-  process.stderr.write(
-    isUsage ? `${message}\n\n${usage}` : `${code === 'EEXIST' ? 'that file exists, and is left as it is' : message}\n`,
-  );
-  process.exitCode = isUsage ? 2 : 1;
-}
+await runCommand(usage, main, (error) => {
+  const { code, path } = error as NodeJS.ErrnoException;
+  if (code === 'EEXIST') return 'that file exists, and is left as it is';
+  return code === 'ENOENT' ? `there is no directory for ${path}` : undefined;
+});

@@ -2,7 +2,8 @@ import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
-import { type Database, DatabaseUnavailable, type User } from '@quoin/db';
+import type { Database, User } from '@quoin/db';
+import { runCommand, UsageError, withProgress } from '@quoin/db/command';
 import { createPasswords } from '../auth/password.ts';
 import { noClient } from '../client.ts';
 import { ConfigError, readConfig } from '../config.ts';
@@ -32,29 +33,23 @@ On the embedded database, stop the server first. Exit codes: 0 done, 1 failed, 2
 Example: npm run user -- create --email ada@example.com --admin
 `;
 
-class UsageError extends Error {}
-
-async function main(): Promise<void> {
+async function main() {
   const { positionals, values } = readArguments();
   const [command, ...rest] = positionals;
-  if (values.help) {
-    process.stdout.write(usage);
-    return;
-  }
   const run = command === undefined ? undefined : commands[command];
   if (!run || rest.length > 0) throw new UsageError(run ? `what is ${rest.join(' ')}?` : 'say which command');
   if (!withoutEmail.includes(command ?? '') && !isEmail(values.email ?? ''))
     throw new UsageError('--email takes an email address');
 
   const config = readConfig();
-  const database = await openDatabase(config);
+  const database = await withProgress('opening the database', openDatabase(config));
   try {
     const passwords = createPasswords(config);
     const pages = createPages(config.secretKey);
     const clock = () => new Date();
     // What is to be mailed is sent by the server.
     const outbox = createOutbox({ clock });
-    await run({ database, users: createUsers({ database, passwords, pages, outbox, clock }), values });
+    return await run({ database, users: createUsers({ database, passwords, pages, outbox, clock }), values });
   } finally {
     await database.close();
   }
@@ -68,7 +63,7 @@ interface Context {
   values: ReturnType<typeof readArguments>['values'];
 }
 
-const commands: Record<string, (context: Context) => Promise<void>> = {
+const commands: Record<string, (context: Context) => Promise<number>> = {
   create: async ({ users, values }) => {
     const { email = '', username, 'full-name': full_name, admin } = values;
     const account = {
@@ -81,6 +76,7 @@ const commands: Record<string, (context: Context) => Promise<void>> = {
     checkBody(NewUser, account);
     const user = await users.create(account, noClient);
     process.stdout.write(`made ${describe(user)}\n`);
+    return 0;
   },
   'set-admin': async (context) => change(context, { is_admin: !context.values.revoke }),
   deactivate: async (context) => change(context, { is_active: false }),
@@ -90,7 +86,7 @@ const commands: Record<string, (context: Context) => Promise<void>> = {
       progress: (lines) => process.stderr.write(`${lines} lines\n`),
     });
     process.stdout.write(`${imported} accounts are new, ${refused} lines were refused\n`);
-    if (refused > 0) process.exitCode = 1;
+    return refused > 0 ? 1 : 0;
   },
   list: async ({ users, values: { email, admin } }) => {
     let cursor: string | undefined;
@@ -105,17 +101,19 @@ const commands: Record<string, (context: Context) => Promise<void>> = {
       for (const user of page.items) process.stdout.write(`${describe(user)}\n`);
       cursor = page.next_cursor ?? undefined;
     } while (cursor);
+    return 0;
   },
 };
 
 async function change(
   { database, users, values }: Context,
   changes: Parameters<typeof users.update>[2],
-): Promise<void> {
+): Promise<number> {
   const email = normalizeEmail(values.email ?? '');
   const user = await database.system((repositories) => repositories.users.findByEmail(email));
   if (!user) throw new Error(`there is no account ${email}`);
   process.stdout.write(`changed ${describe(await users.update(undefined, user.id, changes, noClient))}\n`);
+  return 0;
 }
 
 const describe = ({ email, id, is_admin, is_active }: Pick<User, 'email' | 'id' | 'is_admin' | 'is_active'>) =>
@@ -131,7 +129,6 @@ function readArguments() {
         'full-name': { type: 'string' },
         admin: { type: 'boolean', default: false },
         revoke: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
       },
     });
   } catch (error) {
@@ -160,17 +157,8 @@ async function askUnseen(question: string): Promise<string> {
   }
 }
 
-/** What to tell a person; an error that is no mistake of theirs is a bug and keeps its stack. */
-function explain(error: Error): string {
-  if (error instanceof UsageError) return `${error.message}\n\n${usage}`;
+await runCommand(usage, main, (error) => {
   if (error instanceof Problem)
-    return `${error.errors?.[0] ? `${error.errors[0].pointer.slice(1)} ` : ''}${error.detail}\n`;
-  if (error instanceof DatabaseUnavailable && error.cause instanceof Error)
-    return `${error.message}: ${error.cause.message}\n`;
-  return error instanceof ConfigError || error.constructor === Error ? `${error.message}\n` : `${error.stack}\n`;
-}
-
-main().catch((error) => {
-  process.stderr.write(explain(error));
-  process.exitCode = error instanceof UsageError ? 2 : 1;
+    return `${error.errors?.[0] ? `${error.errors[0].pointer.slice(1)} ` : ''}${error.detail}`;
+  return error instanceof ConfigError ? error.message : undefined;
 });

@@ -1,0 +1,17 @@
+import { databaseHint, migrations } from '@quoin/db';
+import { ConfigError } from './config.ts';
+import { portOwner } from './port-owner.ts';
+
+/** What a person can do something about, as a sentence, with a hint where there is one; undefined for a bug. */
+export function explain(error: Error & { code?: string; port?: number }): string | undefined {
+  const { code, port } = error;
+  if (code === 'EADDRINUSE' && port !== undefined)
+    return `port ${port} is taken by ${portOwner(port) ?? 'another process'}\nhint: stop that one, or set PORT to another`;
+  if (code === 'EACCES' && port !== undefined)
+    return `port ${port} may not be opened by this user\nhint: set PORT to 1024 or above, and have a proxy listen there`;
+  if (code === 'EADDRNOTAVAIL')
+    return `HOST is no address of this machine\nhint: 127.0.0.1 is for this machine alone, 0.0.0.0 for all networks`;
+  const isForPeople =
+    error instanceof ConfigError || error instanceof migrations.MigrationError || error.constructor === Error;
+  return databaseHint(error) ?? (isForPeople ? error.message : undefined);
+}

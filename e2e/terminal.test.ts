@@ -1,0 +1,220 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { createTestDatabase, testServerUrl } from '@quoin/db/testing';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { commands, newDirectory, run, startServer } from './server.ts';
+
+// What every command owes to who typed it: help, a hint with every error, an exit code, no colour where there is no terminal, and no trace
+// where it is stopped.
+
+let directory: ReturnType<typeof newDirectory>;
+beforeEach(() => {
+  directory = newDirectory();
+});
+afterEach(() => directory.remove());
+
+const unreachable = 'postgres://user:secret@127.0.0.1:1/none';
+const start = (name: keyof typeof commands, args: string[] = [], env: Record<string, string> = {}) =>
+  run(name, args, { cwd: directory.path, env });
+
+describe('--help', () => {
+  test.each(Object.keys(commands) as (keyof typeof commands)[])('of %s says how, with an example', async (name) => {
+    const { code, stdout, stderr } = await start(name, ['--help']);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/^Usage: npm (start|run )/);
+    expect(stdout).toMatch(/^Examples?: .*npm (start|run)\b/m);
+    expect(stdout).not.toContain('\u001b');
+  });
+
+  test('of a command among several is the same, and a wrong one is told so', async () => {
+    expect(await start('db', ['upgrade', '-h'])).toMatchObject({
+      code: 0,
+      stdout: (await start('db', ['--help'])).stdout,
+    });
+    for (const name of ['db', 'user', 'keys', 'new'] as const) {
+      for (const args of [['nonsense'], ['--nonsense']]) {
+        const { code, stdout, stderr } = await start(name, args);
+        expect([name, code, stdout]).toEqual([name, 2, '']);
+        expect(stderr).toMatch(/^[^\n]+\n\nUsage: npm run/);
+        expect(stderr).not.toContain('\u001b');
+        expect(stderr).not.toMatch(/\n {4}at /);
+      }
+    }
+  });
+});
+
+describe('a hint stands beside what went wrong', () => {
+  test('with the port that somebody has: by whom', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as { port: number };
+    for (const name of ['main', 'doctor'] as const) {
+      const { code, stdout, stderr } = await start(name, [], { PORT: String(port), DATABASE_URL: unreachable });
+      expect(code).toBe(1);
+      expect(stdout + stderr).toMatch(
+        new RegExp(`port ${port} is taken by .*\\(process ${process.pid}\\)\\s+hint: stop that one`),
+      );
+    }
+    other.close();
+  });
+
+  test.each([
+    [unreachable, 'DATABASE_URL: connect ECONNREFUSED 127.0.0.1:1', 'nothing listens there'],
+    ['postgres://user:secret@nowhere.invalid/none', 'DATABASE_URL: getaddrinfo', 'name'],
+  ])('with a database that cannot be reached: %s', async (url, sentence, hint) => {
+    const env = { DATABASE_URL: url, DATABASE_WAIT_SECONDS: '0' };
+    const said = [
+      (await start('db', ['current'], env)).stderr,
+      (await start('user', ['list'], env)).stderr,
+      (await start('main', [], { ...env, PORT: '0', LOG_LEVEL: 'silent' })).stderr,
+      (await start('doctor', [], { ...env, PORT: '0' })).stdout,
+    ];
+    for (const text of said) {
+      expect(text).toContain(sentence);
+      expect(text).toMatch(new RegExp(`hint: .*${hint}`));
+      expect(text).not.toMatch(/secret|\n {4}at /);
+    }
+  });
+
+  test.skipIf(!testServerUrl)('with a password, a user and a database that the server does not know', async () => {
+    const other = (change: Partial<URL>) => Object.assign(new URL(testServerUrl ?? ''), change).href;
+    const wrong: [string, RegExp][] = [
+      [
+        other({ password: 'wrong' }),
+        /password authentication failed for user "\w+"\nhint: check the user and the password/,
+      ],
+      [other({ username: 'nobody' }), /(role "nobody" does not exist|for user "nobody")\nhint: /],
+      [other({ pathname: '/nothing' }), /database "nothing" does not exist\nhint: create it/],
+    ];
+    for (const [url, sentence] of wrong) {
+      const { code, stderr } = await start('db', ['current'], { DATABASE_URL: url });
+      expect(code).toBe(1);
+      expect(stderr).toMatch(sentence);
+      expect(stderr).toMatch(/^DATABASE_URL: /);
+    }
+  });
+
+  test('with a database that was not migrated', async () => {
+    const { code, stderr } = await start('db', ['seed'], { DATABASE_URL: 'memory://' });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^\d+ migrations are pending: run npm run db -- upgrade first\n$/);
+  });
+});
+
+describe('colours and progress', () => {
+  /** Runs it at a terminal: standard output and error together. */
+  const atTerminal = (command: string, env: Record<string, string> = {}) => {
+    const { PATH = '', HOME = '' } = process.env;
+    const args = ['--quiet', '--return', '--command', command, '/dev/null'];
+    const options = {
+      cwd: directory.path,
+      env: { PATH, HOME, TERM: 'xterm', ...env },
+      encoding: 'utf8',
+      stdio: 'pipe',
+    } as const;
+    try {
+      return execFileSync('script', args, options);
+    } catch (error) {
+      return (error as { stdout: string }).stdout;
+    }
+  };
+  const command = (name: keyof typeof commands, ...args: string[]) =>
+    [process.execPath, commands[name], ...args].join(' ');
+
+  test('are for terminals that want them', () => {
+    const wrong = { DATABASE_URL: 'postgres://127.0.0.1:1/none' };
+    const red = '\u001b[31mDATABASE_URL: connect ECONNREFUSED';
+    expect(atTerminal(command('db', 'current'), wrong)).toContain(red);
+    for (const env of [{ NO_COLOR: '1' }, { TERM: 'dumb' }])
+      expect(atTerminal(command('db', 'current'), { ...wrong, ...env })).not.toContain('\u001b');
+    expect(atTerminal(command('doctor'))).toContain('\u001b[32mok');
+    expect(atTerminal(command('doctor'), { NO_COLOR: '1' })).not.toContain('\u001b');
+  });
+
+  test('what takes more than a second says what it is', () => {
+    expect(atTerminal(command('db', 'check'), { DATABASE_URL: 'memory://' })).toContain(
+      'replaying the migrations in memory, to compare …',
+    );
+  });
+});
+
+test('a reader that has had enough is no failure to tell of', () => {
+  const piped = `${process.execPath} ${commands.doctor} 2>&1 | head -n 1`;
+  const { PATH = '' } = process.env;
+  const said = execFileSync('bash', ['-c', piped], { cwd: directory.path, env: { PATH, PORT: '0' }, encoding: 'utf8' });
+  expect(said).toMatch(/^ok +Node +v\d+\S+\n$/);
+});
+
+describe('Ctrl-C', () => {
+  test('leaves nothing behind: no lock, no half of a migration, no process', async () => {
+    for (const ms of [400, 1200]) {
+      const { PATH = '' } = process.env;
+      const child = spawn(process.execPath, [commands.db, 'upgrade'], { cwd: directory.path, env: { PATH } });
+      setTimeout(() => child.kill('SIGINT'), ms);
+      await once(child, 'exit');
+    }
+    expect(await start('db', ['upgrade'])).toMatchObject({ code: 0 });
+    expect(await start('db', ['check'])).toMatchObject({ code: 0 });
+  });
+});
+
+describe('doctor', () => {
+  let database: Awaited<ReturnType<typeof createTestDatabase>>;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+  });
+  afterAll(() => database.close());
+
+  test('finds a new checkout well, and says what npm start will do', async () => {
+    const { code, stdout } = await start('doctor', [], { PORT: '0' });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^ok +Node +v2\d/m);
+    expect(stdout).toMatch(/^note +database +embedded, in \.data\/postgres: npm start makes it/m);
+    expect(stdout).toMatch(/^note +mail +there is no SMTP_URL/m);
+    const inMemory = await start('doctor', [], { PORT: '0', DATABASE_URL: 'memory://' });
+    expect(inMemory.stdout).toMatch(/^note +migrations +\d+ are pending; npm start applies them/m);
+  });
+
+  test.skipIf(!testServerUrl)('looks at the server: its version, pgvector, the migrations', async () => {
+    const env = { PORT: '0', DATABASE_URL: database.url };
+    const well = await start('doctor', [], env);
+    expect(well).toMatchObject({ code: 0, stderr: '' });
+    expect(well.stdout).toMatch(/^(ok|note) +database +PostgreSQL 1\d/m);
+    expect(well.stdout).toMatch(/^ok +pgvector +0\.\d/m);
+    expect(well.stdout).toMatch(/^ok +migrations +all \d+ are applied/m);
+    await start('db', ['downgrade'], env);
+    const behind = await start('doctor', [], env);
+    expect(behind.code).toBe(1);
+    expect(behind.stdout).toMatch(/^wrong +migrations +1 are pending: \w+\n +hint: npm run db -- upgrade/m);
+    await start('db', ['upgrade'], env);
+  });
+
+  test('names everything that is wrong at once, with what to do, and no secret', async () => {
+    const { code, stdout } = await start('doctor', [], {
+      PORT: '0',
+      NODE_ENV: 'production',
+      SECRET_KEY: '0123456789abcdefghijklmnopqrstuvwxyz',
+      SMTP_URL: 'smtp://user:verysecret@127.0.0.1:1',
+      MAIL_FROM: 'a@example.com',
+      APP_URL: 'https://example.com',
+      REDIS_URL: 'redis://:verysecret@127.0.0.1:1',
+      EMBEDDING_URL: 'http://127.0.0.1:1',
+      EMBEDDING_API_KEY: 'verysecret',
+    });
+    expect(code).toBe(1);
+    for (const what of ['mail +SMTP_URL', 'Redis +REDIS_URL', 'embeddings +EMBEDDING_URL'])
+      expect(stdout).toMatch(new RegExp(`^wrong +${what}: .+\\n +hint: `, 'm'));
+    expect(stdout).not.toContain('verysecret');
+    expect((await start('doctor', [], { PORT: 'http', WORKERS: '4' })).stdout).toMatch(
+      /PORT must be[\s\S]*WORKERS must be/,
+    );
+  });
+
+  test('knows a server of ours that runs already', async () => {
+    const server = await startServer({ cwd: directory.path, env: { DATABASE_URL: 'memory://' } });
+    const { code, stdout } = await start('doctor', [], { PORT: new URL(server.url).port });
+    expect([code, stdout]).toEqual([0, expect.stringContaining('a server of ours answers')]);
+    await server.end('SIGTERM');
+  });
+});

@@ -19,13 +19,16 @@ async function fill(url: string): Promise<string> {
   const token = (await send(`${url}/api/v1/auth/login`, { body: account })).body.access_token;
   await send(`${url}/api/v1/users/me/tasks`, { body: { title: 'Kept' }, token });
   const embedding = Array.from({ length: 768 }, (_, index) => index + 1);
-  await send(`${url}/api/v1/users/me/documents`, { body: { title: 'Kept', content: 'A quoin', embedding }, token });
+  await send(`${url}/api/v1/users/me/documents`, {
+    body: { title: 'Kept', content: 'A cornerstone', embedding },
+    token,
+  });
   return token;
 }
 
 async function expectFilled(url: string, token: string) {
   expect((await send(`${url}/api/v1/users/me/tasks`, { token })).body.items).toMatchObject([{ title: 'Kept' }]);
-  const found = await send(`${url}/api/v1/users/me/documents/search`, { body: { query: 'quoins' }, token });
+  const found = await send(`${url}/api/v1/users/me/documents/search`, { body: { query: 'cornerstones' }, token });
   expect(found.body.items).toMatchObject([{ document: { title: 'Kept', has_embedding: true } }]);
   expect((await send(`${url}/api/v1/auth/login`, { body: account })).status).toBe(200);
 }

@@ -5,7 +5,7 @@ import { posix } from 'node:path';
 // by `npm run db -- docs --check`, the README's session in e2e/start.test.ts.) Exits with 1 and a line for everything that does not.
 
 const read = (path: string) => readFileSync(path, 'utf8');
-const pages = globSync(['*.md', 'docs/**/*.md', 'packages/*/README.md']);
+const pages = globSync(['*.md', 'docs/**/*.md', 'packages/*/README.md', '.github/*.md']);
 const faults: string[] = [];
 const expect = (isTrue: boolean, fault: string) => {
   if (!isTrue) faults.push(fault);
@@ -30,6 +30,8 @@ const elsewhere = new Set([
   'TEST_DATABASE_URL',
   'TEST_POOLER_URL',
   'TEST_REDIS_URL',
+  'TEST_CHROMIUM',
+  'NO_COLOR',
   'QUOIN_PG_HOME',
   'QUOIN_PG_DURABLE',
 ]);
@@ -63,6 +65,12 @@ for (const page of pages) {
     expect(existsSync(path), fault(`there is no file ${path}`));
   }
 }
+
+// The picture of the architecture: it may leave out a resource, and nothing in it may be gone.
+const [, picture = ''] = /```\n([\s\S]*?)```/.exec(read('docs/architecture.md')) ?? [];
+const folders = globSync(['apps/api/src/*/', 'packages/db/src/*/']).map((path) => posix.basename(path));
+for (const [, folder = ''] of picture.matchAll(/(?<=[│ ] +| {2})([a-z][a-z-]*)\/(?= |$)/gm))
+  expect(folders.includes(folder), `docs/architecture.md: there is no ${folder}/`);
 
 process.stdout.write(faults.length > 0 ? `${faults.join('\n')}\n` : `what ${pages.length} pages name is there\n`);
 process.exitCode = faults.length > 0 ? 1 : 0;

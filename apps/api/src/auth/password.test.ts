@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectProblem, password, startTestApp, type TestApp } from '../testing.ts';
 import { createPasswords, isOutdatedHash, isUsableHash } from './password.ts';
 
-const passwords = createPasswords({ passwordLengthMin: 8, passwordContextWords: ['Quoin'] });
+const passwords = createPasswords({ passwordLengthMin: 8, passwordContextWords: ['Cornerstone'] });
 
 // From the reference implementation of Argon2 (src/test.c) and from crypt_blowfish (wrapper.c).
 const argon2Reference = '$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc';
@@ -32,9 +32,9 @@ test('a new hash is Argon2id with its parameters in it, salted, and cuts nothing
 
 test('may be anything but a name that everybody tries first, with whatever is put around it', async () => {
   const owner = { email: 'ada@example.com' };
-  for (const bad of ['Quoin2026!', '**quoin**', 'q.u.o.i.n.'])
+  for (const bad of ['Cornerstone2026!', '**cornerstone**', 'c.o.r.n.e.r.s.t.o.n.e.'])
     await expect(passwords.accept(bad, owner)).rejects.toThrow('too much like a name');
-  await expect(passwords.accept('quoins and cornerstones', owner)).resolves.toBeUndefined();
+  await expect(passwords.accept('cornerstones and keystones', owner)).resolves.toBeUndefined();
 });
 
 test('is one however it was composed', async () => {

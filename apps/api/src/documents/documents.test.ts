@@ -40,13 +40,13 @@ describe('a document', () => {
   test('is made, read, changed and deleted', async () => {
     const response = await api.send('POST', path, {
       token: user.token,
-      body: { title: 'On quoins 😀', content: 'A stone\nat a corner', metadata: { a: [1, { b: null }] } },
+      body: { title: 'On cornerstones 😀', content: 'A stone\nat a corner', metadata: { a: [1, { b: null }] } },
     });
     const made = response.json();
     expect(made).toEqual({
       id: expect.any(String),
       user_id: user.id,
-      title: 'On quoins 😀',
+      title: 'On cornerstones 😀',
       content: 'A stone\nat a corner',
       metadata: { a: [1, { b: null }] },
       has_embedding: false,

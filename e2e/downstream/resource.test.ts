@@ -1,0 +1,160 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { send } from '../server.ts';
+import { copyOfRepository, root } from './project.ts';
+
+// `npm run new -- resource` in a copy of this repository: what it writes is not touched, and has to pass everything.
+
+let copy: Awaited<ReturnType<typeof copyOfRepository>>;
+beforeAll(async () => {
+  copy = await copyOfRepository();
+});
+afterAll(() => copy.remove());
+
+const make = (...args: string[]) => copy.run('npm', 'run', '--silent', 'new', '--', 'resource', ...args);
+const changes = () => copy.run('git', 'status', '--porcelain', '--untracked-files=all');
+const notes = ['notes', 'title:string', 'body:text?', 'pinned:boolean'];
+const guide = readFileSync(join(root, 'docs/adding-a-resource.md'), 'utf8');
+const everyType = [
+  'line:string',
+  'short:string?',
+  'long_text:text',
+  'is_done:boolean',
+  'is_known:boolean?',
+  'count:integer',
+  'rank:integer?',
+  'weight:number',
+  'ratio:number?',
+  'due_at:timestamp',
+  'seen_at:timestamp?',
+];
+
+describe('where it cannot be made', () => {
+  test('says why, and changes nothing', async () => {
+    await expect(make('tasks', 'title:string')).rejects.toThrow('there is something called tasks already');
+    await expect(make('notes', 'title:varchar')).rejects.toThrow('a type is string, text');
+    const file = join(copy.path, 'apps/api/src/app.ts');
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.replace(/.*Above this line.*\n/, ''));
+    await copy.run('git', 'add', '--all');
+    const before = await changes();
+    await expect(make(...notes)).rejects.toThrow(
+      /apps\/api\/src\/app\.ts: expected 2 × the comment[\s\S]*Nothing was changed/,
+    );
+    expect(await changes()).toBe(before);
+    writeFileSync(file, text);
+    await copy.run('git', 'add', '--all');
+  });
+
+  test('leaves nothing behind where it is stopped', async () => {
+    const before = await changes();
+    const child = spawn('npm', ['run', '--silent', 'new', '--', 'resource', ...notes], {
+      cwd: copy.path,
+      detached: true,
+    });
+    let said = '';
+    child.stderr.setEncoding('utf8');
+    for await (const text of child.stderr) {
+      said += text;
+      // Ctrl-C goes to every process of the terminal.
+      if (text.includes('making the migration')) setTimeout(() => process.kill(-(child.pid ?? 0), 'SIGINT'), 500);
+    }
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    expect(said).toContain('Nothing was changed');
+    expect(await changes()).toBe(before);
+  });
+});
+
+describe('what it writes', () => {
+  beforeAll(async () => {
+    await make(...notes);
+    await make('meeting-minutes', ...everyType, '--singular', 'meeting-minute');
+  });
+
+  test('is seven files to a resource, and a line or two in four more', async () => {
+    const lines = (await changes()).split('\n').filter((line) => !line.includes('meeting'));
+    expect(lines.filter((line) => line.startsWith('??')).map((line) => line.slice(3).replace(/\d{14}/, '…'))).toEqual([
+      'apps/api/src/notes/notes.test.ts',
+      'apps/api/src/notes/routes.ts',
+      'apps/api/src/notes/schemas.ts',
+      'apps/api/src/notes/service.ts',
+      'packages/db/src/entities/note.ts',
+      'packages/db/src/migrations/…_add_notes.ts',
+      'packages/db/src/repositories/notes.ts',
+    ]);
+    expect(lines.filter((line) => line.startsWith('AM')).map((line) => line.slice(3))).toEqual([
+      'apps/api/src/app.ts',
+      'apps/api/src/plugins/openapi.ts',
+      'docs/schema.md',
+      'packages/client/src/openapi.d.ts',
+      'packages/db/src/database.ts',
+      'packages/db/src/entities.ts',
+    ]);
+  });
+
+  test('is what docs/adding-a-resource.md shows', () => {
+    const excerpts = [...guide.matchAll(/```ts\n\/\/ (\S+)\n([\s\S]*?)```/g)];
+    expect(excerpts.length).toBeGreaterThan(4);
+    for (const [, file = '', lines = ''] of excerpts) {
+      const text = readFileSync(join(copy.path, file), 'utf8');
+      for (const line of lines.trimEnd().split('\n')) expect([file, text.includes(line)]).toEqual([file, true]);
+    }
+    expect(guide).toContain(`npm run new -- resource ${notes.join(' ')}`);
+  });
+
+  test('passes lint, types, and the checks of layers, documents and migrations', async () => {
+    expect(await copy.run('npm', 'run', '--silent', 'lint')).toContain('no migration locks a table unawares');
+  });
+
+  test('passes its own tests, and those of what holds for every route', async () => {
+    const tests = [
+      'apps/api/src/notes',
+      'apps/api/src/meeting-minutes',
+      'apps/api/src/app.test.ts',
+      'apps/api/src/plugins/openapi.test.ts',
+    ];
+    const said = await copy.run('npx', 'vitest', 'run', '--no-color', ...tests);
+    expect(said).toMatch(/Tests +\d+ passed/);
+    expect(said).not.toMatch(/failed/);
+  });
+
+  test('goes up, down and up again, and agrees with its entities, its document and its client', async () => {
+    const database = `pglite://${copy.path}/.data/check`;
+    const db = (...args: string[]) =>
+      copy.run('env', `DATABASE_URL=${database}`, 'npm', 'run', '--silent', 'db', '--', ...args);
+    await db('upgrade');
+    await db('downgrade');
+    await db('upgrade');
+    expect(await db('check')).toBe('database, migrations and entities agree\n');
+    expect(await db('docs', '--check')).toContain('up to date');
+    await copy.run('npm', 'run', '--silent', 'openapi', '--', '--check');
+  });
+
+  test('answers over HTTP', async () => {
+    const child = spawn('npm', ['start', '--silent'], {
+      cwd: copy.path,
+      detached: true,
+      env: { ...process.env, NODE_ENV: 'development', PORT: '0', DATABASE_URL: 'memory://', LOG_LEVEL: 'warn' },
+    });
+    try {
+      let said = '';
+      for await (const text of child.stdout.setEncoding('utf8')) {
+        said += text;
+        if (said.includes(' answers at ')) break;
+      }
+      const url = `${/answers at (\S+)/.exec(said)?.[1]}/api/v1`;
+      const ada = { email: 'ada@example.com', password: 'correct horse battery' };
+      await send(`${url}/auth/register`, { body: ada });
+      const { access_token: token } = (await send(`${url}/auth/login`, { body: ada })).body;
+      const made = await send(`${url}/users/me/notes`, { token, body: { title: 'A first note', pinned: true } });
+      expect(made).toMatchObject({ status: 201, body: { title: 'A first note', body: null, pinned: true } });
+      expect((await send(`${url}/users/me/notes?q=FIRST&pinned=true`, { token })).body.items).toEqual([made.body]);
+    } finally {
+      process.kill(-(child.pid ?? 0), 'SIGTERM');
+      await once(child, 'exit');
+    }
+  });
+});

@@ -1,0 +1,23 @@
+import { execFileSync } from 'node:child_process';
+
+/** Runs a command to its end. @throws Error with what it said, where it fails */
+export function run(
+  command: string,
+  args: string[],
+  { cwd, env = {} }: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): void {
+  try {
+    execFileSync(command, args, {
+      ...(cwd && { cwd }),
+      env: { ...process.env, ...env },
+      stdio: 'pipe',
+      encoding: 'utf8',
+    });
+  } catch (error) {
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
+    throw new Error(`${command} ${args.join(' ')} failed:\n${stdout}${stderr}`);
+  }
+}
+
+/** Says what is being done, to whoever waits for it. */
+export const step = (what: string): void => void process.stderr.write(`${what} …\n`);

@@ -1,0 +1,125 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { UsageError } from '@quoin/db/command';
+import { entityParts, repositoryParts, schemaParts, serviceParts, testParts } from './resource-parts.ts';
+
+// What `npm run new -- resource` writes: text, from names, fields and the templates beside this file.
+
+const types = ['string', 'text', 'boolean', 'integer', 'number', 'timestamp'] as const;
+
+export interface Field {
+  name: string;
+  type: (typeof types)[number];
+  /** Whether it may be null. */
+  isOptional: boolean;
+}
+
+export interface Resource {
+  /** In the plural, as it stands in paths: `meeting-notes`. */
+  path: string;
+  /** In the singular: `meeting-note`. */
+  singularPath: string;
+  fields: Field[];
+}
+
+const fieldsMax = 20;
+// What would be something else in the code, or in a query.
+const taken = 'id user user_id created_at updated_at limit cursor skip q db after query page v7'.split(' ');
+const keywords =
+  'arguments await break case catch class const continue debugger default delete do else enum eval export extends false finally for function if implements import in instanceof interface let new null package private protected public return static super switch this throw true try typeof undefined var void while with yield'.split(
+    ' ',
+  );
+
+/**
+ * Reads `notes title:string body:text? pinned:boolean`.
+ *
+ * @throws UsageError
+ */
+export function parseResource([path = '', ...texts]: string[], singular?: string): Resource {
+  const pattern = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+  if (!pattern.test(path))
+    throw new UsageError('name the resource in the plural, in small letters: notes, meeting-notes');
+  const singularPath = singular ?? singularOf(path);
+  if (!singularPath || !pattern.test(singularPath) || singularPath === path)
+    throw new UsageError(`what is one of ${path} called? Add --singular WORD`);
+  if (path.length > 40 || keywords.includes(path) || keywords.includes(singularPath))
+    throw new UsageError(`${path} cannot be the name of a resource`);
+  if (texts.length === 0) throw new UsageError('say which fields it has: title:string body:text? pinned:boolean');
+  if (texts.length > fieldsMax) throw new UsageError(`at most ${fieldsMax} fields`);
+  const fields = texts.map(parseField);
+  const repeated = fields.find(({ name }, place) => fields.findIndex((other) => other.name === name) < place);
+  if (repeated) throw new UsageError(`${repeated.name} is there twice`);
+  if (!fields.some(({ type, isOptional }) => !isOptional && type !== 'boolean'))
+    throw new UsageError('at least one field has to be required: one without ?, and no boolean');
+  return { path, singularPath, fields };
+}
+
+function parseField(text: string): Field {
+  const [, name = '', type, mark] = /^([a-z][a-z0-9]*(?:_[a-z0-9]+)*):([a-z]+)(\?)?$/.exec(text) ?? [];
+  if (!name || name.length > 50)
+    throw new UsageError(`a field is name:type, or name:type? where it may be left out, not ${JSON.stringify(text)}`);
+  const known = types.find((one) => one === type);
+  if (!known) throw new UsageError(`${name}: a type is ${types.join(', ')}; not ${type}`);
+  if (taken.includes(name) || keywords.includes(name))
+    throw new UsageError(`a field cannot be called ${name}: there is something of that name already`);
+  return { name, type: known, isOptional: mark !== undefined };
+}
+
+function singularOf(plural: string): string | undefined {
+  if (/ies$/.test(plural)) return plural.replace(/ies$/, 'y');
+  if (/(ss|x|ch|sh)es$/.test(plural)) return plural.replace(/es$/, '');
+  return /[^s]s$/.test(plural) ? plural.replace(/s$/, '') : undefined;
+}
+
+/** What it is called in each place. */
+export function namesOf({ path, singularPath }: Pick<Resource, 'path' | 'singularPath'>) {
+  const words = (text: string) => text.replaceAll('-', ' ');
+  const camel = (text: string) => text.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+  const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+  const article = /^[aeiou]/.test(singularPath) ? 'an' : 'a';
+  return {
+    path,
+    table: path.replaceAll('-', '_'),
+    plural: camel(path),
+    singular: camel(singularPath),
+    Plural: capital(camel(path)),
+    Singular: capital(camel(singularPath)),
+    singular_id: `${singularPath.replaceAll('-', '_')}_id`,
+    'plural words': words(path),
+    'Plural words': capital(words(path)),
+    'singular words': words(singularPath),
+    'a singular': `${article} ${words(singularPath)}`,
+    'A singular': `${capital(article)} ${words(singularPath)}`,
+  };
+}
+
+/** The files of a resource: their paths and texts, not formatted yet. */
+export function resourceFiles(resource: Resource): Map<string, string> {
+  const { path, singularPath, fields } = resource;
+  const values: Record<string, string> = {
+    ...namesOf(resource),
+    ...entityParts(fields),
+    ...repositoryParts(fields, namesOf(resource).Singular),
+    ...schemaParts(fields),
+    ...serviceParts(fields),
+    ...testParts(fields),
+  };
+  const fill = (template: string) =>
+    readFileSync(join(import.meta.dirname, 'templates', `${template}.template`), 'utf8').replace(
+      /\{\{([A-Za-z][\w ]*)\}\}/g,
+      (_, name: string) => {
+        const value = values[name];
+        if (value === undefined) throw new Error(`${template}.template: there is no ${name}`);
+        return value;
+      },
+    );
+  const feature = `apps/api/src/${path}`;
+  return new Map([
+    [`packages/db/src/entities/${singularPath}.ts`, fill('entity')],
+    [`packages/db/src/repositories/${path}.ts`, fill('repository')],
+    [`${feature}/schemas.ts`, fill('schemas')],
+    [`${feature}/service.ts`, fill('service')],
+    [`${feature}/routes.ts`, fill('routes')],
+    [`${feature}/${path}.test.ts`, fill('test')],
+  ]);
+}

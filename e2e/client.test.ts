@@ -332,6 +332,17 @@ describe('a server in trouble', () => {
     expect(asked).toHaveLength(1);
   });
 
+  test('and nobody who gives up signing in', async () => {
+    const reason = new Error('given up');
+    const { client, asked } = await answering({ status: 429, code: 'rate_limited', headers: { 'retry-after': '20' } });
+    const giveUp = new AbortController();
+    const signIn = client.signIn({ username: 'ada', password }, { signal: giveUp.signal });
+    while (asked.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    giveUp.abort(reason);
+    await expect(signIn).rejects.toBe(reason);
+    expect([asked.length, await client.isSignedIn()]).toEqual([1, false]);
+  });
+
   test('and one who gives up while the session is refreshed takes it from nobody', async () => {
     const { client, store, count } = await signedIn();
     await makeStale(store);

@@ -1,4 +1,4 @@
-import { databaseHint, migrations } from '@quoin/db';
+import { sentence } from '@quoin/db/command';
 import { ConfigError } from './config.ts';
 import { portOwner } from './port-owner.ts';
 
@@ -11,7 +11,5 @@ export function explain(error: Error & { code?: string; port?: number }): string
     return `port ${port} may not be opened by this user\nhint: set PORT to 1024 or above, and have a proxy listen there`;
   if (code === 'EADDRNOTAVAIL')
     return `HOST is no address of this machine\nhint: 127.0.0.1 is for this machine alone, 0.0.0.0 for all networks`;
-  const isForPeople =
-    error instanceof ConfigError || error instanceof migrations.MigrationError || error.constructor === Error;
-  return databaseHint(error) ?? (isForPeople ? error.message : undefined);
+  return error instanceof ConfigError ? error.message : sentence(error);
 }

@@ -7,7 +7,7 @@ import createFetchClient, {
 import type { paths } from './openapi.d.ts';
 import { ProblemError } from './problem-error.ts';
 import type { Fetch } from './retry.ts';
-import { type Credentials, createSession } from './session.ts';
+import { type Credentials, createSession, type SignInOptions } from './session.ts';
 import { memoryStore, type TokenStore } from './token-store.ts';
 
 export interface ClientOptions {
@@ -51,7 +51,7 @@ export interface Client {
   PATCH: Call<'patch'>;
   DELETE: Call<'delete'>;
   /** Begins a session, by email or username and password. @throws ProblemError `invalid_credentials`, `account_inactive`, `rate_limited` */
-  signIn(credentials: Credentials): Promise<void>;
+  signIn(credentials: Credentials, options?: SignInOptions): Promise<void>;
   /** Ends the session, here and on the server. @throws where the server could not be told; the session goes on then */
   signOut(): Promise<void>;
   /** Whether there is a session in the store. Whether the server still knows it shows with the next call. */

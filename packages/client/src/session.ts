@@ -15,6 +15,10 @@ const login = '/api/v1/auth/login' satisfies keyof paths;
 const refresh = '/api/v1/auth/refresh' satisfies keyof paths;
 const logout = '/api/v1/auth/logout' satisfies keyof paths;
 
+export interface SignInOptions {
+  signal?: AbortSignal | null;
+}
+
 interface SessionOptions {
   /** Where the server is, without a slash at its end. */
   baseUrl: string;
@@ -30,7 +34,11 @@ export function createSession({ baseUrl, store, fetch, onSessionEnd }: SessionOp
   const exclusively = createLock(store.name);
   let renewing: Promise<Tokens | undefined> | undefined;
 
-  const post = (path: string, { body, token }: { body?: unknown; token?: string } = {}) =>
+  const post = (
+    path: string,
+    { body, token }: { body?: unknown; token?: string },
+    signal: AbortSignal | null = AbortSignal.timeout(refreshSecondsMax * 1000),
+  ) =>
     new Request(`${baseUrl}${path}`, {
       method: 'POST',
       headers: {
@@ -38,7 +46,7 @@ export function createSession({ baseUrl, store, fetch, onSessionEnd }: SessionOp
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(refreshSecondsMax * 1000),
+      signal,
     });
 
   /** The tokens that come after those that are stale: those that another call or tab has got, where it was quicker. */
@@ -99,8 +107,8 @@ export function createSession({ baseUrl, store, fetch, onSessionEnd }: SessionOp
     },
 
     /** @throws ProblemError `invalid_credentials`, `account_inactive`, `rate_limited` */
-    signIn: async (credentials: Credentials): Promise<void> => {
-      const response = await send(post(login, { body: credentials }));
+    signIn: async (credentials: Credentials, { signal = null }: SignInOptions = {}): Promise<void> => {
+      const response = await send(post(login, { body: credentials }, signal));
       if (!response.ok) throw await ProblemError.from(response);
       const tokens = await tokensOf(response, newSession());
       await exclusively(async () => store.set(tokens));

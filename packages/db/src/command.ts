@@ -65,8 +65,8 @@ export async function withProgress<T>(what: string, work: Promise<T>): Promise<T
   return work.finally(() => clearTimeout(timer));
 }
 
-/** What to tell about an error that is no bug. */
-function sentence(error: Error): string | undefined {
+/** What to tell a person about an error that is no bug; undefined for a bug. */
+export function sentence(error: Error): string | undefined {
   const isForPeople = error instanceof UsageError || error instanceof MigrationError || error.constructor === Error;
   return databaseHint(error) ?? (isForPeople ? error.message : undefined);
 }

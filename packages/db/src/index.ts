@@ -1,7 +1,6 @@
 export { connect, defaultDatabaseUrl } from './connect.ts';
 export type { Connection, Connections } from './connection.ts';
 export type { Database, Repositories } from './database.ts';
-export { databaseHint } from './database-hint.ts';
 export * as drift from './drift.ts';
 export { lockWarnings } from './lock-warnings.ts';
 export * as migrations from './migrate.ts';

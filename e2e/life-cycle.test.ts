@@ -133,13 +133,11 @@ describe.runIf(testServerUrl)('WORKERS', () => {
 
   test('share the port and the metrics; one that dies is replaced; SIGTERM ends them all', async () => {
     const server = await start({ WORKERS: '2', METRICS: 'true', METRICS_PORT: '0' });
-    await expect.poll(() => server.output.stdout, { timeout: 10_000 }).toContain('all workers have started');
+    await expect.poll(() => server.output.stdout).toContain('all workers have started');
     expect(server.output.stdout.match(/Quoin answers/g)).toHaveLength(1);
     const before = await children(server.pid);
     process.kill(before[0] ?? 0, 'SIGKILL');
-    await expect
-      .poll(async () => (await children(server.pid)).filter((pid) => !before.includes(pid)), { timeout: 10_000 })
-      .toHaveLength(1);
+    await expect.poll(async () => (await children(server.pid)).filter((pid) => !before.includes(pid))).toHaveLength(1);
     for (let n = 0; n < 20; n++) expect((await send(`${server.url}/health/ready`)).status).toBe(200);
     const workers = await children(server.pid);
     expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });
@@ -148,7 +146,7 @@ describe.runIf(testServerUrl)('WORKERS', () => {
 
   test('are replaced one by one on SIGHUP, and no request fails', async () => {
     const server = await start({ WORKERS: '2', SHUTDOWN_DELAY_SECONDS: '0.3' });
-    await expect.poll(() => server.output.stdout, { timeout: 10_000 }).toContain('all workers have started');
+    await expect.poll(() => server.output.stdout).toContain('all workers have started');
     const before = await children(server.pid);
     let isOver = false;
     const statuses = new Map<number, number>();
@@ -160,9 +158,7 @@ describe.runIf(testServerUrl)('WORKERS', () => {
     };
     const clients = Array.from({ length: 8 }, client);
     server.kill('SIGHUP');
-    await expect
-      .poll(async () => (await children(server.pid)).some((pid) => before.includes(pid)), { timeout: 20_000 })
-      .toBe(false);
+    await expect.poll(async () => (await children(server.pid)).some((pid) => before.includes(pid))).toBe(false);
     isOver = true;
     await Promise.all(clients);
     expect([...statuses.keys()]).toEqual([200]);

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { runCommand, UsageError } from '@quoin/db/command';
+import { runCommand, type Terminal, UsageError } from '@quoin/db/command';
 import { makeApp } from './new/app.ts';
 import { makeResource } from './new/make-resource.ts';
 
@@ -20,8 +20,8 @@ Examples: npm run new -- resource notes title:string body:text? pinned:boolean
           npm run new -- app ../bakery --name "The Bakery"
 `;
 
-async function main() {
-  const { positionals, values } = readArguments();
+async function main({ args }: Terminal) {
+  const { positionals, values } = readArguments(args);
   const [command, ...rest] = positionals;
   if (command === 'resource') await makeResource(rest, values.singular);
   else if (command === 'app' && rest.length === 1 && rest[0]) await makeApp(rest[0], values.name);
@@ -29,9 +29,10 @@ async function main() {
   return 0;
 }
 
-function readArguments() {
+function readArguments(args: string[]) {
   try {
     return parseArgs({
+      args,
       allowPositionals: true,
       options: {
         singular: { type: 'string' },
@@ -43,4 +44,4 @@ function readArguments() {
   }
 }
 
-await runCommand(usage, main);
+await runCommand({ usage, main });

@@ -5,7 +5,8 @@ import { startTestApp, type TestApp } from './testing.ts';
 // Requests that nobody thought of: for every operation of the OpenAPI document, made from its schemas and then spoilt, or made of anything.
 // `send` checks every answer against the document: its status has to be known there, and its body has to fit.
 
-const requestsTotal = 10_000;
+/** CI sends 10,000 once (MALFORMED_REQUESTS). */
+const requestsTotal = Number(process.env.MALFORMED_REQUESTS || 2_000);
 
 type Schema = Record<string, unknown>;
 interface Operation {
@@ -152,7 +153,7 @@ function write(type: string, value: unknown): string {
   return form.toString();
 }
 
-test(`${requestsTotal} requests that are wrong in every way have no 5xx for an answer, and none that is not documented`, async () => {
+test(`${requestsTotal} malformed requests get no 5xx, and only documented answers`, async () => {
   // Accounts that the other requests need must not go.
   const harmless = operations.filter(
     ({ method, path }) =>
@@ -172,5 +173,5 @@ test(`${requestsTotal} requests that are wrong in every way have no 5xx for an a
   await fc.assert(property, { numRuns: requestsTotal, seed: 20_261_121 });
   // They got through to the rules, and not only to the first check.
   for (const status of [200, 201, 400, 401, 403, 404, 415, 422])
-    expect(statuses[status], String(status)).toBeGreaterThan(10);
-}, 180_000);
+    expect(statuses[status], String(status)).toBeGreaterThan(requestsTotal / 1000);
+});

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { runCommand, UsageError, withProgress } from './command.ts';
+import { type CommandDefinition, runCommand, type Terminal, UsageError, withProgress } from './command.ts';
 import { connect, defaultDatabaseUrl } from './connect.ts';
 import type { Database } from './database.ts';
 import { databaseHint } from './database-hint.ts';
@@ -14,11 +14,12 @@ import { seed, seedEmail, seedPassword } from './seed.ts';
 
 // Arguments in, text and an exit code out; every decision is in the functions that it calls.
 
-/** A command beside ours: resolves to its exit code. An `Error` is told to a person by its message. */
+/** A command of another package. An `Error` is reported by its message. */
 export interface Command {
   /** Its line of the usage text, or lines. */
   usage: string;
-  run: (database: Database) => Promise<number>;
+  /** Resolves to the exit code. */
+  run: (database: Database, terminal: Terminal) => Promise<number>;
 }
 
 const usageOf = (more: Record<string, Command>) => `Usage: npm run db -- COMMAND
@@ -42,33 +43,40 @@ Example: npm run db -- revision -m "Add a due date to tasks"
 
 const docsFile = fileURLToPath(new URL('../../../docs/schema.md', import.meta.url));
 
-/** Runs the command that the arguments name: one of ours, or of `more`. Sets the exit code. */
-export async function runCli(more: Record<string, Command> = {}): Promise<void> {
-  const main = async () => {
-    const { command, values } = readArguments();
-    if (command === undefined) throw new UsageError('say which command');
-    if (command === 'revision') return writeRevision(values.message);
-    const run = commands[command] ?? more[command]?.run;
-    if (!run) throw new UsageError(`there is no command ${command}`);
-    const url =
-      secretOf(process.env, 'DATABASE_DIRECT_URL') ?? secretOf(process.env, 'DATABASE_URL') ?? defaultDatabaseUrl;
-    const database = await withProgress('opening the database', connect(url));
-    try {
-      return await run(database, values);
-    } finally {
-      await database.close();
-    }
+/**
+ * The command line of the database.
+ *
+ * @param more commands besides those of this package
+ * @param open opens the database; a test passes one that is open already
+ */
+export function dbCommand(more: Record<string, Command> = {}, open: typeof connect = connect): CommandDefinition {
+  return {
+    usage: usageOf(more),
+    main: async (terminal) => {
+      const { command, values } = readArguments(terminal.args);
+      if (command === undefined) throw new UsageError('say which command');
+      if (command === 'revision') return writeRevision(values.message, terminal);
+      const run = commands[command] ?? more[command]?.run;
+      if (!run) throw new UsageError(`there is no command ${command}`);
+      const { env } = terminal;
+      const url = secretOf(env, 'DATABASE_DIRECT_URL') ?? secretOf(env, 'DATABASE_URL') ?? defaultDatabaseUrl;
+      const database = await withProgress('opening the database', open(url));
+      try {
+        return await run(database, { ...terminal, values });
+      } finally {
+        await database.close();
+      }
+    },
+    explain: (error) => databaseHint(error, process.env.DATABASE_DIRECT_URL ? 'DATABASE_DIRECT_URL' : 'DATABASE_URL'),
   };
-  await runCommand(usageOf(more), main, (error) =>
-    databaseHint(error, process.env.DATABASE_DIRECT_URL ? 'DATABASE_DIRECT_URL' : 'DATABASE_URL'),
-  );
 }
 
-type Values = ReturnType<typeof readArguments>['values'];
+type Context = Terminal & { values: ReturnType<typeof readArguments>['values'] };
 
-function readArguments() {
+function readArguments(args: string[]) {
   try {
     const { positionals, values } = parseArgs({
+      args,
       allowPositionals: true,
       options: {
         to: { type: 'string' },
@@ -86,73 +94,75 @@ function readArguments() {
   }
 }
 
-const commands: Record<string, (database: Database, values: Values) => Promise<number>> = {
-  upgrade: async (database, { to }) => {
+const commands: Record<string, (database: Database, context: Context) => Promise<number>> = {
+  upgrade: async (database, { values: { to }, stdout }) => {
     const applied = await withProgress('applying migrations', migrations.upgrade(database, { to }));
-    print(
+    stdout.write(
       applied.length > 0
         ? applied.map((name) => `applied ${name}\n`).join('')
         : 'nothing to apply: the database is up to date\n',
     );
     return 0;
   },
-  downgrade: async (database, { to }) => {
+  downgrade: async (database, { values: { to }, stdout }) => {
     const reverted = await withProgress('taking migrations back', migrations.downgrade(database, { to }));
-    print(reverted.length > 0 ? reverted.map((name) => `took back ${name}\n`).join('') : 'nothing to take back\n');
+    stdout.write(
+      reverted.length > 0 ? reverted.map((name) => `took back ${name}\n`).join('') : 'nothing to take back\n',
+    );
     return 0;
   },
-  current: async (database) => {
-    print(`${(await migrations.current(database)) ?? 'base'}\n`);
+  current: async (database, { stdout }) => {
+    stdout.write(`${(await migrations.current(database)) ?? 'base'}\n`);
     return 0;
   },
-  history: async (database) => {
+  history: async (database, { stdout }) => {
     for (const { name, appliedAt, isUnknown } of await migrations.history(database)) {
-      print(
+      stdout.write(
         `${appliedAt ? appliedAt.toISOString() : 'pending                 '}  ${name}${isUnknown ? '  (no such file)' : ''}\n`,
       );
     }
     return 0;
   },
-  check: async (database) => {
+  check: async (database, { stdout }) => {
     const differences = await withProgress('replaying the migrations in memory, to compare', check(database));
-    print(differences.length > 0 ? `${differences.join('\n')}\n` : 'database, migrations and entities agree\n');
+    stdout.write(differences.length > 0 ? `${differences.join('\n')}\n` : 'database, migrations and entities agree\n');
     return differences.length > 0 ? 1 : 0;
   },
-  seed: async (database, { users }) => {
-    if (process.env.NODE_ENV === 'production')
+  seed: async (database, { values: { users }, env, stdout, stderr }) => {
+    if (env.NODE_ENV === 'production')
       throw new Error('seed makes accounts whose password everybody knows: not in production');
     await refusePending(database);
-    const created = await seed(database, users, (done) => process.stderr.write(`${done} of ${users} users\n`));
-    print(
+    const created = await seed(database, users, (done) => stderr.write(`${done} of ${users} users\n`));
+    stdout.write(
       `${created} new accounts: admin@example.com, ${seedEmail(1)} to ${seedEmail(users)}; password: ${seedPassword}\n`,
     );
     return 0;
   },
-  docs: async (database, values) => {
+  docs: async (database, { values, stdout }) => {
     await refusePending(database);
     const text = await schemaDocs(database);
     const isFresh = existsSync(docsFile) && (await readFile(docsFile, 'utf8')) === text;
     if (values.check) {
-      print(isFresh ? 'docs/schema.md is up to date\n' : 'docs/schema.md is stale: run npm run db -- docs\n');
+      stdout.write(isFresh ? 'docs/schema.md is up to date\n' : 'docs/schema.md is stale: run npm run db -- docs\n');
       return isFresh ? 0 : 1;
     }
     await writeFile(docsFile, text);
-    print(isFresh ? 'docs/schema.md was up to date\n' : 'wrote docs/schema.md\n');
+    stdout.write(isFresh ? 'docs/schema.md was up to date\n' : 'wrote docs/schema.md\n');
     return 0;
   },
 };
 
-async function writeRevision(message: string | undefined): Promise<number> {
+async function writeRevision(message: string | undefined, { stdout }: Terminal): Promise<number> {
   if (message === undefined) throw new UsageError('revision needs a message: -m "Add a due date to tasks"');
   const written = await withProgress('replaying the migrations in memory, to compare', revision(message));
   if (!written) {
-    print('nothing to write: the entities and the last migration agree\n');
+    stdout.write('nothing to write: the entities and the last migration agree\n');
     return 0;
   }
-  print(`wrote ${written.path}: read it before you apply it\n`);
+  stdout.write(`wrote ${written.path}: read it before you apply it\n`);
   for (const sql of written.renames)
-    print(`it renames, which is a guess; make sure that it is not a removal and an addition: ${sql}\n`);
-  for (const warning of written.locks) print(`look at docs/operations.md before you apply it: ${warning}\n`);
+    stdout.write(`it renames, which is a guess; make sure that it is not a removal and an addition: ${sql}\n`);
+  for (const warning of written.locks) stdout.write(`look at docs/operations.md before you apply it: ${warning}\n`);
   return 0;
 }
 
@@ -162,8 +172,4 @@ export async function refusePending(database: Database): Promise<void> {
   if (pending.length > 0) throw new Error(`${pending.length} migrations are pending: run npm run db -- upgrade first`);
 }
 
-function print(text: string): void {
-  process.stdout.write(text);
-}
-
-if (import.meta.main) await runCli();
+if (import.meta.main) await runCommand(dbCommand());

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { styleText } from 'node:util';
 import { databaseHint } from './database-hint.ts';
 import { MigrationError } from './migrate.ts';
@@ -14,44 +15,65 @@ const progressAfterMs = 1_000;
 /** As a shell reports a process that ended by SIGPIPE. */
 const readerGone = 141;
 
+/** What a command reads and writes: a process has one, and so has a test that runs a command without a process. */
+export interface Terminal {
+  /** Without the name of the program. */
+  args: string[];
+  env: NodeJS.ProcessEnv;
+  stdin: Readable & { isTTY?: boolean };
+  stdout: Pick<NodeJS.WriteStream, 'write'>;
+  stderr: Pick<NodeJS.WriteStream, 'write'>;
+}
+
+export interface CommandDefinition {
+  /** Printed for --help and after a `UsageError`. Ends with an example. */
+  usage: string;
+  /** Resolves to the exit code. */
+  main: (terminal: Terminal) => Promise<number>;
+  /** The sentence for an error that this package does not know; undefined for a bug. */
+  explain?: (error: Error) => string | undefined;
+}
+
 /**
- * Runs a command to its end and sets the exit code: what `main` resolves to, 1 where it throws, 2 for a `UsageError`. A mistake of the one
- * who gave the command is a sentence, and a hint where there is one; anything else is a bug, and keeps its stack. Reads `.env`.
- *
- * @param usage is printed for --help, and after a UsageError; ends with an example
- * @param explain the sentence for an error that this package does not know; undefined for a bug
+ * Runs a command and resolves to its exit code: what `main` resolves to, 1 if it throws, 2 for a `UsageError`. A user's mistake is reported
+ * as a sentence, with a hint if there is one. Any other error is a bug and keeps its stack.
  */
-export async function runCommand(
-  usage: string,
-  main: () => Promise<number>,
-  explain: (error: Error) => string | undefined = () => undefined,
-): Promise<void> {
-  // Whoever reads, such as `head`, has had enough: no more is written, and that is no failure to tell of.
+export async function executeCommand(
+  { usage, main, explain = () => undefined }: CommandDefinition,
+  terminal: Terminal,
+): Promise<number> {
+  if (terminal.args.includes('--help') || terminal.args.includes('-h')) {
+    terminal.stdout.write(usage);
+    return 0;
+  }
+  try {
+    return await main(terminal);
+  } catch (thrown) {
+    const error = thrown as Error;
+    const isUsage = error instanceof UsageError;
+    fail(explain(error) ?? sentence(error) ?? error.stack ?? error.message, terminal.stderr);
+    if (isUsage) terminal.stderr.write(`\n${usage}`);
+    return isUsage ? 2 : 1;
+  }
+}
+
+/** Runs a command as this process: reads `.env`, and sets the exit code. */
+export async function runCommand(definition: CommandDefinition): Promise<void> {
+  // The reader, such as `head`, has closed the pipe: stop without an error message.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
     process.exit(readerGone);
   });
   if (existsSync('.env')) process.loadEnvFile('.env');
-  if (process.argv.includes('--help') || process.argv.includes('-h')) {
-    process.stdout.write(usage);
-    return;
-  }
-  try {
-    process.exitCode = await main();
-  } catch (thrown) {
-    const error = thrown as Error;
-    const isUsage = error instanceof UsageError;
-    fail(explain(error) ?? sentence(error) ?? error.stack ?? error.message);
-    if (isUsage) process.stderr.write(`\n${usage}`);
-    process.exitCode = isUsage ? 2 : 1;
-  }
+  const { env, stdin, stdout, stderr } = process;
+  process.exitCode = await executeCommand(definition, { args: process.argv.slice(2), env, stdin, stdout, stderr });
 }
 
-/** Tells a person, on standard error, what failed: the first line in red, where that is a terminal that has colours (NO_COLOR). */
-export function fail(message: string): void {
+/** Prints what failed to standard error, the first line in red if that is a terminal with colours (NO_COLOR turns them off). */
+export function fail(message: string, stderr: Terminal['stderr'] = process.stderr): void {
   const [first = '', ...rest] = message.trimEnd().split('\n');
   const more = rest.map((line) => (line.startsWith('hint:') ? colour('yellow', line, process.stderr) : line));
-  process.stderr.write(`${[colour('red', first, process.stderr), ...more].join('\n')}\n`);
+  stderr.write(`${[colour('red', first, process.stderr), ...more].join('\n')}\n`);
 }
 
 /** The text in a colour, where the stream is a terminal that has colours. */

@@ -232,4 +232,4 @@ async function rowsOf<Row>(database: Database, sql: string): Promise<Row[]> {
   return rows;
 }
 
-await runCommand(usage, main);
+await runCommand({ usage, main });

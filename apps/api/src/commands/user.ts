@@ -3,10 +3,10 @@ import { Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import type { Database, User } from '@quoin/db';
-import { runCommand, UsageError, withProgress } from '@quoin/db/command';
+import { type CommandDefinition, runCommand, type Terminal, UsageError, withProgress } from '@quoin/db/command';
 import { createPasswords } from '../auth/password.ts';
 import { noClient } from '../client.ts';
-import { ConfigError, readConfig } from '../config.ts';
+import { ConfigError, parseConfig } from '../config.ts';
 import { isEmail, normalizeEmail } from '../email.ts';
 import { Problem } from '../errors.ts';
 import { createOutbox } from '../mail/outbox.ts';
@@ -33,62 +33,72 @@ On the embedded database, stop the server first. Exit codes: 0 done, 1 failed, 2
 Example: npm run user -- create --email ada@example.com --admin
 `;
 
-async function main() {
-  const { positionals, values } = readArguments();
-  const [command, ...rest] = positionals;
-  const run = command === undefined ? undefined : commands[command];
-  if (!run || rest.length > 0) throw new UsageError(run ? `what is ${rest.join(' ')}?` : 'say which command');
-  if (!withoutEmail.includes(command ?? '') && !isEmail(values.email ?? ''))
-    throw new UsageError('--email takes an email address');
+/** @param open opens the database; a test passes one that is open already */
+export const userCommand = (open: typeof openDatabase = openDatabase): CommandDefinition => ({
+  usage,
+  main: async (terminal) => {
+    const { positionals, values } = readArguments(terminal.args);
+    const [command, ...rest] = positionals;
+    const run = command === undefined ? undefined : commands[command];
+    if (!run || rest.length > 0) throw new UsageError(run ? `what is ${rest.join(' ')}?` : 'say which command');
+    if (!withoutEmail.includes(command ?? '') && !isEmail(values.email ?? ''))
+      throw new UsageError('--email takes an email address');
 
-  const config = readConfig();
-  const database = await withProgress('opening the database', openDatabase(config));
-  try {
-    const passwords = createPasswords(config);
-    const pages = createPages(config.secretKey);
-    const clock = () => new Date();
-    // What is to be mailed is sent by the server.
-    const outbox = createOutbox({ clock });
-    return await run({ database, users: createUsers({ database, passwords, pages, outbox, clock }), values });
-  } finally {
-    await database.close();
-  }
-}
+    const config = parseConfig(terminal.env);
+    const database = await withProgress('opening the database', open(config));
+    try {
+      const passwords = createPasswords(config);
+      const pages = createPages(config.secretKey);
+      const clock = () => new Date();
+      // The server sends the mails.
+      const outbox = createOutbox({ clock });
+      const users = createUsers({ database, passwords, pages, outbox, clock });
+      return await run({ ...terminal, database, users, values });
+    } finally {
+      await database.close();
+    }
+  },
+  explain: (error) => {
+    if (error instanceof Problem)
+      return `${error.errors?.[0] ? `${error.errors[0].pointer.slice(1)} ` : ''}${error.detail}`;
+    return error instanceof ConfigError ? error.message : undefined;
+  },
+});
 
 const withoutEmail = ['list', 'import'];
 
-interface Context {
+interface Context extends Terminal {
   database: Database;
   users: ReturnType<typeof createUsers>;
   values: ReturnType<typeof readArguments>['values'];
 }
 
 const commands: Record<string, (context: Context) => Promise<number>> = {
-  create: async ({ users, values }) => {
+  create: async ({ users, values, stdin, stdout }) => {
     const { email = '', username, 'full-name': full_name, admin } = values;
     const account = {
       email,
-      password: await readPassword(),
+      password: await readPassword(stdin),
       is_admin: admin,
       ...(username && { username }),
       ...(full_name && { full_name }),
     };
     checkBody(NewUser, account);
     const user = await users.create(account, noClient);
-    process.stdout.write(`made ${describe(user)}\n`);
+    stdout.write(`made ${describe(user)}\n`);
     return 0;
   },
   'set-admin': async (context) => change(context, { is_admin: !context.values.revoke }),
   deactivate: async (context) => change(context, { is_active: false }),
-  import: async ({ database }) => {
-    const { imported, refused } = await importUsers(createInterface({ input: process.stdin }), database, {
-      refused: (line, reason) => process.stderr.write(`line ${line}: ${reason}\n`),
-      progress: (lines) => process.stderr.write(`${lines} lines\n`),
+  import: async ({ database, stdin, stdout, stderr }) => {
+    const { imported, refused } = await importUsers(createInterface({ input: stdin }), database, {
+      refused: (line, reason) => stderr.write(`line ${line}: ${reason}\n`),
+      progress: (lines) => stderr.write(`${lines} lines\n`),
     });
-    process.stdout.write(`${imported} accounts are new, ${refused} lines were refused\n`);
+    stdout.write(`${imported} accounts are new, ${refused} lines were refused\n`);
     return refused > 0 ? 1 : 0;
   },
-  list: async ({ users, values: { email, admin } }) => {
+  list: async ({ users, values: { email, admin }, stdout }) => {
     let cursor: string | undefined;
     do {
       const query = {
@@ -98,7 +108,7 @@ const commands: Record<string, (context: Context) => Promise<number>> = {
         ...(admin && { is_admin: true }),
       };
       const page = await users.list(query);
-      for (const user of page.items) process.stdout.write(`${describe(user)}\n`);
+      for (const user of page.items) stdout.write(`${describe(user)}\n`);
       cursor = page.next_cursor ?? undefined;
     } while (cursor);
     return 0;
@@ -106,22 +116,23 @@ const commands: Record<string, (context: Context) => Promise<number>> = {
 };
 
 async function change(
-  { database, users, values }: Context,
+  { database, users, values, stdout }: Context,
   changes: Parameters<typeof users.update>[2],
 ): Promise<number> {
   const email = normalizeEmail(values.email ?? '');
   const user = await database.system((repositories) => repositories.users.findByEmail(email));
   if (!user) throw new Error(`there is no account ${email}`);
-  process.stdout.write(`changed ${describe(await users.update(undefined, user.id, changes, noClient))}\n`);
+  stdout.write(`changed ${describe(await users.update(undefined, user.id, changes, noClient))}\n`);
   return 0;
 }
 
 const describe = ({ email, id, is_admin, is_active }: Pick<User, 'email' | 'id' | 'is_admin' | 'is_active'>) =>
   `${email} ${id}${is_admin ? ' admin' : ''}${is_active ? '' : ' inactive'}`;
 
-function readArguments() {
+function readArguments(args: string[]) {
   try {
     return parseArgs({
+      args,
       allowPositionals: true,
       options: {
         email: { type: 'string' },
@@ -136,9 +147,9 @@ function readArguments() {
   }
 }
 
-/** Asked for twice on a terminal, and not shown; else what stands on standard input. */
-async function readPassword(): Promise<string> {
-  if (!process.stdin.isTTY) return (await text(process.stdin)).replace(/\r?\n$/, '');
+/** Asks twice on a terminal, without echo; otherwise reads standard input. */
+async function readPassword(stdin: Terminal['stdin']): Promise<string> {
+  if (!stdin.isTTY) return (await text(stdin)).replace(/\r?\n$/, '');
   const password = await askUnseen('Password: ');
   if ((await askUnseen('Once more: ')) !== password) throw new Error('the two passwords are not the same');
   return password;
@@ -157,8 +168,4 @@ async function askUnseen(question: string): Promise<string> {
   }
 }
 
-await runCommand(usage, main, (error) => {
-  if (error instanceof Problem)
-    return `${error.errors?.[0] ? `${error.errors[0].pointer.slice(1)} ` : ''}${error.detail}`;
-  return error instanceof ConfigError ? error.message : undefined;
-});
+if (import.meta.main) await runCommand(userCommand());

@@ -1,7 +1,10 @@
 import { createServer, type Server } from 'node:http';
+import { dbCommand } from '@quoin/db/cli';
+import { keptOpen, runInProcess } from '@quoin/db/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { reembedding } from '../commands/db.ts';
 import { reembed } from '../commands/reembed.ts';
-import { expectProblem, startTestApp, type TestApp } from '../testing.ts';
+import { expectProblem, startTestApp, type TestApp, testEnvironment } from '../testing.ts';
 import { createEmbedder, EmbeddingError } from './embedder.ts';
 
 // Against a server on this machine that speaks the protocol of OpenAI's embeddings, and fails in every way that it is told to.
@@ -275,6 +278,27 @@ describe('with EMBEDDING_URL', () => {
       expect(rest.waiting).toBe(0);
       expect(rest.embedded).toBeGreaterThanOrEqual(38);
       expect(await again()).toEqual({ embedded: 0, waiting: 0 });
+    });
+
+    test('npm run db -- reembed: embeds what the new model has not, and says why it cannot', async () => {
+      await make('about stone');
+      const command = (env: NodeJS.ProcessEnv) =>
+        runInProcess(dbCommand({ reembed: reembedding }, keptOpen(api.database)), ['reembed'], {
+          env: testEnvironment(env),
+        });
+      expect(await command({})).toEqual({
+        code: 1,
+        stdout: '',
+        stderr: 'EMBEDDING_URL is not set: there is no service that makes embeddings\n',
+      });
+      const env = { EMBEDDING_URL: url, EMBEDDING_MODEL: 'model-3' };
+      expect(await command(env)).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(/^\d+ documents have a new embedding, by model-3\n$/),
+      });
+      expect((await command(env)).stdout).toBe('0 documents have a new embedding, by model-3\n');
+      answer = () => ({ status: 503, body: 'away' });
+      expect(await command(env)).toMatchObject({ code: 1, stderr: expect.stringContaining('503') });
     });
   });
 });

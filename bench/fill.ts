@@ -102,7 +102,8 @@ export function createTokens() {
   };
   const accessTokens = createAccessTokens(settings, () => new Date());
   const refreshTokens = createRefreshTokens(secretKey);
-  const accessToken = (n: number) => accessTokens.sign({ userId: idOf(n, userKind), sessionId: idOf(n, sessionKind) });
+  const accessToken = (n: number) =>
+    accessTokens.sign({ userId: idOf(n, userKind), sessionId: idOf(n, sessionKind), generation: 0 });
   const sessionsFrom = (first: number) => numbers(activeUsers).map((n) => idOf(first + n, sessionKind));
   return {
     admin: accessToken(0),

@@ -32,7 +32,9 @@ test('without SMTP_URL a mail is a file, its link is in the log, and the token i
   await expect.poll(() => mails().length, { timeout: 30_000 }).toBe(1);
   const [file = ''] = mails();
   const [link = '', token] =
-    /^http:\/\/localhost:3000\/verify-email\?token=(\S{43})$/m.exec(readFileSync(join(outbox, file), 'utf8')) ?? [];
+    /^http:\/\/localhost:3000\/verify-email\?token=(\S{43})$/m.exec(
+      decodeQuotedPrintable(readFileSync(join(outbox, file), 'utf8')),
+    ) ?? [];
   await expect.poll(() => server.output.stdout, { timeout: 30_000 }).toContain(link);
   expect((await send(`${api}/auth/email/verify`, { body: { token } })).status).toBe(204);
   await server.end('SIGTERM');
@@ -79,3 +81,8 @@ test('a mail that could not be sent before a crash is sent, once, after it', asy
     await new Promise<void>((resolve) => smtp.close(() => resolve()));
   }
 });
+
+const decodeQuotedPrintable = (text: string) =>
+  text
+    .replace(/=\r?\n/g, '')
+    .replace(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));

@@ -58,15 +58,32 @@ test('a client that sends a header or a body byte by byte gets 408', async () =>
   for (const answer of [header, body]) expect(answer).toMatch(/^(HTTP\/1\.1 408 |$)/);
 });
 
-test('is answered as every other error is', async () => {
-  const answer = await exchange('GARBAGE\r\n\r\n');
-  const [head = '', body = ''] = answer.split('\r\n\r\n');
-  expect(head).toContain('Content-Type: application/problem+json');
+const bodyless = 'Connection: close\r\n\r\n';
+test.each([
+  ['what is not HTTP', 'GARBAGE\r\n\r\n', 400, 'malformed_request'],
+  ['a request without Host', `GET /health HTTP/1.1\r\n${bodyless}`, 400, 'malformed_request'],
+  ['two Host headers', `GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n${bodyless}`, 400, 'malformed_request'],
+  [
+    'an unknown expectation',
+    `GET /health HTTP/1.1\r\nHost: a\r\nExpect: foo\r\n${bodyless}`,
+    417,
+    'expectation_failed',
+  ],
+  [
+    'a header of 20,000 bytes',
+    `GET / HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(20_000)}\r\n\r\n`,
+    431,
+    'headers_too_large',
+  ],
+])('%s gets a problem response', async (_, bytes, status, code) => {
+  const [head = '', body = ''] = (await exchange(bytes)).split('\r\n\r\n');
+  expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+  expect(head).toMatch(/^content-type: application\/problem\+json/im);
   const problem = JSON.parse(body);
-  expect(problem).toMatchObject({
-    status: 400,
-    code: 'malformed_request',
-    type: 'urn:quoin:problem:malformed_request',
-  });
-  expect(head).toContain(`X-Request-Id: ${problem.request_id}`);
+  expect(problem).toMatchObject({ status, code, type: `urn:quoin:problem:${code}` });
+  expect(head.toLowerCase()).toContain(`x-request-id: ${problem.request_id}`);
+});
+
+test('HTTP/1.0 needs no Host header', async () => {
+  expect(await exchange('GET /health HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /);
 });

@@ -15,12 +15,14 @@ export const commands = {
   main: join(root, 'apps/api/src/main.js'),
   user: join(root, 'apps/api/src/commands/user.ts'),
   keys: join(root, 'apps/api/src/commands/keys.ts'),
+  sessions: join(root, 'apps/api/src/commands/sessions.ts'),
   db: join(root, 'apps/api/src/commands/db.ts'),
   doctor: join(root, 'apps/api/src/commands/doctor.ts'),
   new: join(root, 'scripts/new.ts'),
   pack: join(root, 'scripts/pack.ts'),
   bench: join(root, 'bench/compare.ts'),
   'bench:search': join(root, 'bench/search.ts'),
+  'bench:abuse': join(root, 'bench/abuse.ts'),
   'bench:account-timing': join(root, 'bench/account-timing.ts'),
 };
 /** Only for a process that hangs: a slow machine takes 10 s. */

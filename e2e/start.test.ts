@@ -1,6 +1,8 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createTestDatabase, testServerUrl } from '@quoin/db/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -54,6 +56,37 @@ describe('npm start', () => {
     expect(code).toBe(1);
     for (const name of ['PORT', 'LOG_LEVEL', 'SECRET_KEY', 'RATE_LIMIT']) expect(stderr).toContain(`  ${name} must`);
     expect(stderr).not.toMatch(/\n {4}at /);
+  });
+
+  test('killed by its process id, npm start stops the server', async () => {
+    const root = fileURLToPath(new URL('..', import.meta.url));
+    const { PATH = '', HOME = '' } = process.env;
+    const env = {
+      PATH,
+      HOME,
+      PORT: '0',
+      DATABASE_URL: 'memory://',
+      SECRET_KEY: 'only for this test: 0123456789abcdef',
+    };
+    const npm = spawn('npm', ['start'], { cwd: root, env });
+    let output = '';
+    npm.stdout.setEncoding('utf8').on('data', (text) => {
+      output += text;
+    });
+    await expect.poll(() => output, { timeout: 60_000 }).toMatch(/Quoin answers at (http:\S+)/);
+    const url = /Quoin answers at (http:\S+)/.exec(output)?.[1] ?? '';
+    npm.kill('SIGTERM');
+    await once(npm, 'exit');
+    await expect
+      .poll(
+        () =>
+          fetch(`${url}/health`).then(
+            () => 'answers',
+            () => 'gone',
+          ),
+        { timeout: 60_000 },
+      )
+      .toBe('gone');
   });
 
   test('helps, and starts nothing then', async () => {

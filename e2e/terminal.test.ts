@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { connect, drift, migrations } from '@quoin/db';
@@ -118,9 +118,14 @@ describe('colours and progress', () => {
   });
 
   test('what takes more than a second says what it is', () => {
-    expect(atTerminal(command('db', 'check'), { DATABASE_URL: 'memory://' })).toContain(
-      'replaying the migrations in memory, to compare …',
+    const module = JSON.stringify(import.meta.resolve('@quoin/db/command'));
+    const script = join(directory.path, 'slow.mjs');
+    const slow = 'new Promise((resolve) => setTimeout(resolve, 1500))';
+    writeFileSync(
+      script,
+      `const { withProgress } = await import(${module}); await withProgress('counting stones', ${slow});`,
     );
+    expect(atTerminal(`${process.execPath} ${script}`)).toContain('counting stones …');
   });
 });
 

@@ -16,7 +16,8 @@ const targets = [...read('Makefile').matchAll(/^([\w-]+):/gm)].map(([, target]) 
 const commandsOf = (path: string) =>
   [...read(path).matchAll(/^ {2}([a-z][\w-]*)[ \n]/gm)].map(([, command]) => command);
 const commands: Record<string, (string | undefined)[]> = {
-  db: [...commandsOf('packages/db/src/cli.ts'), 'reembed'],
+  db: [...commandsOf('packages/db/src/cli.ts'), 'reembed', 'prune-audit-events'],
+  sessions: ['end-all'],
   user: commandsOf('apps/api/src/commands/user.ts'),
 };
 
@@ -31,6 +32,10 @@ const elsewhere = new Set([
   'TEST_POOLER_URL',
   'TEST_REDIS_URL',
   'TEST_CHROMIUM',
+  'TEST_ADMIN_URL',
+  'MALFORMED_REQUESTS',
+  'DATABASE_MIGRATOR_PASSWORD',
+  'DATABASE_SERVER_PASSWORD',
   'NO_COLOR',
   'QUOIN_PG_HOME',
   'QUOIN_PG_DURABLE',

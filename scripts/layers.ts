@@ -49,6 +49,10 @@ const rules: [rule: string, isBroken: (one: Import) => boolean][] = [
       ) && featureOf(to) !== undefined,
   ],
   [
+    'http knows no feature',
+    ({ from, to }) => from.startsWith(`${api}http/`) && !from.endsWith('.test.ts') && featureOf(to) !== undefined,
+  ],
+  [
     'a package is imported by its name',
     ({ from, to }) => to.startsWith('packages/') && !from.startsWith('packages/') && !from.startsWith('vitest'),
   ],

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { PassThrough } from 'node:stream';
 import { createTestDatabase, testServerUrl } from '@quoin/db/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildApp } from './app.ts';
 import { parseConfig } from './config.ts';
 import { problems } from './errors.ts';
 import { expectProblem, password, startTestApp, type TestApp, testEnvironment, uniqueEmail } from './testing.ts';
+import { createAnswerCheck } from './testing-openapi.ts';
 
 // What holds for every route.
 
@@ -137,12 +139,39 @@ describe('every answer', () => {
     }
   });
 
-  test('is kept by no cache under /auth and /users', async () => {
+  test('says no-store by its route, whatever the spelling of the path: private ones, health, and those of a product', async () => {
+    const paths = [
+      '//api/v1/%75sers/me',
+      '//api/v1/users/m%65',
+      '//health',
+      '//health/ready',
+      '/health/db',
+      '/audit-events',
+    ];
+    for (const path of paths)
+      expect((await api.send('GET', path, { token: user.token })).headers['cache-control'], path).toBe('no-store');
+    const open = ['//', '//openapi.json', '//.well-known/jwks.json'];
+    for (const path of open) expect((await api.send('GET', path)).headers['cache-control'], path).not.toBe('no-store');
+  });
+
+  test('says no-store under /auth and /users', async () => {
     const paths = ['/auth/me', '/users/me', '/users', '/users/me/tasks', '/users/me/preferences', '/users?limit=x'];
     for (const path of paths) {
       for (const token of [user.token, undefined]) {
         expect((await api.send('GET', path, { token })).headers['cache-control']).toBe('no-store');
       }
+    }
+  });
+
+  test('of a request whose X-Forwarded-For has no address leaves a warning in the log', async () => {
+    const lines: string[] = [];
+    const own = await startTestApp({ TRUST_PROXY: '1' }, { log: lines });
+    try {
+      const login = { body: { email: uniqueEmail(), password } };
+      await own.send('POST', '/auth/login', { ...login, headers: { 'x-forwarded-for': 'unknown' } });
+      expect(lines.join()).toContain('X-Forwarded-For has no readable client address');
+    } finally {
+      await own.close();
     }
   });
 
@@ -235,6 +264,144 @@ describe('CORS_ORIGINS', () => {
       await own.close();
     }
   });
+});
+
+test('with CORS_ORIGINS an unknown path is 404 for every method, and a known one still 405', async () => {
+  const own = await startTestApp({ CORS_ORIGINS: 'https://app.example.com' });
+  try {
+    for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
+      for (const path of ['//nothing', '/nothing', '//api'])
+        expectProblem(
+          await own.send(method, path, { headers: { origin: 'https://app.example.com' } }),
+          404,
+          'not_found',
+        );
+    expectProblem(await own.send('PUT', '//health'), 405, 'method_not_allowed');
+  } finally {
+    await own.close();
+  }
+});
+
+describe('routes of a product', () => {
+  /** The application with routes that a product could add, listening. */
+  const withRoutes = async () => {
+    const database = await createTestDatabase();
+    const app = await buildApp(parseConfig(testEnvironment()), database, {});
+    const schema = { operationId: 'bare', tags: ['product'], summary: 'Without a response schema' };
+    app.get('/bare', { schema, config: { public: true } }, async () => ({ anything: 1 }));
+    const bytes = { operationId: 'bytes', tags: ['product'], summary: 'Bytes', consumes: ['image/png'] };
+    app.addContentTypeParser('image/png', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) => body);
+    app.post(
+      '/bytes',
+      {
+        schema: {
+          ...bytes,
+          body: {},
+          response: { 200: { content: { 'image/png': { schema: { type: 'string', format: 'binary' } } } } },
+        } as never,
+        config: { public: true },
+      },
+      async ({ body }, reply) => reply.type('image/png').send(body),
+    );
+    const csv = { operationId: 'csv', tags: ['product'], summary: 'CSV', produces: ['text/csv'] };
+    const table = { type: 'string', examples: ['a,b'] };
+    app.get(
+      '/csv',
+      { schema: { ...csv, response: { 200: table } } as never, config: { public: true } },
+      async (_, reply) => reply.type('text/csv').serializer(String).send('a,b'),
+    );
+    app.get('/stream', { schema: { hide: true }, config: { public: true } }, async (_request, reply) => {
+      reply.type('text/event-stream');
+      const stream = new PassThrough();
+      stream.write(': open\n\n');
+      return reply.send(stream);
+    });
+    return { app, database };
+  };
+
+  test('may lack a response schema, send bytes, and name what they consume', async () => {
+    const { app, database } = await withRoutes();
+    try {
+      await app.ready();
+      const { paths } = app.swagger() as unknown as { paths: Record<string, Record<string, never>> };
+      expect(paths['/bare']?.get).toMatchObject({ responses: { 200: { content: { '*/*': {} } } } });
+      expect(paths['/bytes']?.post).toMatchObject({
+        requestBody: { content: { 'image/png': {} } },
+        responses: { 200: { content: { 'image/png': { schema: { format: 'binary' } } } } },
+      });
+      expect(paths['/csv']?.get).toMatchObject({ responses: { 200: { content: { 'text/csv': {} } } } });
+      const check = createAnswerCheck(app.swagger() as never);
+      check('GET', '/csv', await app.inject({ url: '/csv' }));
+      const png = Buffer.from([0x89, 0x50, 0, 0xff]);
+      const echo = await app.inject({
+        method: 'POST',
+        url: '/bytes',
+        payload: png,
+        headers: { 'content-type': 'image/png' },
+      });
+      expect(echo.rawPayload).toEqual(png);
+      check('POST', '/bytes', echo);
+      check('GET', '/bare', await app.inject({ url: '/bare' }));
+      const wrong = await app.inject({
+        method: 'POST',
+        url: '/bytes',
+        payload: 'x',
+        headers: { 'content-type': 'text/plain' },
+      });
+      expect(expectProblem(wrong, 415, 'unsupported_media_type').detail).toBe('Send image/png.');
+    } finally {
+      await app.close();
+      await database.close();
+    }
+  });
+
+  test('a response schema without an example fails with the name of its route', async () => {
+    const { app, database } = await withRoutes();
+    const schema = { operationId: 'odd', tags: ['product'], summary: 'x', response: { 200: { type: 'string' } } };
+    app.get('/odd', { schema, config: { public: true } }, async () => 'x');
+    await expect(app.ready().then(() => app.swagger())).rejects.toThrow('the response schema of GET /odd');
+    await app.close();
+    await database.close();
+  });
+
+  test('an open stream of events ends when the server stops, and does not hold it up', async () => {
+    const { app, database } = await withRoutes();
+    const url = await app.listen({ port: 0, host: '127.0.0.1' });
+    const response = await fetch(`${url}/stream`);
+    const reader = response.body?.getReader();
+    expect(new TextDecoder().decode((await reader?.read())?.value)).toBe(': open\n\n');
+    await app.close();
+    await expect(reader?.read()).rejects.toThrow();
+    await database.close();
+  });
+});
+
+test('a body that is 10 MiB too large gets its 413 every time, also while it is being sent', async () => {
+  const own = await startTestApp();
+  const url = await own.app.listen({ port: 0, host: '127.0.0.1' });
+  try {
+    const body = 'x'.repeat(10 * 1024 * 1024);
+    const send = async () => {
+      const headers = { 'content-type': 'application/json' };
+      const response = await fetch(`${url}/api/v1/auth/login`, { method: 'POST', body, headers });
+      return [response.status, (await response.json()).code];
+    };
+    for (let n = 0; n < 10; n++) expect(await send()).toEqual([413, 'payload_too_large']);
+  } finally {
+    await own.close();
+  }
+});
+
+test('DOCS=false, the default in production, serves neither /docs nor /openapi.json', async () => {
+  const own = await startTestApp({ DOCS: 'false' });
+  try {
+    for (const path of ['//docs', '//docs/static/index.html', '//openapi.json'])
+      expectProblem(await own.send('GET', path), 404, 'not_found');
+    expect((await own.send('GET', '//')).body).not.toContain('href="/docs"');
+    expect(parseConfig({ NODE_ENV: 'production', SECRET_KEY: own.config.secretKey }).hasDocs).toBe(false);
+  } finally {
+    await own.close();
+  }
 });
 
 describe('under pressure', () => {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import cors from '@fastify/cors';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { Database } from '@quoin/db';
@@ -21,6 +20,14 @@ import { createEmbeddingJob } from './documents/embedding-job.ts';
 import { documentRoutes } from './documents/routes.ts';
 import { createDocuments } from './documents/service.ts';
 import { healthRoutes } from './health/routes.ts';
+import { createTrust } from './http/address.ts';
+import { bodyBytesMax, bodyLimits, bodyParsers } from './http/body.ts';
+import { noStore } from './http/caching.ts';
+import { createLimiter } from './http/limiter.ts';
+import { clientError, protocolChecks, serverOptions } from './http/protocol.ts';
+import { requestId } from './http/request-id.ts';
+import { endStreamsOnClose } from './http/streams.ts';
+import { userLimits } from './http/user-limits.ts';
 import { createJobs } from './jobs.ts';
 import { landingRoutes } from './landing/routes.ts';
 import { createMailDelivery } from './mail/delivery.ts';
@@ -32,7 +39,7 @@ import { createPages } from './page.ts';
 import { authentication } from './plugins/authentication.ts';
 import { openApi } from './plugins/openapi.ts';
 import { overload } from './plugins/overload.ts';
-import { clientError, frameworkError, problemResponses } from './plugins/problem.ts';
+import { frameworkError, problemResponses } from './plugins/problem.ts';
 import { answerOtherMethods, routeTable } from './plugins/route-table.ts';
 import { security } from './plugins/security-headers.ts';
 import { throttling } from './plugins/throttle.ts';
@@ -50,7 +57,6 @@ import type { Tracing } from './tracing.ts';
 import { userRoutes } from './users/routes.ts';
 import { createUsers } from './users/service.ts';
 
-const bodyBytesMax = 1024 * 1024;
 /** What a page of another origin may read besides the usual. */
 const exposedHeaders = [
   'location',
@@ -65,8 +71,6 @@ const secretPaths = ['headers', 'req.headers', 'request.headers', 'err.headers']
   `${path}.authorization`,
   `${path}.cookie`,
 ]);
-const requestIdPattern = /^[A-Za-z0-9._-]{1,128}$/;
-
 /**
  * The application: every plugin and feature by name, in order. What listens, and on what, is server.ts's business; tests call it with
  * `inject`.
@@ -100,28 +104,25 @@ export async function buildApp(
     // One line for each request, below, instead of Fastify's two.
     logController: new LogController({ requestIdLogLabel: 'request_id', disableRequestLogging: true }),
     requestIdHeader: false,
-    genReqId: ({ headers }) => {
-      const given = headers['x-request-id'];
-      return typeof given === 'string' && requestIdPattern.test(given) ? given : randomUUID();
-    },
+    genReqId: requestId,
     bodyLimit: bodyBytesMax,
-    trustProxy: trustedProxies(config),
+    trustProxy: createTrust(config.trustProxy),
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     clientErrorHandler: clientError,
     frameworkErrors: frameworkError,
     // Against clients that send slowly, or nothing.
     requestTimeout: 30_000,
-    http: { headersTimeout: 10_000, connectionsCheckingInterval: 5_000 },
+    // A client that does not read its response for so long is gone: the response lies in memory.
+    connectionTimeout: 60_000,
+    http: { ...serverOptions, headersTimeout: 10_000, connectionsCheckingInterval: 5_000 },
     routerOptions: { maxParamLength: 2000 },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   tracing?.watch(app);
   // Hooks on every request's path call back rather than return a promise, which is quicker.
-  const isPersonal = new RegExp(`^${RegExp.escape(config.apiPrefix)}/(auth|users|audit-events)(/|\\?|$)`);
-  app.addHook('onRequest', ({ id, url }, reply, done) => {
+  app.addHook('onRequest', ({ id }, reply, done) => {
     reply.header('x-request-id', id);
-    if (isPersonal.test(url)) reply.header('cache-control', 'no-store');
     done();
   });
   const requestLog =
@@ -135,8 +136,13 @@ export async function buildApp(
 
   const routes = routeTable(app);
   problemResponses(app);
-  requestValidation(app);
   security(app);
+  protocolChecks(app);
+  noStore(app);
+  bodyLimits(app, config.apiPrefix);
+  bodyParsers(app);
+  requestValidation(app);
+  endStreamsOnClose(app);
   app.addHook('onSend', (_request, reply, payload, done) => {
     // Each client hears with an answer of its own that it should go elsewhere, and none finds its connection closed under its request.
     if (isDraining) reply.header('connection', 'close');
@@ -154,7 +160,11 @@ export async function buildApp(
   }
   await openApi(app, config);
 
-  const passwords = createPasswords(config, breachCheck(config, app.log));
+  const store = config.hasRateLimit ? await throttleStore(config, app.log, () => clock().getTime()) : undefined;
+  const limiter = createLimiter(store);
+  const passwords = createPasswords(config, breachCheck(config, app.log), (err, message) =>
+    app.log.error({ err }, message),
+  );
   const pages = createPages(config.secretKey);
   const accessTokens = createAccessTokens(config, clock);
   const refreshTokens = createRefreshTokens(config.secretKey);
@@ -163,10 +173,11 @@ export async function buildApp(
   const mailTransport = transport ?? createMailTransport({ config, log: app.log });
   const mail = createMailDelivery({ database, oneTimeTokens, messages, transport: mailTransport, clock, log: app.log });
   const jobs = createJobs(app, metrics?.jobEnded);
-  const outbox = createOutbox({ clock, wake: jobs.add({ name: 'send mails', everyMs: 5_000, run: mail.deliver }) });
+  const sendMails = jobs.add({ name: 'send mails', everyMs: 5_000, run: mail.deliver });
+  const outbox = createOutbox({ clock, limiter, wake: sendMails });
 
-  const users = createUsers({ database, passwords, pages, outbox, clock });
-  const auth = createAuth({ database, passwords, accessTokens, refreshTokens, config, clock });
+  const users = createUsers({ database, passwords, pages, outbox, limiter, clock });
+  const auth = createAuth({ database, passwords, accessTokens, refreshTokens, config, limiter, clock });
   const recovery = createRecovery({ database, passwords, outbox, clock });
   const sessions = createSessions({ database, config, clock });
   const preferences = createPreferences({ database });
@@ -192,8 +203,9 @@ export async function buildApp(
       })),
   });
 
-  throttling(app, config.hasRateLimit ? await throttleStore(config, app.log) : undefined);
+  throttling(app, store);
   authentication(app, { database, accessTokens, config, clock });
+  if (config.hasRateLimit) userLimits(app, { perMinute: config.userRequestsPerMinute, clock: () => clock().getTime() });
   const health = { database, isDraining: () => isDraining };
   landingRoutes(app, { ...config, isEmbedded: database.isEmbedded });
   healthRoutes(app, health);
@@ -228,20 +240,15 @@ export async function buildApp(
   });
 }
 
-async function throttleStore({ redisUrl }: Config, log: FastifyBaseLogger) {
-  if (redisUrl === '') return createMemoryStore();
+async function throttleStore({ redisUrl }: Config, log: FastifyBaseLogger, clock: () => number) {
+  if (redisUrl === '') return createMemoryStore(clock);
   const { createRedisStore } = await import('./redis-throttle-store.ts');
-  return createRedisStore(redisUrl, (message, err) => log.warn({ err }, message));
+  return createRedisStore(redisUrl, (message, err) => log.warn({ err }, message), clock);
 }
 
 const breachCheck = ({ passwordBreachUrl }: Config, log: FastifyBaseLogger) =>
   passwordBreachUrl === ''
     ? undefined
     : createBreachCheck(passwordBreachUrl, (err) =>
-        log.warn({ err }, 'PASSWORD_BREACH_URL does not tell: a password was accepted without it'),
+        log.warn({ err }, 'PASSWORD_BREACH_URL does not answer: a password was accepted without the check'),
       );
-
-/** Fastify takes a number of hops for nobody, because a caller who gets around the proxies can write any number of them. */
-function trustedProxies({ trustProxy }: Config) {
-  return typeof trustProxy === 'number' ? (_address: string, hop: number) => hop < trustProxy : trustProxy;
-}

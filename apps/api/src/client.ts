@@ -1,26 +1,35 @@
-import { isIP } from 'node:net';
 import type { FastifyRequest } from 'fastify';
+import { addressOf, networksOf } from './http/address.ts';
+import { requestIds } from './http/request-id.ts';
+import type { TurnCaller } from './turns.ts';
 
-/** Where a request came from, as far as we know, under the names that the columns have: to be spread into a row. */
+/** Where a request came from, under the names of the columns: to be spread into an audit event. */
 export interface Client {
   user_agent: string | null;
   ip_address: string | null;
+  /** The server's own id of the request. */
   request_id: string | null;
+  /** The X-Request-Id that the caller sent. */
+  client_request_id: string | null;
 }
 
-/** For what no request has caused: the commands. */
-export const noClient: Client = { user_agent: null, ip_address: null, request_id: null };
+/** For the commands, which no request has caused. */
+export const noClient: Client = { user_agent: null, ip_address: null, request_id: null, client_request_id: null };
 
 const userAgentLengthMax = 255;
 
-export const clientOf = ({ id, ip, headers }: FastifyRequest): Client => ({
-  user_agent: headers['user-agent']?.slice(0, userAgentLengthMax) ?? null,
-  ip_address: storableAddress(ip),
-  request_id: id,
-});
-
-/** Behind a proxy it is what a header says, which can be anything. Without the zone of a link-local address, which PostgreSQL does not know. */
-function storableAddress(address: string): string | null {
-  const [bare = ''] = address.split('%');
-  return isIP(bare) ? bare : null;
+export function clientOf(request: FastifyRequest): Client {
+  const { own, callers } = requestIds(request);
+  return {
+    user_agent: request.headers['user-agent']?.slice(0, userAgentLengthMax) ?? null,
+    ip_address: addressOf(request) ?? null,
+    request_id: own,
+    client_request_id: callers,
+  };
 }
+
+/** Decides whose turn it is to have a password hashed: an IPv6 /64 counts as one address. */
+export const turnCallerOf = (account: string, { ip_address }: Pick<Client, 'ip_address'>): TurnCaller => ({
+  account,
+  address: networksOf(ip_address ?? undefined)[0]?.network ?? '',
+});

@@ -27,7 +27,10 @@ test('has a default for everything but the secret', () => {
     accessTokenSeconds: 900,
     sessionSeconds: 30 * 86_400,
     sessionInactivitySeconds: 7 * 86_400,
-    refreshGraceSeconds: 30,
+    refreshGraceSeconds: 10,
+    passwordContextWords: ['quoin'],
+    userRequestsPerMinute: 1_200,
+    hasDocs: true,
     passwordLengthMin: 8,
     corsOrigins: [],
     trustProxy: false,
@@ -141,4 +144,23 @@ test('lets nobody mail from nowhere to nowhere in production', () => {
   expect(problemsOf(env)).toContain('MAIL_FROM and APP_URL are required');
   expect(problemsOf({ ...env, MAIL_FROM: 'Acme <mail@acme.example>' })).toContain('are required');
   expect(problemsOf({ ...env, MAIL_FROM: 'mail@acme.example', APP_URL: 'https://acme.example/app' })).toBe('');
+});
+
+test('never repeats a URL, which may have a password in it', () => {
+  const urls = [
+    'DATABASE_URL',
+    'DATABASE_DIRECT_URL',
+    'REDIS_URL',
+    'SMTP_URL',
+    'APP_URL',
+    'PASSWORD_BREACH_URL',
+    'EMBEDDING_URL',
+    'CORS_ORIGINS',
+    'TRUST_PROXY',
+    'API_PREFIX',
+  ];
+  const env = Object.fromEntries(urls.map((name) => [name, 'ftp://user:hunter2@host/x?y#z']));
+  const problems = problemsOf({ SECRET_KEY: secret, ...env });
+  for (const name of urls) expect(problems).toContain(name);
+  expect(problems).not.toContain('hunter2');
 });

@@ -80,6 +80,7 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     workers: workers(read, env.DATABASE_URL, problems),
     shutdownSeconds: read.number('SHUTDOWN_SECONDS', 15, { min: 0.1, max: 3600 }),
     shutdownDelaySeconds: read.number('SHUTDOWN_DELAY_SECONDS', 0, { min: 0, max: 3600 }),
+    hasDocs: read.boolean('DOCS', environment !== 'production'),
     hasTracing: hasTracing(env),
     hasMetrics: read.boolean('METRICS', false),
     metricsPort: read.integer('METRICS_PORT', 9464, { min: 0, max: 65_535 }),
@@ -90,12 +91,13 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     accessTokenSeconds: read.number('ACCESS_TOKEN_EXPIRE_MINUTES', 15, { min: 0.01, max: 1440 }) * 60,
     sessionSeconds: read.number('REFRESH_TOKEN_EXPIRE_DAYS', 30, { min: 0.00001, max: 3650 }) * 86_400,
     sessionInactivitySeconds: read.number('SESSION_INACTIVITY_DAYS', 7, { min: 0.00001, max: 3650 }) * 86_400,
-    refreshGraceSeconds: read.number('REFRESH_GRACE_SECONDS', 30, { min: 0, max: 600 }),
+    refreshGraceSeconds: read.number('REFRESH_GRACE_SECONDS', 10, { min: 0, max: 600 }),
     passwordLengthMin: read.integer('PASSWORD_MIN_LENGTH', 8, { min: 8, max: 64 }),
     passwordContextWords: read.list(
       'PASSWORD_CONTEXT_WORDS',
       (word) => [...word].length >= 3,
       'words of at least 3 characters, separated by commas',
+      ['quoin'],
     ),
     passwordBreachUrl: read.matching(
       'PASSWORD_BREACH_URL',
@@ -110,6 +112,7 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     ),
     trustProxy: trustProxy(env.TRUST_PROXY, problems),
     hasRateLimit: read.boolean('RATE_LIMIT', true),
+    userRequestsPerMinute: read.integer('USER_REQUESTS_PER_MINUTE', 1_200, { min: 1, max: 1_000_000 }),
     redisUrl: read.unrepeated('REDIS_URL', '', /^rediss?:\/\/./, 'redis://… or rediss://…'),
     ...mail(read, environment, problems),
     embedding: embedding(read, env.EMBEDDING_API_KEY),
@@ -139,7 +142,7 @@ function readers(env: NodeJS.ProcessEnv, problems: string[]) {
     const text = env[name];
     if (text === undefined || text === '') return fallback;
     const parsed = parseText(text);
-    if (parsed === undefined) problems.push(`${name} must be ${expected}, not ${JSON.stringify(text)}`);
+    if (parsed === undefined) problems.push(`${name} must be ${expected}${quoted(text)}`);
     return parsed ?? fallback;
   };
   const number = (name: string, fallback: number, { min, max }: { min: number; max: number }, isInteger = false) => {
@@ -168,10 +171,10 @@ function readers(env: NodeJS.ProcessEnv, problems: string[]) {
     number,
     integer: (name: string, fallback: number, range: { min: number; max: number }) =>
       number(name, fallback, range, true),
-    list: (name: string, isValid: (item: string) => boolean, expected: string) =>
+    list: (name: string, isValid: (item: string) => boolean, expected: string, fallback: string[] = []) =>
       value<string[]>(
         name,
-        [],
+        fallback,
         (text) => {
           const items = text.split(',').map((item) => item.trim());
           return items.every(isValid) ? items : undefined;
@@ -180,6 +183,9 @@ function readers(env: NodeJS.ProcessEnv, problems: string[]) {
       ),
   };
 }
+
+/** Repeats a value in an error message, but not a URL, which may have a password in it. */
+const quoted = (text: string) => (/:\/\/|@/.test(text) ? '' : `, not ${JSON.stringify(text)}`);
 
 /** Where mails go, by whom they say that they are, and where the links in them lead. */
 function mail(read: ReturnType<typeof readers>, environment: string, problems: string[]) {
@@ -293,7 +299,7 @@ function trustProxy(text: string | undefined, problems: string[]): boolean | num
   )
     return addresses;
   problems.push(
-    `TRUST_PROXY must be false, a number of hops, or addresses and networks separated by commas, not ${JSON.stringify(text)}`,
+    `TRUST_PROXY must be false, a number of hops, or addresses and networks separated by commas${quoted(text)}`,
   );
   return false;
 }
@@ -301,7 +307,7 @@ function trustProxy(text: string | undefined, problems: string[]): boolean | num
 function firstAdmin(email: string | undefined, password: string | undefined, problems: string[]) {
   if (!email && !password) return undefined;
   if (!email || !password) problems.push('FIRST_ADMIN_EMAIL and FIRST_ADMIN_PASSWORD are needed together');
-  else if (!isEmail(email)) problems.push(`FIRST_ADMIN_EMAIL must be an email address, not ${JSON.stringify(email)}`);
+  else if (!isEmail(email)) problems.push('FIRST_ADMIN_EMAIL must be an email address');
   else return { email, password };
   return undefined;
 }

@@ -1,3 +1,5 @@
+import { domainToASCII } from 'node:url';
+
 // An email address is compared as it is stored: normalized first, and unique in that form.
 
 const addressLengthMax = 255;
@@ -9,8 +11,17 @@ const atom = "[\\p{L}\\p{N}\\p{M}!#$%&'*+/=?^_`{|}~-]+";
 const label = '[\\p{L}\\p{N}\\p{M}-]{1,63}';
 const pattern = new RegExp(`^${atom}(?:\\.${atom})*@(?:${label}\\.)+${label}$`, 'u');
 
-/** Trimmed, in Unicode's compatibility form (NFKC), in lower case: two spellings of one mailbox become the same text. */
-export const normalizeEmail = (email: string): string => email.trim().normalize('NFKC').toLowerCase();
+/**
+ * Returns the form in which an address is stored and compared: trimmed, NFKC, lower case, and the domain in ASCII (`xn--…`), so that two spellings
+ * of one mailbox are one text.
+ */
+export function normalizeEmail(email: string): string {
+  const normalized = email.trim().normalize('NFKC').toLowerCase();
+  const at = normalized.lastIndexOf('@') + 1;
+  const domain = normalized.slice(at);
+  if (/^[\0-\x7f]*$/.test(domain)) return normalized;
+  return normalized.slice(0, at) + domainToASCII(domain);
+}
 
 /** Whether a text, once it is normalized, is an email address that can be stored. */
 export function isEmail(text: string): boolean {

@@ -1,35 +1,41 @@
-// The one table of what can go wrong, and the error that carries a line of it. docs/errors.md is checked against it.
+import { randomInt } from 'node:crypto';
+
+// The one table of error codes, and the error that carries one of them. A test compares docs/errors.md with it.
 
 export const problems = {
-  malformed_json: { status: 400, title: 'The body is not valid JSON' },
-  malformed_request: { status: 400, title: 'The request is malformed' },
-  invalid_credentials: { status: 401, title: 'The name or the password is wrong' },
-  missing_token: { status: 401, title: 'An access token is needed' },
-  invalid_token: { status: 401, title: 'The token is not valid' },
-  expired_token: { status: 401, title: 'The access token has expired' },
-  forbidden: { status: 403, title: 'Not allowed' },
-  account_inactive: { status: 403, title: 'The account is deactivated' },
-  wrong_password: { status: 403, title: 'The current password is wrong' },
-  not_found: { status: 404, title: 'There is no such thing here' },
-  method_not_allowed: { status: 405, title: 'This path does not know this method' },
-  email_taken: { status: 409, title: 'Another account has this email' },
-  username_taken: { status: 409, title: 'Another account has this username' },
-  cannot_delete_self: { status: 409, title: 'Admins cannot delete themselves here' },
-  last_admin: { status: 409, title: 'There would be no active admin left' },
-  payload_too_large: { status: 413, title: 'The body is too large' },
-  unsupported_media_type: { status: 415, title: 'This content type is not understood here' },
-  validation_failed: { status: 422, title: 'The request is not valid' },
+  malformed_json: { status: 400, title: 'Malformed JSON' },
+  malformed_request: { status: 400, title: 'Bad request' },
+  invalid_credentials: { status: 401, title: 'Invalid credentials' },
+  missing_token: { status: 401, title: 'Access token required' },
+  invalid_token: { status: 401, title: 'Invalid token' },
+  expired_token: { status: 401, title: 'Access token expired' },
+  forbidden: { status: 403, title: 'Forbidden' },
+  account_inactive: { status: 403, title: 'Account deactivated' },
+  wrong_password: { status: 403, title: 'Wrong password' },
+  not_found: { status: 404, title: 'Not found' },
+  method_not_allowed: { status: 405, title: 'Method not allowed' },
+  request_timeout: { status: 408, title: 'Request timeout' },
+  email_taken: { status: 409, title: 'Email already in use' },
+  username_taken: { status: 409, title: 'Username already in use' },
+  cannot_delete_self: { status: 409, title: 'Admins cannot delete their own account here' },
+  last_admin: { status: 409, title: 'The last active admin must stay' },
+  payload_too_large: { status: 413, title: 'Payload too large' },
+  unsupported_media_type: { status: 415, title: 'Unsupported media type' },
+  expectation_failed: { status: 417, title: 'Expectation failed' },
+  validation_failed: { status: 422, title: 'Validation failed' },
+  query_too_expensive: { status: 422, title: 'Query too expensive' },
   rate_limited: { status: 429, title: 'Too many requests' },
-  internal_error: { status: 500, title: 'Something went wrong on our side' },
-  database_unavailable: { status: 503, title: 'The database cannot be reached' },
-  overloaded: { status: 503, title: 'Too busy to do this now' },
-  embedding_unavailable: { status: 503, title: 'The service that embeds texts cannot be reached' },
-  shutting_down: { status: 503, title: 'This server is shutting down' },
+  headers_too_large: { status: 431, title: 'Request header fields too large' },
+  internal_error: { status: 500, title: 'Internal server error' },
+  database_unavailable: { status: 503, title: 'Database unavailable' },
+  overloaded: { status: 503, title: 'Overloaded' },
+  embedding_unavailable: { status: 503, title: 'Embedding service unavailable' },
+  shutting_down: { status: 503, title: 'Shutting down' },
 } as const;
 
 export type ProblemCode = keyof typeof problems;
 
-/** One fault of the input. */
+/** One error of the input. */
 export interface InputError {
   in: 'body' | 'query' | 'path' | 'headers';
   /** A JSON pointer (RFC 6901) into that part. */
@@ -40,11 +46,11 @@ export interface InputError {
 interface ProblemOptions {
   errors?: InputError[];
   headers?: Record<string, string>;
-  /** What really happened: for the log, never for the caller. */
+  /** What happened inside, for the log only. */
   cause?: unknown;
 }
 
-/** An error with an answer: what the caller may know is `detail`, what only the log may know is `cause`. */
+/** An error with its HTTP response: `detail` is for the caller, `cause` for the log only. */
 export class Problem extends Error {
   override name = 'Problem';
   readonly code: ProblemCode;
@@ -65,25 +71,27 @@ export class Problem extends Error {
   }
 }
 
-/** What may not be seen does not exist either: the same words for both, so that neither can be told from the other. */
-export const notFound = () => new Problem('not_found', 'There is no such thing, or it is not yours to see.');
+/** The same response for a missing row and for one that the caller may not see, so that neither can be told from the other. */
+export const notFound = () => new Problem('not_found', 'Not found.');
 
-/** The row, where there is one. @throws Problem `not_found` */
+/** Returns the row if there is one. @throws Problem `not_found` */
 export function found<T>(row: T | undefined): T {
   if (row === undefined) throw notFound();
   return row;
 }
 
-export const forbidden = () => new Problem('forbidden', 'This account may not do that.');
+export const forbidden = () => new Problem('forbidden', 'This account is not allowed to do this.');
 
-/** A fault that only the rules know of, not the schema. */
+/** An input error that the schema cannot express. */
 export const invalid = (pointer: string, message: string) =>
   new Problem('validation_failed', `body ${pointer} ${message}`, { errors: [{ in: 'body', pointer, message }] });
 
-const retryAfterSeconds = 2;
+const retryAfterSecondsMin = 2;
+const retryAfterSecondsMax = 8;
 
 function standardHeaders(status: number): Record<string, string> {
   if (status === 401) return { 'www-authenticate': 'Bearer' };
-  if (status === 503) return { 'retry-after': String(retryAfterSeconds) };
+  // Spread out, so that the clients of an outage do not all come back in the same second.
+  if (status === 503) return { 'retry-after': String(randomInt(retryAfterSecondsMin, retryAfterSecondsMax + 1)) };
   return {};
 }

@@ -89,10 +89,15 @@ export function createPages(secretKey: string) {
     },
 
     /** The page, from the rows that the repository found: one more than asked for means that there is another page. */
-    from: <Row extends { id: string }>(list: string, rows: Row[], { limit }: PageRequest): Page<Row> => {
+    from: <Row extends { id: string }>(
+      list: string,
+      rows: Row[],
+      { limit }: PageRequest,
+      hasMore = rows.length > limit,
+    ): Page<Row> => {
       const items = rows.slice(0, limit);
       const last = items.at(-1);
-      return { items, next_cursor: rows.length > limit && last ? encode(list, last.id) : null };
+      return { items, next_cursor: hasMore && last ? encode(list, last.id) : null };
     },
   };
 }

@@ -41,13 +41,17 @@ const prefix = '{quoin}throttle:';
  *
  * @param warn told once when Redis goes away, and once when it is back
  */
-export function createRedisStore(url: string, warn: (message: string, error?: unknown) => void): ThrottleStore {
+export function createRedisStore(
+  url: string,
+  warn: (message: string, error?: unknown) => void,
+  clock: () => number,
+): ThrottleStore {
   const client = createClient({
     url,
     disableOfflineQueue: true,
     socket: { connectTimeout: 2_000, reconnectStrategy: (tries) => Math.min(100 * 2 ** tries, 5_000) },
   });
-  const memory = createMemoryStore();
+  const memory = createMemoryStore(clock);
   let isAway = false;
   let askAgainAt = 0;
 

@@ -64,7 +64,7 @@ async function serve(config: Config): Promise<void> {
       app.log.warn({ err }, 'waiting for the database'),
     );
   await makeFirstAdmin(config, app);
-  if (!cluster.isWorker || cluster.worker?.id === 1) process.stdout.write(await welcome(config, database, url));
+  if (!cluster.isWorker || cluster.worker?.id === 1) process.stdout.write(await startMessage(config, database, url));
   if (served) process.stdout.write(metricsLine(served));
   if (cluster.isWorker) tellStarted();
 }
@@ -80,8 +80,12 @@ async function makeFirstAdmin({ firstAdmin }: Config, { services, log }: App): P
   if (isNew) log.info({ email: firstAdmin.email }, 'the first admin was made');
 }
 
-async function welcome({ databaseUrl, firstAdmin, smtpUrl }: Config, database: Database, url: string): Promise<string> {
-  const lines = [`Quoin answers at ${url} · documentation: ${url}/docs`];
+async function startMessage(
+  { environment, host, hasDocs, databaseUrl, firstAdmin, smtpUrl, trustProxy }: Config,
+  database: Database,
+  url: string,
+): Promise<string> {
+  const lines = [`Quoin answers at ${url}${hasDocs ? ` · documentation: ${url}/docs` : ''}`];
   if (database.isEmbedded) {
     const where =
       databaseUrl === 'memory://' ? 'in memory, gone when this stops' : resolve(databaseUrl.replace('pglite://', ''));
@@ -97,12 +101,19 @@ async function welcome({ databaseUrl, firstAdmin, smtpUrl }: Config, database: D
     else lines.push('Data: the PostgreSQL of DATABASE_URL');
   }
   if (!smtpUrl) lines.push('Mail: there is no SMTP_URL, so it is written to .data/outbox');
+  if (environment === 'production' && trustProxy === false && isLoopback(host))
+    lines.push(
+      'Proxy: TRUST_PROXY is false. Behind a reverse proxy all clients then share one address, and its rate limits',
+    );
   if (!firstAdmin) {
     const stopped = database.isEmbedded ? ' (stop this first)' : '';
     lines.push(`Admin: npm run user -- create --email you@example.com --admin${stopped}`);
   }
   return `${lines.join('\n')}\n`;
 }
+
+/** Only a proxy on this machine can reach the server. */
+const isLoopback = (host: string) => /^(127\.|::1$|localhost$)/.test(host);
 
 function stopOnSignal(
   app: App,

@@ -12,6 +12,9 @@ import { createAnswerCheck } from './testing-openapi.ts';
 /** The Redis that the tests use; without one, those that need it are skipped, and say so. CI has one. */
 export const testRedisUrl = process.env.TEST_REDIS_URL || undefined;
 
+/** How many malformed requests the fuzzer sends; CI sends 10,000 once. */
+export const malformedRequestsTotal = Number(process.env.MALFORMED_REQUESTS || 2_000);
+
 export const password = 'correct horse battery';
 
 /** Puts the environment together that a test starts from. */
@@ -81,6 +84,21 @@ export async function startTestApp(variables: NodeJS.ProcessEnv = {}, options: {
     return admin;
   };
 
+  /** Uses an access token, and waits until the session has recorded it. */
+  const useSession = async (token: string) => {
+    expect((await send('GET', '/users/me', { token })).statusCode).toBe(200);
+    const { sid, gen } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+    const used = async () =>
+      (
+        await database.inspect((connection) =>
+          connection.query<{ used_generation: number }>('select used_generation from user_sessions where id = $1', [
+            sid,
+          ]),
+        )
+      ).rows[0]?.used_generation;
+    await expect.poll(used).toBe(gen);
+  };
+
   /** Has sent what was posted, and finds the mails to an address. */
   const mailsTo = async (address: string) => {
     await app.services.mail.deliver();
@@ -98,7 +116,21 @@ export async function startTestApp(variables: NodeJS.ProcessEnv = {}, options: {
     await app.close();
     await database.close();
   };
-  return { app, config, database, clock, send, register, login, signUp, signUpAdmin, mailsTo, tokenFor, close };
+  return {
+    app,
+    config,
+    database,
+    clock,
+    send,
+    register,
+    login,
+    signUp,
+    signUpAdmin,
+    useSession,
+    mailsTo,
+    tokenFor,
+    close,
+  };
 }
 
 export type TestApp = Awaited<ReturnType<typeof startTestApp>>;

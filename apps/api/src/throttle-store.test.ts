@@ -17,11 +17,11 @@ afterEach(async () => {
 
 const openRedis = (url = testRedisUrl) => {
   const warnings: string[] = [];
-  const store = keep(createRedisStore(url ?? '', (warning) => void warnings.push(warning)));
+  const store = keep(createRedisStore(url ?? '', (warning) => void warnings.push(warning), Date.now));
   return { store, warnings };
 };
 const stores: [name: string, open: () => Promise<ThrottleStore>][] = [
-  ['in memory', async () => keep(createMemoryStore())],
+  ['in memory', async () => keep(createMemoryStore(Date.now))],
   ['in Redis', async () => openRedis().store],
 ];
 
@@ -87,7 +87,7 @@ describe.each(stores)('a bucket %s', (name, open) => {
 });
 
 test('the memory that is used is bounded, and what was tried last is kept', async () => {
-  const store = keep(createMemoryStore());
+  const store = keep(createMemoryStore(Date.now));
   const attacked = { key: 'attacked', burst: 1, perMinute: 1 };
   for (let n = 0; n < 250_000; n++) {
     await store.take([{ key: `key ${n}`, burst: 1, perMinute: 1 }]);

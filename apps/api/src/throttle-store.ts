@@ -51,8 +51,12 @@ export function levelOf({ burst, perMinute }: Rate, fillMs: number, isTaken: boo
 
 const entriesMax = 100_000;
 
-/** For one process. Bounded: where an attacker fills it, what was tried longest ago is forgotten first. */
-export function createMemoryStore(now: () => number = Date.now): ThrottleStore {
+/**
+ * Buckets of one process. Bounded: if an attacker fills the store, the buckets that were used longest ago go first.
+ *
+ * @param now in milliseconds
+ */
+export function createMemoryStore(now: () => number): ThrottleStore {
   const emptyAt = new Map<string, number>();
 
   const fillOf = (key: string) => Math.max(0, (emptyAt.get(key) ?? 0) - now());

@@ -1,35 +1,126 @@
+// A bounded number of pieces of work at once, fairly shared.
+
+/** Who asks for work to be done. */
+export interface TurnCaller {
+  address: string;
+  account: string;
+}
+
 export interface Turns {
-  take<T>(work: () => Promise<T>): Promise<T>;
+  take<T>(work: () => Promise<T>, caller?: TurnCaller): Promise<T>;
   readonly running: number;
   readonly waiting: number;
 }
 
-/** Runs at most `atOnce` of what it is given, lets `waitingMax` more wait in order, and throws what `refuse` makes for the rest. */
+const nobody: TurnCaller = { address: '', account: '' };
+
+interface Waiting extends TurnCaller {
+  /** The number of the turn after those that had been taken when it came. */
+  cameAt: number;
+  /** The same for when it entered the queue. */
+  enteredAt: number;
+  start: () => void;
+  refuse: () => void;
+}
+
+/** Accounts whose last turn is remembered. */
+const rememberedMax = 10_000;
+
+/**
+ * Runs at most `atOnce` pieces of work, and lets `waitingMax` wait. The queue has one place for each account and one for each address. A caller that
+ * asks a hundred times, from one address or from a hundred, waits beside the queue with all but one of them. The account whose last turn is longest ago goes
+ * first; a new account counts as if its last turn had been when it entered the queue. If too many wait, the last one of the account or address that waits most often
+ * is refused with what `refuse` makes.
+ */
 export function createTurns(atOnce: number, waitingMax: number, refuse: () => Error): Turns {
+  const queue: Waiting[] = [];
+  const beside: Waiting[] = [];
+  const queued = { accounts: new Set<string>(), addresses: new Set<string>() };
+  const servedAt = new Map<string, number>();
+  let turn = 0;
   let running = 0;
-  const queue: (() => void)[] = [];
-  const take = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (running >= atOnce) {
-      if (queue.length >= waitingMax) throw refuse();
-      await new Promise<void>((resolve) => queue.push(resolve));
-    } else {
-      running += 1;
-    }
-    try {
-      return await work();
-    } finally {
-      const next = queue.shift();
-      if (next) next();
-      else running -= 1;
+
+  const recordTurn = (account: string) => {
+    servedAt.delete(account); // so that the map's order is that of the last turn
+    servedAt.set(account, ++turn);
+    if (servedAt.size > rememberedMax) servedAt.delete(servedAt.keys().next().value ?? '');
+  };
+  const firstOf = (some: readonly Waiting[], moment: 'cameAt' | 'enteredAt') => {
+    const lastTurn = (one: Waiting) => servedAt.get(one.account) ?? one[moment];
+    return some.reduce<Waiting | undefined>(
+      (first, one) => (first && lastTurn(first) <= lastTurn(one) ? first : one),
+      undefined,
+    );
+  };
+  const remove = (from: Waiting[], one: Waiting) => from.splice(from.indexOf(one), 1);
+
+  const hasPlace = ({ account, address }: Waiting) => !queued.accounts.has(account) && !queued.addresses.has(address);
+  const enterQueue = (one: Waiting) => {
+    one.enteredAt = turn + 1;
+    queue.push(one);
+    queued.accounts.add(one.account);
+    queued.addresses.add(one.address);
+  };
+  const leaveQueue = (one: Waiting) => {
+    remove(queue, one);
+    queued.accounts.delete(one.account);
+    queued.addresses.delete(one.address);
+    const candidate = () => firstOf(beside.filter(hasPlace), 'cameAt');
+    for (let next = candidate(); next; next = candidate()) {
+      remove(beside, next);
+      enterQueue(next);
     }
   };
+
+  const enqueue = (one: Waiting) => {
+    if (hasPlace(one)) enterQueue(one);
+    else beside.push(one);
+    if (queue.length + beside.length > waitingMax) dropOne();
+  };
+
+  const dequeue = (): Waiting | undefined => {
+    const next = firstOf(queue, 'enteredAt');
+    if (!next) return undefined;
+    recordTurn(next.account);
+    leaveQueue(next);
+    return next;
+  };
+
+  const dropOne = () => {
+    const all = [...queue, ...beside];
+    const byAccount = Map.groupBy(all, ({ account }) => account);
+    const byAddress = Map.groupBy(all, ({ address }) => address);
+    const times = ({ account, address }: Waiting) =>
+      Math.max(byAccount.get(account)?.length ?? 0, byAddress.get(address)?.length ?? 0);
+    const dropped = all.reduce((worst, one) => (times(one) >= times(worst) ? one : worst));
+    if (beside.includes(dropped)) remove(beside, dropped);
+    else leaveQueue(dropped);
+    dropped.refuse();
+  };
+
   return {
-    take,
+    take: async (work, caller = nobody) => {
+      if (running >= atOnce) {
+        await new Promise<void>((start, reject) =>
+          enqueue({ ...caller, cameAt: turn + 1, enteredAt: 0, start, refuse: () => reject(refuse()) }),
+        );
+      } else {
+        recordTurn(caller.account);
+        running += 1;
+      }
+      try {
+        return await work();
+      } finally {
+        const next = dequeue();
+        if (next) next.start();
+        else running -= 1;
+      }
+    },
     get running() {
       return running;
     },
     get waiting() {
-      return queue.length;
+      return queue.length + beside.length;
     },
   };
 }

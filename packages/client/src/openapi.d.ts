@@ -141,7 +141,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Make an account for yourself */
+        /** Register */
         post: operations["register"];
         delete?: never;
         options?: never;
@@ -217,7 +217,7 @@ export interface paths {
         put?: never;
         /**
          * Sign in
-         * @description OAuth 2's password grant as a form, or JSON. The answer to a wrong password and to an unknown name is the same.
+         * @description OAuth 2's password grant as a form, or JSON. A wrong password and an unknown name get the same response.
          */
         post: operations["login"];
         delete?: never;
@@ -237,7 +237,7 @@ export interface paths {
         put?: never;
         /**
          * Get the next tokens of your session
-         * @description A refresh token is good for one refresh. Sent again within REFRESH_GRACE_SECONDS (another tab was quicker, or the answer was lost) it gets the current one; later it counts as stolen, and the session ends.
+         * @description A refresh token works once. The previous token still gets the current one for REFRESH_GRACE_SECONDS, and until a token of its response was used, if the same client sends it. Any other use of an old token counts as theft and ends the session.
          */
         post: operations["refresh"];
         delete?: never;
@@ -257,7 +257,7 @@ export interface paths {
         put?: never;
         /**
          * Ask for a mail to reset the password
-         * @description The answer is the same whether there is such an account or not. Of several mails the link in the last one is good: once, for ten minutes.
+         * @description The response is the same whether there is such an account or not. The link in the latest mail works once, for ten minutes.
          */
         post: operations["forgotPassword"];
         delete?: never;
@@ -297,7 +297,7 @@ export interface paths {
         put?: never;
         /**
          * Verify an email address, with the token of the mail
-         * @description Send the access token as well where you have one: that session goes on. All others end, since who began them had not proven to own the address.
+         * @description Send the access token too if you have one: that session and the password stay. All other sessions end. Without it, a password that was set before the address was verified stops working, because an impostor may have set it: the address then gets a mail to choose another one.
          */
         post: operations["verifyEmail"];
         delete?: never;
@@ -391,17 +391,17 @@ export interface paths {
         get: operations["getMe"];
         /**
          * Change your account
-         * @description Only what is sent changes, with PATCH and PUT alike. A new email or password needs `current_password`; a new password ends all other sessions; a new email is not verified.
+         * @description Only what is sent changes, with PATCH and PUT alike. A new email, username or password needs `current_password`. A new password ends all other sessions, and a new email is not verified.
          */
         put: operations["replaceMe"];
         post?: never;
-        /** Delete your account and all that hangs on it */
+        /** Delete your account and all its data */
         delete: operations["deleteMe"];
         options?: never;
         head?: never;
         /**
          * Change your account
-         * @description Only what is sent changes, with PATCH and PUT alike. A new email or password needs `current_password`; a new password ends all other sessions; a new email is not verified.
+         * @description Only what is sent changes, with PATCH and PUT alike. A new email, username or password needs `current_password`. A new password ends all other sessions, and a new email is not verified.
          */
         patch: operations["updateMe"];
         trace?: never;
@@ -416,7 +416,10 @@ export interface paths {
         /** All accounts, newest first (admins) */
         get: operations["listUsers"];
         put?: never;
-        /** Make an account (admins) */
+        /**
+         * Create an account (admins)
+         * @description Creating an admin needs a session of the last 10 minutes, or `current_password`.
+         */
         post: operations["createUser"];
         delete?: never;
         options?: never;
@@ -435,17 +438,17 @@ export interface paths {
         get: operations["getUser"];
         /**
          * Change an account (admins)
-         * @description Only what is sent changes, with PATCH and PUT alike. Deactivating ends the sessions of the user, and so does a new password.
+         * @description Only what is sent changes, with PATCH and PUT alike. Deactivating ends the sessions of the user, and so does a new password. An email, a username, a password, `is_admin` and `is_active` need a session of the last 10 minutes, or your own `current_password`.
          */
         put: operations["replaceUser"];
         post?: never;
-        /** Delete an account and all that hangs on it (admins) */
+        /** Delete an account and all its data (admins) */
         delete: operations["deleteUser"];
         options?: never;
         head?: never;
         /**
          * Change an account (admins)
-         * @description Only what is sent changes, with PATCH and PUT alike. Deactivating ends the sessions of the user, and so does a new password.
+         * @description Only what is sent changes, with PATCH and PUT alike. Deactivating ends the sessions of the user, and so does a new password. An email, a username, a password, `is_admin` and `is_active` need a session of the last 10 minutes, or your own `current_password`.
          */
         patch: operations["updateUser"];
         trace?: never;
@@ -529,7 +532,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Documents, newest first */
+        /**
+         * Documents, newest first
+         * @description A page ends early once its contents have 2 MiB; `next_cursor` then leads on.
+         */
         get: operations["listDocuments"];
         put?: never;
         /**
@@ -609,7 +615,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What happened to all accounts, newest first (admins) */
+        /** Audit events of all accounts, newest first (admins) */
         get: operations["listAuditEvents"];
         put?: never;
         post?: never;
@@ -627,8 +633,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What happened to your account, newest first
-         * @description Failed attempts to sign in as you are among it.
+         * Audit events of your account, newest first
+         * @description They include failed attempts to sign in as you.
          */
         get: operations["listOwnAuditEvents"];
         put?: never;
@@ -661,11 +667,44 @@ export interface components {
              * @description What a program goes by.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "forbidden" | "account_inactive" | "wrong_password" | "not_found" | "method_not_allowed" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "rate_limited" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "forbidden" | "account_inactive" | "wrong_password" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
             /** @description The path of the request. */
             instance: string;
             /** @description The X-Request-Id of the answer: what to look for in the log. */
             request_id: string;
+        };
+        InputError: {
+            /** @enum {string} */
+            in: "body" | "query" | "path" | "headers";
+            /**
+             * @description A JSON pointer (RFC 6901) into that part.
+             * @example /email
+             */
+            pointer: string;
+            /** @example must be an email address */
+            message: string;
+        };
+        /** @description An error (RFC 9457) of the input. */
+        ValidationProblem: {
+            /** @description `urn:quoin:problem:` and the code. */
+            type: string;
+            /** @description What the code means, the same every time. */
+            title: string;
+            /** @description The HTTP status. */
+            status: number;
+            /** @description What it is about this time, for a person. */
+            detail: string;
+            /**
+             * @description What a program goes by.
+             * @enum {string}
+             */
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "forbidden" | "account_inactive" | "wrong_password" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
+            /** @description The path of the request. */
+            instance: string;
+            /** @description The X-Request-Id of the answer: what to look for in the log. */
+            request_id: string;
+            /** @description Every fault of the input. */
+            errors: components["schemas"]["InputError"][];
         };
         DatabaseHealth: {
             /** @enum {string} */
@@ -767,39 +806,6 @@ export interface components {
              */
             updated_at: string;
         };
-        InputError: {
-            /** @enum {string} */
-            in: "body" | "query" | "path" | "headers";
-            /**
-             * @description A JSON pointer (RFC 6901) into that part.
-             * @example /email
-             */
-            pointer: string;
-            /** @example must be an email address */
-            message: string;
-        };
-        /** @description An error (RFC 9457) of the input. */
-        ValidationProblem: {
-            /** @description `urn:quoin:problem:` and the code. */
-            type: string;
-            /** @description What the code means, the same every time. */
-            title: string;
-            /** @description The HTTP status. */
-            status: number;
-            /** @description What it is about this time, for a person. */
-            detail: string;
-            /**
-             * @description What a program goes by.
-             * @enum {string}
-             */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "forbidden" | "account_inactive" | "wrong_password" | "not_found" | "method_not_allowed" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "rate_limited" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
-            /** @description The path of the request. */
-            instance: string;
-            /** @description The X-Request-Id of the answer: what to look for in the log. */
-            request_id: string;
-            /** @description Every fault of the input. */
-            errors: components["schemas"]["InputError"][];
-        };
         Login: {
             /** @description The email of the account. */
             email?: string;
@@ -863,7 +869,7 @@ export interface components {
              * @description What a program goes by.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "forbidden" | "account_inactive" | "wrong_password" | "not_found" | "method_not_allowed" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "rate_limited" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "forbidden" | "account_inactive" | "wrong_password" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
             /** @description The path of the request. */
             instance: string;
             /** @description The X-Request-Id of the answer: what to look for in the log. */
@@ -890,7 +896,7 @@ export interface components {
              * @description What a program goes by.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "forbidden" | "account_inactive" | "wrong_password" | "not_found" | "method_not_allowed" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "rate_limited" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "forbidden" | "account_inactive" | "wrong_password" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
             /** @description The path of the request. */
             instance: string;
             /** @description The X-Request-Id of the answer: what to look for in the log. */
@@ -1017,14 +1023,14 @@ export interface components {
              */
             password?: string;
             /**
-             * @description The password as it is now, to prove that it is really you.
+             * @description Your current password.
              * @example correct horse battery
              */
             current_password?: string;
         };
         OwnAccountDeletion: {
             /**
-             * @description The password as it is now, to prove that it is really you.
+             * @description Your current password.
              * @example correct horse battery
              */
             current_password: string;
@@ -1069,6 +1075,11 @@ export interface components {
              * @example false
              */
             is_admin?: boolean;
+            /**
+             * @description Your current password.
+             * @example correct horse battery
+             */
+            current_password?: string;
         };
         UserChanges: {
             /**
@@ -1102,6 +1113,11 @@ export interface components {
              * @example false
              */
             is_admin?: boolean;
+            /**
+             * @description Your current password.
+             * @example correct horse battery
+             */
+            current_password?: string;
         };
         Preferences: {
             /**
@@ -1128,7 +1144,7 @@ export interface components {
              */
             email_notifications: boolean;
             /**
-             * @description The product's own settings: any JSON object.
+             * @description The product's own settings: any JSON object of at most 64 KiB and 2,000 values.
              * @example {
              *       "sidebar": "left"
              *     }
@@ -1169,7 +1185,7 @@ export interface components {
              */
             email_notifications?: boolean;
             /**
-             * @description The product's own settings: any JSON object.
+             * @description The product's own settings: any JSON object of at most 64 KiB and 2,000 values.
              * @example {
              *       "sidebar": "left"
              *     }
@@ -1203,7 +1219,7 @@ export interface components {
              */
             email_notifications?: boolean;
             /**
-             * @description The product's own settings: any JSON object.
+             * @description The product's own settings: any JSON object of at most 64 KiB and 2,000 values.
              * @example {
              *       "sidebar": "left"
              *     }
@@ -1319,7 +1335,7 @@ export interface components {
              */
             content: string;
             /**
-             * @description Anything of the product’s own. Searches filter by what it contains.
+             * @description The product's own: any JSON object of at most 16 KiB and 1,000 values. Searches filter by containment.
              * @example {
              *       "project": "wall",
              *       "year": 2026
@@ -1366,7 +1382,7 @@ export interface components {
              */
             content: string;
             /**
-             * @description Anything of the product’s own. Searches filter by what it contains.
+             * @description The product's own: any JSON object of at most 16 KiB and 1,000 values. Searches filter by containment.
              * @example {
              *       "project": "wall",
              *       "year": 2026
@@ -1400,7 +1416,7 @@ export interface components {
              */
             limit: number;
             /**
-             * @description Anything of the product’s own. Searches filter by what it contains.
+             * @description The product's own: any JSON object of at most 16 KiB and 1,000 values. Searches filter by containment.
              * @example {
              *       "project": "wall",
              *       "year": 2026
@@ -1433,7 +1449,7 @@ export interface components {
              */
             content?: string;
             /**
-             * @description Anything of the product’s own. Searches filter by what it contains.
+             * @description The product's own: any JSON object of at most 16 KiB and 1,000 values. Searches filter by containment.
              * @example {
              *       "project": "wall",
              *       "year": 2026
@@ -1457,7 +1473,7 @@ export interface components {
              * @example signed_in
              * @enum {string}
              */
-            action: "account_created" | "account_changed" | "account_deleted" | "email_changed" | "email_verified" | "password_changed" | "password_reset" | "password_reset_requested" | "reauthentication_failed" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out";
+            action: "account_created" | "account_changed" | "account_deleted" | "audit_events_pruned" | "email_changed" | "email_verified" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthentication_failed" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "username_changed";
             /**
              * Format: uuid
              * @description To whose account; null where there is no such account.
@@ -1487,10 +1503,15 @@ export interface components {
              */
             user_agent: string | null;
             /**
-             * @description What to look for in the log.
+             * @description The server's own id of the request. Its log line has it as `request_id` or `own_request_id`.
              * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
              */
             request_id: string | null;
+            /**
+             * @description The X-Request-Id that the caller chose.
+             * @example checkout-42
+             */
+            client_request_id: string | null;
             /**
              * @description More about it, by action.
              * @example {}
@@ -1531,7 +1552,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1540,7 +1561,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1549,7 +1570,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1558,7 +1588,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. */
+            /** @description `database_unavailable`: Database unavailable. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -1580,7 +1610,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1589,7 +1619,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatabaseHealth"];
                 };
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1598,7 +1628,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1607,7 +1646,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. */
+            /** @description `database_unavailable`: Database unavailable. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -1629,7 +1668,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1638,7 +1677,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1647,7 +1686,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1656,7 +1704,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `shutting_down`: This server is shutting down. `database_unavailable`: The database cannot be reached. */
+            /** @description `shutting_down`: Shutting down. `database_unavailable`: Database unavailable. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -1678,7 +1726,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1687,7 +1735,7 @@ export interface operations {
                     "application/json": components["schemas"]["Jwks"];
                 };
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1696,7 +1744,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1705,7 +1762,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -1727,7 +1784,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1736,7 +1793,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1745,7 +1802,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1754,7 +1820,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. */
+            /** @description `database_unavailable`: Database unavailable. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -1776,7 +1842,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1785,7 +1851,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatabaseHealth"];
                 };
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1794,7 +1860,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1803,7 +1878,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. */
+            /** @description `database_unavailable`: Database unavailable. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -1825,7 +1900,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1834,7 +1909,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1843,7 +1918,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1852,7 +1936,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `shutting_down`: This server is shutting down. `database_unavailable`: The database cannot be reached. */
+            /** @description `shutting_down`: Shutting down. `database_unavailable`: Database unavailable. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -1885,10 +1969,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made. */
+            /** @description Created. */
             201: {
                 headers: {
-                    /** @description The path of what was made. */
+                    /** @description The path of what was created. */
                     Location?: string;
                     [name: string]: unknown;
                 };
@@ -1896,7 +1980,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -1905,7 +1989,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `email_taken`: Another account has this email. `username_taken`: Another account has this username. */
+            /** @description `email_taken`: Email already in use. `username_taken`: Username already in use. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1914,7 +1998,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1923,7 +2007,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -1932,7 +2016,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1952,7 +2036,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -1961,7 +2045,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -1983,7 +2067,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1992,7 +2076,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2001,7 +2085,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -2012,7 +2096,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2021,7 +2125,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -2050,7 +2154,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2059,7 +2163,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -2070,7 +2174,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2079,7 +2203,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -2108,7 +2232,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2117,7 +2241,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -2128,7 +2252,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2137,7 +2281,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -2176,7 +2320,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2185,7 +2329,7 @@ export interface operations {
                     "application/json": components["schemas"]["TokenPair"];
                 };
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2194,7 +2338,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["OAuthProblem"];
                 };
             };
-            /** @description `invalid_credentials`: The name or the password is wrong. */
+            /** @description `invalid_credentials`: Invalid credentials. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -2205,7 +2349,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["OAuthProblem"];
                 };
             };
-            /** @description `account_inactive`: The account is deactivated. */
+            /** @description `account_inactive`: Account deactivated. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2214,7 +2358,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["OAuthProblem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2223,7 +2367,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["OAuthProblem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2232,7 +2376,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["OAuthProblem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2252,7 +2396,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["OAuthProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2261,7 +2405,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["OAuthProblem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -2298,7 +2442,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2307,7 +2451,7 @@ export interface operations {
                     "application/json": components["schemas"]["TokenPair"];
                 };
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2316,7 +2460,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["OAuthProblem"];
                 };
             };
-            /** @description `invalid_token`: The token is not valid. */
+            /** @description `invalid_token`: Invalid token. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -2327,7 +2471,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["OAuthProblem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2336,7 +2480,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["OAuthProblem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2345,7 +2489,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["OAuthProblem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2365,7 +2509,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["OAuthProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2374,7 +2518,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["OAuthProblem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -2412,7 +2556,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2421,7 +2565,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2430,7 +2574,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2439,7 +2583,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2459,7 +2603,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2468,7 +2612,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -2507,7 +2651,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2516,7 +2660,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2525,7 +2669,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2534,7 +2678,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2554,7 +2698,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2563,7 +2707,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -2601,7 +2745,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2610,7 +2754,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -2621,7 +2765,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2630,7 +2774,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -2639,7 +2783,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2659,7 +2803,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2668,7 +2812,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -2697,7 +2841,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2706,7 +2850,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -2715,6 +2859,15 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
             /** @description `rate_limited`: Too many requests. */
@@ -2728,7 +2881,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2737,7 +2890,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -2759,7 +2912,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2768,7 +2921,7 @@ export interface operations {
                     "application/json": components["schemas"]["SessionList"];
                 };
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2777,7 +2930,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -2788,7 +2941,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2797,7 +2970,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -2832,7 +3005,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2841,7 +3014,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -2852,7 +3025,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing here. */
+            /** @description `not_found`: Not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2861,7 +3034,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2870,7 +3043,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2879,7 +3063,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -2914,7 +3098,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2923,7 +3107,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -2934,7 +3118,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2943,7 +3127,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing here. */
+            /** @description `not_found`: Not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2952,7 +3136,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2961,7 +3145,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -2970,7 +3165,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -2992,7 +3187,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3001,7 +3196,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3010,7 +3205,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -3021,7 +3216,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3030,7 +3245,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -3061,7 +3276,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3070,7 +3285,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3079,7 +3294,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -3090,7 +3305,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `wrong_password`: The current password is wrong. */
+            /** @description `wrong_password`: Wrong password. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3099,7 +3314,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `email_taken`: Another account has this email. `username_taken`: Another account has this username. */
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `email_taken`: Email already in use. `username_taken`: Username already in use. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3108,7 +3332,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3117,7 +3341,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3126,7 +3350,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3146,7 +3370,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3155,7 +3379,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -3193,7 +3417,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3202,7 +3426,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -3213,7 +3437,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `wrong_password`: The current password is wrong. */
+            /** @description `wrong_password`: Wrong password. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3222,7 +3446,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `last_admin`: There would be no active admin left. */
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `last_admin`: The last active admin must stay. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3231,7 +3464,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3240,7 +3473,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3249,7 +3482,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3269,7 +3502,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3278,7 +3511,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -3309,7 +3542,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3318,7 +3551,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3327,7 +3560,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -3338,7 +3571,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `wrong_password`: The current password is wrong. */
+            /** @description `wrong_password`: Wrong password. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3347,7 +3580,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `email_taken`: Another account has this email. `username_taken`: Another account has this username. */
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `email_taken`: Email already in use. `username_taken`: Username already in use. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3356,7 +3598,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3365,7 +3607,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3374,7 +3616,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3394,7 +3636,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3403,7 +3645,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -3427,9 +3669,9 @@ export interface operations {
                 skip?: number;
                 /** @description A part of the email, in any case. */
                 email?: string;
-                /** @description Only those who are, or are not. */
+                /** @description Filter by activation. */
                 is_active?: boolean;
-                /** @description Only those who are, or are not. */
+                /** @description Filter by role. */
                 is_admin?: boolean;
             };
             header?: never;
@@ -3438,7 +3680,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3447,7 +3689,7 @@ export interface operations {
                     "application/json": components["schemas"]["UserPage"];
                 };
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3456,7 +3698,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -3467,7 +3709,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3476,7 +3718,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3485,7 +3727,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3494,7 +3747,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -3527,10 +3780,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made. */
+            /** @description Created. */
             201: {
                 headers: {
-                    /** @description The path of what was made. */
+                    /** @description The path of what was created. */
                     Location?: string;
                     [name: string]: unknown;
                 };
@@ -3538,7 +3791,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3547,7 +3800,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -3558,7 +3811,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. `wrong_password`: Wrong password. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3567,7 +3820,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `email_taken`: Another account has this email. `username_taken`: Another account has this username. */
+            /** @description `email_taken`: Email already in use. `username_taken`: Username already in use. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3576,7 +3829,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3585,7 +3838,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3594,7 +3847,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3603,7 +3856,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3612,7 +3876,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -3640,7 +3904,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3649,7 +3913,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3658,7 +3922,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -3669,7 +3933,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3678,7 +3942,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing here. */
+            /** @description `not_found`: Not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3687,7 +3951,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3696,7 +3960,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3705,7 +3980,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -3742,7 +4017,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3751,7 +4026,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3760,7 +4035,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -3771,7 +4046,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. `wrong_password`: Wrong password. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3780,7 +4055,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing here. */
+            /** @description `not_found`: Not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3789,7 +4064,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `email_taken`: Another account has this email. `username_taken`: Another account has this username. `last_admin`: There would be no active admin left. */
+            /** @description `email_taken`: Email already in use. `username_taken`: Username already in use. `last_admin`: The last active admin must stay. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3798,7 +4073,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3807,7 +4082,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -3816,7 +4091,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3825,7 +4100,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3834,7 +4120,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -3869,7 +4155,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3878,7 +4164,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -3889,7 +4175,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3898,7 +4184,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing here. */
+            /** @description `not_found`: Not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3907,7 +4193,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `cannot_delete_self`: Admins cannot delete themselves here. `last_admin`: There would be no active admin left. */
+            /** @description `cannot_delete_self`: Admins cannot delete their own account here. `last_admin`: The last active admin must stay. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3916,7 +4202,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3925,7 +4211,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -3934,7 +4231,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -3971,7 +4268,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3980,7 +4277,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -3989,7 +4286,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -4000,7 +4297,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. `wrong_password`: Wrong password. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4009,7 +4306,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing here. */
+            /** @description `not_found`: Not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4018,7 +4315,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `email_taken`: Another account has this email. `username_taken`: Another account has this username. `last_admin`: There would be no active admin left. */
+            /** @description `email_taken`: Email already in use. `username_taken`: Username already in use. `last_admin`: The last active admin must stay. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4027,7 +4324,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4036,7 +4333,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4045,7 +4342,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4054,7 +4351,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4063,7 +4371,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -4085,7 +4393,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4094,7 +4402,7 @@ export interface operations {
                     "application/json": components["schemas"]["Preferences"];
                 };
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4103,7 +4411,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -4114,7 +4422,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4123,7 +4451,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -4157,7 +4485,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4166,7 +4494,7 @@ export interface operations {
                     "application/json": components["schemas"]["Preferences"];
                 };
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4175,7 +4503,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -4186,7 +4514,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4195,7 +4532,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4204,7 +4541,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4213,7 +4550,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4222,7 +4570,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -4255,7 +4603,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4264,7 +4612,7 @@ export interface operations {
                     "application/json": components["schemas"]["Preferences"];
                 };
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4273,7 +4621,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -4284,7 +4632,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4293,7 +4650,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4302,7 +4659,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4311,7 +4668,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4320,7 +4688,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -4359,7 +4727,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4368,7 +4736,7 @@ export interface operations {
                     "application/json": components["schemas"]["TaskPage"];
                 };
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4377,7 +4745,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -4388,7 +4756,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4397,7 +4765,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4406,7 +4774,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4415,7 +4794,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -4453,10 +4832,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made. */
+            /** @description Created. */
             201: {
                 headers: {
-                    /** @description The path of what was made. */
+                    /** @description The path of what was created. */
                     Location?: string;
                     [name: string]: unknown;
                 };
@@ -4464,7 +4843,7 @@ export interface operations {
                     "application/json": components["schemas"]["Task"];
                 };
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4473,7 +4852,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -4484,7 +4863,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4493,7 +4872,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing here. */
+            /** @description `not_found`: Not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4502,7 +4881,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4511,7 +4890,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4520,7 +4899,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4529,7 +4908,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4538,7 +4928,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -4571,7 +4961,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4580,7 +4970,7 @@ export interface operations {
                     "application/json": components["schemas"]["Task"];
                 };
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4589,7 +4979,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -4600,7 +4990,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4609,7 +4999,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing here. */
+            /** @description `not_found`: Not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4618,7 +5008,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4627,7 +5017,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4636,7 +5037,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -4678,7 +5079,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4687,7 +5088,7 @@ export interface operations {
                     "application/json": components["schemas"]["Task"];
                 };
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4696,7 +5097,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -4707,7 +5108,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4716,7 +5117,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing here. */
+            /** @description `not_found`: Not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4725,7 +5126,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4734,7 +5135,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4743,7 +5144,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4752,7 +5153,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4761,7 +5173,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -4801,7 +5213,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4810,7 +5222,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -4821,7 +5233,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4830,7 +5242,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing here. */
+            /** @description `not_found`: Not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4839,7 +5251,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4848,7 +5260,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4857,7 +5280,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -4899,7 +5322,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4908,7 +5331,7 @@ export interface operations {
                     "application/json": components["schemas"]["Task"];
                 };
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4917,7 +5340,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -4928,7 +5351,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4937,7 +5360,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing here. */
+            /** @description `not_found`: Not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -4946,7 +5369,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -4955,7 +5378,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -4964,7 +5387,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4973,7 +5396,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -4982,7 +5416,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -5017,7 +5451,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5026,7 +5460,7 @@ export interface operations {
                     "application/json": components["schemas"]["DocumentPage"];
                 };
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5035,7 +5469,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -5046,7 +5480,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5055,7 +5489,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5064,7 +5498,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5073,7 +5518,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -5114,10 +5559,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made. */
+            /** @description Created. */
             201: {
                 headers: {
-                    /** @description The path of what was made. */
+                    /** @description The path of what was created. */
                     Location?: string;
                     [name: string]: unknown;
                 };
@@ -5125,7 +5570,7 @@ export interface operations {
                     "application/json": components["schemas"]["Document"];
                 };
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5134,7 +5579,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -5145,7 +5590,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5154,7 +5599,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing here. */
+            /** @description `not_found`: Not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5163,7 +5608,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5172,7 +5617,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5181,7 +5626,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5190,7 +5635,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5199,7 +5655,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -5241,10 +5697,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Made. */
+            /** @description Created. */
             201: {
                 headers: {
-                    /** @description The path of what was made. */
+                    /** @description The path of what was created. */
                     Location?: string;
                     [name: string]: unknown;
                 };
@@ -5252,7 +5708,7 @@ export interface operations {
                     "application/json": components["schemas"]["DocumentList"];
                 };
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5261,7 +5717,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -5272,7 +5728,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5281,7 +5737,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing here. */
+            /** @description `not_found`: Not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5290,7 +5746,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5299,7 +5755,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5308,7 +5764,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5317,7 +5773,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5326,7 +5793,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -5364,7 +5831,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5373,7 +5840,7 @@ export interface operations {
                     "application/json": components["schemas"]["SearchResults"];
                 };
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5382,7 +5849,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -5393,7 +5860,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5402,7 +5869,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5411,7 +5878,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5420,7 +5887,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. `query_too_expensive`: Query too expensive. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5429,7 +5896,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5438,7 +5916,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `embedding_unavailable`: The service that embeds texts cannot be reached. `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `embedding_unavailable`: Embedding service unavailable. `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -5471,7 +5949,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5480,7 +5958,7 @@ export interface operations {
                     "application/json": components["schemas"]["Document"];
                 };
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5489,7 +5967,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -5500,7 +5978,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5509,7 +5987,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing here. */
+            /** @description `not_found`: Not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5518,7 +5996,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5527,7 +6005,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5536,7 +6025,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -5576,7 +6065,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5585,7 +6074,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -5596,7 +6085,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5605,7 +6094,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing here. */
+            /** @description `not_found`: Not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5614,7 +6103,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5623,7 +6112,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5632,7 +6132,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -5676,7 +6176,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5685,7 +6185,7 @@ export interface operations {
                     "application/json": components["schemas"]["Document"];
                 };
             };
-            /** @description `malformed_json`: The body is not valid JSON. `malformed_request`: The request is malformed. */
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5694,7 +6194,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -5705,7 +6205,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5714,7 +6214,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_found`: There is no such thing here. */
+            /** @description `not_found`: Not found. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5723,7 +6223,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `payload_too_large`: The body is too large. */
+            /** @description `payload_too_large`: Payload too large. */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -5732,7 +6232,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `unsupported_media_type`: This content type is not understood here. */
+            /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
                 headers: {
                     [name: string]: unknown;
@@ -5741,7 +6241,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5750,7 +6250,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5759,7 +6270,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -5785,7 +6296,7 @@ export interface operations {
                  * @description What happened.
                  * @example signed_in
                  */
-                action?: "account_created" | "account_changed" | "account_deleted" | "email_changed" | "email_verified" | "password_changed" | "password_reset" | "password_reset_requested" | "reauthentication_failed" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out";
+                action?: "account_created" | "account_changed" | "account_deleted" | "audit_events_pruned" | "email_changed" | "email_verified" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthentication_failed" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "username_changed";
                 /** @description From this moment on (ISO 8601). */
                 since?: string;
                 /** @description Before this moment (ISO 8601). */
@@ -5802,8 +6313,10 @@ export interface operations {
                 actor_id?: string;
                 /** @description From this address. */
                 ip_address?: string;
-                /** @description By the request of this X-Request-Id. */
+                /** @description By the server's own id of the request. */
                 request_id?: string;
+                /** @description By the X-Request-Id of the caller. */
+                client_request_id?: string;
             };
             header?: never;
             path?: never;
@@ -5811,7 +6324,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5820,7 +6333,7 @@ export interface operations {
                     "application/json": components["schemas"]["AuditEventPage"];
                 };
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5829,7 +6342,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -5840,7 +6353,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Not allowed. */
+            /** @description `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5849,7 +6362,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5858,7 +6371,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5867,7 +6391,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */
@@ -5893,7 +6417,7 @@ export interface operations {
                  * @description What happened.
                  * @example signed_in
                  */
-                action?: "account_created" | "account_changed" | "account_deleted" | "email_changed" | "email_verified" | "password_changed" | "password_reset" | "password_reset_requested" | "reauthentication_failed" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out";
+                action?: "account_created" | "account_changed" | "account_deleted" | "audit_events_pruned" | "email_changed" | "email_verified" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthentication_failed" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "username_changed";
                 /** @description From this moment on (ISO 8601). */
                 since?: string;
                 /** @description Before this moment (ISO 8601). */
@@ -5905,7 +6429,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As asked. */
+            /** @description OK. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5914,7 +6438,7 @@ export interface operations {
                     "application/json": components["schemas"]["AuditEventPage"];
                 };
             };
-            /** @description `malformed_request`: The request is malformed. */
+            /** @description `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -5923,7 +6447,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: An access token is needed. `invalid_token`: The token is not valid. `expired_token`: The access token has expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -5934,7 +6458,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: The request is not valid. */
+            /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5943,7 +6467,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ValidationProblem"];
                 };
             };
-            /** @description `internal_error`: Something went wrong on our side. */
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds until it is worth trying again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
             500: {
                 headers: {
                     [name: string]: unknown;
@@ -5952,7 +6487,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: The database cannot be reached. `overloaded`: Too busy to do this now. */
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
                     /** @description Seconds until it is worth trying again. */

@@ -28,7 +28,7 @@ export interface CatalogTable {
   indexes: Named[];
   policies: Named[];
   triggers: Named[];
-  /** What the role quoin_app may do. */
+  /** What the roles quoin_app and quoin_system may do. */
   privileges: Named[];
 }
 export interface Catalog {
@@ -67,7 +67,7 @@ export function catalogFacts({ tables, functions }: Catalog): string[] {
         ...table.indexes.map(({ definition }) => definition),
         ...table.policies.map(({ name, definition }) => `policy ${name} ${definition}`),
         ...table.triggers.map(({ definition }) => definition),
-        ...table.privileges.map(({ name, definition }) => `quoin_app may ${definition} ${name}`),
+        ...table.privileges.map(({ name, definition }) => `${name} may ${definition}`),
       ].map((fact) => `table ${table.name}: ${fact}`),
     ),
   ];
@@ -116,12 +116,11 @@ select
   ${list(`
     select tgname as name, pg_get_triggerdef(oid) as definition from pg_trigger where tgrelid = c.oid and not tgisinternal`)} as triggers,
   ${list(`
-    select string_agg(lower(privilege), ', ' order by privilege) as definition, scope as name from (
-      select privilege_type as privilege, 'all columns' as scope from aclexplode(c.relacl) where grantee = to_regrole('quoin_app')
+    select string_agg(lower(privilege), ', ' order by privilege) as definition, grantee::regrole::text as name from (
+      select privilege_type as privilege, grantee from aclexplode(c.relacl)
       union all
-      select privilege_type || ' (' || attname || ')', 'single columns'
-      from pg_attribute, aclexplode(attacl) where attrelid = c.oid and grantee = to_regrole('quoin_app')
-    ) privileges group by scope`)} as privileges
+      select privilege_type || ' (' || attname || ')', grantee from pg_attribute, aclexplode(attacl) where attrelid = c.oid
+    ) privileges where grantee in (to_regrole('quoin_app'), to_regrole('quoin_system')) group by grantee`)} as privileges
 from pg_class c
 where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not ${ofExtension('c.oid', 'pg_class')}
 order by c.relname collate "C"`;

@@ -42,7 +42,33 @@ describe('npm run db', () => {
     expect((await db(['seed', '--users', '3'])).stdout).toMatch(/^0 new accounts/);
   });
 
+  test('prune-audit-events deletes the events from before a date, and nothing else can', async () => {
+    await db(['upgrade']);
+    const create = (details: object) =>
+      database.system(({ auditEvents }) => auditEvents.create({ action: 'signed_in', details: { ...details } }));
+    await create({ n: 1 });
+    const statements = ['delete from audit_events', 'truncate audit_events', `update audit_events set action = 'x'`];
+    const refused = async () => {
+      for (const statement of statements)
+        await expect(database.inspect((connection) => connection.query(statement))).rejects.toThrow('append-only');
+    };
+    await refused();
+    expect((await db(['prune-audit-events', '--before', '2020-01-01'])).stdout).toBe(
+      'deleted 0 audit events from before 2020-01-01\n',
+    );
+    expect((await db(['prune-audit-events', '--before', '2100-01-01'])).stdout).toBe(
+      'deleted 2 audit events from before 2100-01-01\n',
+    );
+    await refused();
+    const left = await database.system(({ auditEvents }) => auditEvents.list({ limit: 10 }));
+    expect(left.map(({ action, details }) => [action, details])).toEqual([
+      ['audit_events_pruned', { before: '2100-01-01T00:00:00.000Z', deleted: 2 }],
+    ]);
+  });
+
   test.each<[string[], number, string]>([
+    [['prune-audit-events'], 2, '--before takes a date'],
+    [['prune-audit-events', '--before', 'tomorrow'], 2, '--before takes a date'],
     [['upgrade', '--to', 'nothing'], 1, 'there is no migration nothing'],
     [['seed', '--users', 'many'], 2, '--users takes a whole number'],
     [['revision'], 2, 'revision needs a message'],

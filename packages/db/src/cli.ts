@@ -8,6 +8,7 @@ import type { Database } from './database.ts';
 import { databaseHint } from './database-hint.ts';
 import { check, revision } from './drift.ts';
 import * as migrations from './migrate.ts';
+import { pruneAuditEvents } from './retention.ts';
 import { schemaDocs } from './schema-docs.ts';
 import { secretOf } from './secret.ts';
 import { seed, seedEmail, seedPassword } from './seed.ts';
@@ -31,6 +32,8 @@ const usageOf = (more: Record<string, Command>) => `Usage: npm run db -- COMMAND
   revision -m "MESSAGE"        write a migration from the difference between the entities and the last migration
   check                        exit 1 and the difference, when database, migrations and entities do not agree
   seed [--users N]             an admin and N (10) users with tasks, for development: never in production
+  prune-audit-events --before D
+                               delete the audit events from before a date (2026-01-31); as the owner of the table
   docs [--check]               write docs/schema.md from the live schema (or exit 1 when it is stale)
 ${Object.values(more)
   .map(({ usage }) => `${usage}\n`)
@@ -83,6 +86,7 @@ function readArguments(args: string[]) {
         message: { type: 'string', short: 'm' },
         users: { type: 'string', default: '10' },
         check: { type: 'boolean', default: false },
+        before: { type: 'string' },
       },
     });
     if (positionals.length > 1) throw new Error(`one command at a time: ${positionals.join(' ')}`);
@@ -136,6 +140,13 @@ const commands: Record<string, (database: Database, context: Context) => Promise
     stdout.write(
       `${created} new accounts: admin@example.com, ${seedEmail(1)} to ${seedEmail(users)}; password: ${seedPassword}\n`,
     );
+    return 0;
+  },
+  'prune-audit-events': async (database, { values: { before = '' }, stdout }) => {
+    const moment = new Date(/^\d{4}-\d\d-\d\d$/.test(before) ? before : Number.NaN);
+    if (Number.isNaN(moment.getTime())) throw new UsageError('--before takes a date such as 2026-01-31');
+    const deleted = await withProgress('deleting audit events', pruneAuditEvents(database, moment));
+    stdout.write(`deleted ${deleted} audit events from before ${before}\n`);
     return 0;
   },
   docs: async (database, { values, stdout }) => {

@@ -1,6 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -50,6 +60,29 @@ describe('the embedded database', () => {
       await database.close();
     }
     expect(await keptCluster()).toBeDefined();
+  });
+
+  test('is private at every start: its directory 0700, its files without permissions for others', async () => {
+    const path = join(newDirectory(), 'data');
+    const modesOfOthers = (directory: string): string[] =>
+      readdirSync(directory, { recursive: true, withFileTypes: true })
+        .map((entry) => join(entry.parentPath, entry.name))
+        .filter((file) => (statSync(file).mode & 0o077) !== 0);
+    const start = async () => {
+      const database = await connect(`pglite://${path}`);
+      await database.ping();
+      await database.maintain((connection) => connection.execute('create table if not exists t as select 1 as n'));
+      await database.close();
+    };
+    await start();
+    expect(statSync(path).mode & 0o777).toBe(0o700);
+    expect(modesOfOthers(path)).toEqual([]);
+    chmodSync(path, 0o755);
+    chmodSync(join(path, 'PG_VERSION'), 0o666);
+    await start();
+    expect(statSync(path).mode & 0o777).toBe(0o700);
+    expect(modesOfOthers(path)).toEqual([]);
+    for (const file of [`${path}.pid`, `${path}.lock`]) expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
   test('keeps what was written, and is one process’s alone', async () => {

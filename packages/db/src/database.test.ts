@@ -5,7 +5,7 @@ import { connect } from './connect.ts';
 import type { Repositories } from './database.ts';
 import type { Scope } from './scope.ts';
 import { createTestDatabase, type TestDatabase, testPoolerUrl, testServerUrl } from './testing.ts';
-import { DatabaseUnavailable } from './unavailable.ts';
+import { DatabaseUnavailable, StatementTimeout } from './unavailable.ts';
 import { violatedConstraint } from './violation.ts';
 
 let database: TestDatabase;
@@ -169,6 +169,24 @@ describe('row level security', () => {
   });
 });
 
+describe('mail', () => {
+  const mail = (recipient: string) => ({ kind: 'verify_email' as const, recipient, expires_at: new Date() });
+
+  test('of a user’s unit of work goes to the address of that user, and to no other', async () => {
+    const [scope, other] = [await newUser(), await newUser()];
+    const emailOf = async ({ userId }: Scope) =>
+      (await database.system(({ users }) => users.findById(userId)))?.email ?? '';
+    const [own, stranger] = [await emailOf(scope), await emailOf(other)];
+    await database.as(scope, ({ mails }) => mails.create(mail(own)));
+    for (const recipient of [stranger, 'nobody@example.com'])
+      await expect(database.as(scope, ({ mails }) => mails.create(mail(recipient)))).rejects.toMatchObject({
+        code: '42501',
+      });
+    const posted = await rows('select recipient from mails where recipient = any($1)', [[own, stranger]]);
+    expect(posted).toEqual([{ recipient: own }]);
+  });
+});
+
 describe('a statement by itself', () => {
   const alone = { single: 'read' } as const;
 
@@ -311,7 +329,9 @@ describe('the tables', () => {
       await users.findByLogin('FIND-ME'),
     ]);
     expect(found.map((user) => user?.id)).toEqual([id, id, id, id]);
-    expect(await database.system(({ users }) => users.setActive(id, false))).toMatchObject({ is_active: false });
+    expect(await database.system(({ users }) => users.update(id, { is_active: false }))).toMatchObject({
+      is_active: false,
+    });
   });
 });
 
@@ -416,6 +436,23 @@ describe.runIf(testServerUrl)('on a server', () => {
       expect(await create()).toMatchObject({ title: 'One' });
     } finally {
       await own.close();
+    }
+  });
+
+  test('a statement over its own limit is canceled as a StatementTimeout, and the next unit has no such limit', async () => {
+    const scope = await newUser();
+    await rows(`create or replace function slow_title(text) returns text language sql as 'select $1 || pg_sleep(1)'`);
+    const work = ({ users }: Repositories) => users.list({ limit: 1, email: 'x' });
+    await rows(
+      `create policy slow on users as restrictive for select to quoin_app using (slow_title(email) is not null)`,
+    );
+    try {
+      await expect(database.as(scope, work, { statementMsMax: 50 })).rejects.toThrow(StatementTimeout);
+      await expect(database.as(scope, work, { statementMsMax: 50 })).rejects.not.toThrow(DatabaseUnavailable);
+      expect(await database.as(scope, work)).toHaveLength(1);
+    } finally {
+      await rows('drop policy slow on users');
+      await rows('drop function slow_title(text)');
     }
   });
 

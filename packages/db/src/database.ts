@@ -69,6 +69,11 @@ export interface WorkOptions {
    * with those of others, on one connection.
    */
   quick?: boolean;
+  /**
+   * The server cancels a statement that takes longer: the work throws a `StatementTimeout`. Not together with `single`. The embedded database has no
+   * such limit.
+   */
+  statementMsMax?: number;
 }
 
 /**
@@ -212,7 +217,8 @@ export function createDatabase(source: ConnectionSource): Database {
           work,
         );
       // The id becomes part of a statement, since one with parameters cannot travel together with others.
-      const begin = `begin; set local role ${userRole}; select set_config('app.user_id', '${userId}', true)`;
+      const limit = options.statementMsMax ? `; set local statement_timeout = ${options.statementMsMax}` : '';
+      const begin = `begin; set local role ${userRole}; select set_config('app.user_id', '${userId}', true)${limit}`;
       return onceMore(() => unitOfWork(begin, work));
     },
 

@@ -126,16 +126,13 @@ async function entityDifference(pglite: PGlite, options: DriftOptions): Promise<
   }
 }
 
-/** What entities cannot say: that users may work in a new table of theirs. Which rows of it are theirs is its policy's to say. */
+/** The grants on new tables, which entities cannot express. The policies say which rows a role sees and writes. */
 function grants(up: string): string {
-  const made = [...up.matchAll(/^create table "(\w+)"/gm)].map(([, table]) => table);
-  const ofUsers = [...up.matchAll(/^create policy "\w+" on "(\w+)" to "(\w+)"/gm)];
-  return ofUsers
-    .filter(([, table]) => made.includes(table))
-    .map(
-      ([, table, role]) =>
-        `\n-- Whose rows are theirs may do all this with them.\ngrant select, insert, update, delete on "${table}" to ${role};`,
-    )
+  const created = [...up.matchAll(/^create table "(\w+)"/gm)].map(([, table]) => table);
+  const policies = [...up.matchAll(/^create policy "\w+" on "(\w+)" to "(\w+)"/gm)];
+  return policies
+    .filter(([, table]) => created.includes(table))
+    .map(([, table, role]) => `\ngrant select, insert, update, delete on "${table}" to ${role};`)
     .join('');
 }
 

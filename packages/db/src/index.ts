@@ -16,6 +16,6 @@ export type { NewUser, UserChanges, UserFilter } from './repositories/users.ts';
 export type { Scope } from './scope.ts';
 export { secretOf } from './secret.ts';
 export type { AuditEvent, Document, Mail, Tables, Task, User, UserPreferences, UserSession } from './tables.ts';
-export { DatabaseUnavailable } from './unavailable.ts';
+export { DatabaseUnavailable, StatementTimeout } from './unavailable.ts';
 export { embeddingWidth, toUnitVector, Vector } from './vector.ts';
 export { violatedConstraint } from './violation.ts';

@@ -1,7 +1,17 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { PGlite, type PGliteOptions, type Transaction } from '@electric-sql/pglite';
+import { NodeFS } from '@electric-sql/pglite/nodefs';
 import { vector } from '@electric-sql/pglite-pgvector';
 import { type Connection, type ConnectionSource, scopeStatement, userRole } from './connection.ts';
 import { keepCluster, keptCluster } from './new-cluster.ts';
@@ -36,10 +46,44 @@ export async function openEmbedded(directory: string): Promise<ConnectionSource>
   const unlock = lockDirectory(path);
   try {
     if (!existsSync(path)) await copyCluster(path);
-    return embeddedSource(await open({ dataDir: path }), unlock);
+    if (existsSync(path)) makePrivate(path);
+    return embeddedSource(await open({ fs: new PrivateFiles(path) }), unlock);
   } catch (error) {
     unlock();
     throw error;
+  }
+}
+
+const othersMask = 0o077;
+
+type Attributes = { mode?: number };
+type NodeFileSystem = { node_ops: { setattr: (node: object, attributes: Attributes) => unknown } };
+
+/** A directory whose files only their owner may read. Emscripten gives a new file the mode that PostgreSQL asks for, whatever the umask. */
+class PrivateFiles extends NodeFS {
+  override async init(...[pglite, options]: Parameters<NodeFS['init']>) {
+    const { emscriptenOpts } = await super.init(pglite, options);
+    const restrict = ({ FS }: { FS: unknown }) => {
+      const { node_ops: operations } = (FS as { filesystems: { NODEFS: NodeFileSystem } }).filesystems.NODEFS;
+      const { setattr } = operations;
+      operations.setattr = (node, attributes) =>
+        setattr.call(
+          operations,
+          node,
+          attributes.mode === undefined ? attributes : { ...attributes, mode: attributes.mode & ~othersMask },
+        );
+    };
+    return { emscriptenOpts: { ...emscriptenOpts, preRun: [...(emscriptenOpts.preRun ?? []), restrict] } };
+  }
+}
+
+/** Takes the permissions of others from a directory and everything in it, which an older version or a copy may have left. */
+function makePrivate(directory: string): void {
+  chmodSync(directory, 0o700);
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) makePrivate(path);
+    else if (entry.isFile()) chmodSync(path, 0o600);
   }
 }
 
@@ -49,7 +93,7 @@ async function copyCluster(path: string): Promise<void> {
   rmSync(part, { recursive: true, force: true });
   const loadDataDir = await keptCluster();
   if (!loadDataDir) return;
-  const pglite = await open({ dataDir: part, loadDataDir });
+  const pglite = await open({ fs: new PrivateFiles(part), loadDataDir });
   await pglite.close();
   renameSync(part, path);
 }
@@ -137,6 +181,7 @@ function lockDirectory(directory: string): () => void {
     );
   }
   writeFileSync(pidFile, `${process.pid}\n`);
+  for (const file of [pidFile, `${directory}.lock`]) chmodSync(file, 0o600);
   return () => lock.close();
 }
 

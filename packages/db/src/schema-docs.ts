@@ -60,8 +60,8 @@ function tableSection(table: CatalogTable): string {
       table.policies.map(({ name, definition }) => [code(name), code(definition)]),
     ),
     tableOf(
-      ['the role quoin_app may', 'on'],
-      table.privileges.map(({ name, definition }) => [definition, name]),
+      ['role', 'may'],
+      table.privileges.map(({ name, definition }) => [code(name), definition]),
     ),
   ]
     .filter(Boolean)

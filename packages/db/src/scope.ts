@@ -4,4 +4,6 @@ export interface Scope {
   /** The session that the request was made with. */
   readonly sessionId: string;
   readonly isAdmin: boolean;
+  /** When the session began; undefined outside of requests. */
+  readonly authenticatedAt?: Date;
 }

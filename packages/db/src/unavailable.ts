@@ -3,10 +3,15 @@ export class DatabaseUnavailable extends Error {
   override name = 'DatabaseUnavailable';
 }
 
+/** The server canceled a statement that took too long (`statement_timeout`). The database works; the statement asked for too much. */
+export class StatementTimeout extends Error {
+  override name = 'StatementTimeout';
+}
+
 /** SQLSTATEs after which the connection is gone or was never made, so that nothing that was not committed has happened. */
 const lostStates = /^(08|57P0[1-5]|53300|25P0[34])/;
-/** SQLSTATEs that are no fault of the statement: out of resources, cancelled by a time-out, locked, read-only, not migrated, refused. */
-const busyStates = /^(53|57014|55P03|25006|40001|40P01|42P01|42703|28|3D000|58)/;
+/** SQLSTATEs that are no fault of the statement: out of resources, locked, read-only, not migrated, refused. */
+const busyStates = /^(53|55P03|25006|40001|40P01|42P01|42703|28|3D000|58)/;
 /** Node's codes for a connection that could not be made or broke. */
 const lostCodes = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_|EHOSTUNREACH|ENETUNREACH|ENETDOWN)/;
 /** What `pg` and `pg-pool` say without any code. */
@@ -27,9 +32,10 @@ export function isDeadlockVictim(error: unknown): boolean {
   return ['40P01', '40001'].includes((error as { code?: string } | undefined)?.code ?? '');
 }
 
-/** The error as the caller should see it: `DatabaseUnavailable` where the database is at fault, else the error itself. */
+/** Returns the error as the caller sees it: `DatabaseUnavailable`, `StatementTimeout`, or the error itself. */
 export function explain(error: unknown): unknown {
   const { code } = (error ?? {}) as { code?: unknown };
+  if (code === '57014') return new StatementTimeout('the statement took too long', { cause: error });
   const isBusy = typeof code === 'string' && busyStates.test(code);
   return isBusy || isConnectionLost(error)
     ? new DatabaseUnavailable('the database is not available', { cause: error })

@@ -9,11 +9,11 @@ export function auditEventRoutes(app: App, { auditEvents }: { auditEvents: Audit
       schema: {
         operationId: 'listAuditEvents',
         tags: ['audit-events'],
-        summary: 'What happened to all accounts, newest first (admins)',
+        summary: 'Audit events of all accounts, newest first (admins)',
         querystring: AuditEventQuery,
         response: { 200: AuditEventPage },
       },
-      config: { admin: true },
+      config: { admin: true, concurrency: { name: 'admin lists', perUser: 2 } },
     },
     async ({ query }) => auditEvents.list(query),
   );
@@ -24,8 +24,8 @@ export function auditEventRoutes(app: App, { auditEvents }: { auditEvents: Audit
       schema: {
         operationId: 'listOwnAuditEvents',
         tags: ['audit-events'],
-        summary: 'What happened to your account, newest first',
-        description: 'Failed attempts to sign in as you are among it.',
+        summary: 'Audit events of your account, newest first',
+        description: 'They include failed attempts to sign in as you.',
         querystring: OwnAuditEventQuery,
         response: { 200: AuditEventPage },
       },

@@ -15,7 +15,13 @@ export const AuditEvent = closed(
     ip_address: nullable(Type.String({ description: 'Where the request came from.', examples: ['203.0.113.9'] })),
     user_agent: nullable(Type.String({ description: 'What the client called itself.', examples: ['Mozilla/5.0'] })),
     request_id: nullable(
-      Type.String({ description: 'What to look for in the log.', examples: ['0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4'] }),
+      Type.String({
+        description: "The server's own id of the request. Its log line has it as `request_id` or `own_request_id`.",
+        examples: ['0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4'],
+      }),
+    ),
+    client_request_id: nullable(
+      Type.String({ description: 'The X-Request-Id that the caller chose.', examples: ['checkout-42'] }),
     ),
     details: Type.Unsafe<Record<string, unknown>>({
       type: 'object',
@@ -46,6 +52,7 @@ export const AuditEventQuery = closed({
   user_id: Type.Optional(Id('To this account.')),
   actor_id: Type.Optional(Id('Done by this one.')),
   ip_address: Type.Optional(Type.String({ format: 'ip', maxLength: 45, description: 'From this address.' })),
-  request_id: Type.Optional(Type.String({ maxLength: 128, description: 'By the request of this X-Request-Id.' })),
+  request_id: Type.Optional(Type.String({ maxLength: 128, description: "By the server's own id of the request." })),
+  client_request_id: Type.Optional(Type.String({ maxLength: 128, description: 'By the X-Request-Id of the caller.' })),
 });
 export type AuditEventQuery = Static<typeof AuditEventQuery>;

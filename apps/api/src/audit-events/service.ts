@@ -8,8 +8,8 @@ export function createAuditEvents({ database, pages }: { database: Database; pag
     /** For admins: everybody's. */
     list: async (query: AuditEventQuery) => {
       const page = pages.request('audit events', query);
-      const { user_id, actor_id, action, ip_address, request_id } = query;
-      const filter = { user_id, actor_id, action, ip_address, request_id, ...between(query) };
+      const { user_id, actor_id, action, ip_address, request_id, client_request_id } = query;
+      const filter = { user_id, actor_id, action, ip_address, request_id, client_request_id, ...between(query) };
       const rows = await database.system(({ auditEvents }) => auditEvents.list({ ...page, ...filter }), {
         single: 'read',
       });
@@ -26,7 +26,7 @@ export function createAuditEvents({ database, pages }: { database: Database; pag
       const own = rows.map((row) =>
         row.actor_id === null || row.actor_id === scope.userId
           ? row
-          : { ...row, session_id: null, ip_address: null, user_agent: null, request_id: null },
+          : { ...row, session_id: null, ip_address: null, user_agent: null, request_id: null, client_request_id: null },
       );
       return pages.from('own audit events', own, page);
     },

@@ -124,7 +124,7 @@ test('the next request sees a deactivation, a demotion and a deletion', async ()
   expect((await api.send('GET', '/users', { token: admin.token })).statusCode).toBe(200);
   await api.database.system(({ users }) => users.update(admin.id, { is_admin: false }));
   expectProblem(await api.send('GET', '/users', { token: admin.token }), 403, 'forbidden');
-  await api.database.system(({ users }) => users.setActive(admin.id, false));
+  await api.database.system(({ users }) => users.update(admin.id, { is_active: false }));
   expectProblem(await me(admin.token), 401, 'invalid_token');
   await api.database.system(({ users }) => users.delete(admin.id));
   expectProblem(await me(admin.token), 401, 'invalid_token');

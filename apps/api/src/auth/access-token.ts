@@ -4,11 +4,13 @@ import type { Config } from '../config.ts';
 import { Problem } from '../errors.ts';
 import type { PublicJwk } from '../signing-key.ts';
 
-// Access tokens: JWTs as RFC 9068 has them (`typ: at+jwt`), naming the user (`sub`) and the session (`sid`).
+// Access tokens: JWTs by RFC 9068 (`typ: at+jwt`), with the user (`sub`), the session (`sid`) and its generation (`gen`).
 
 export interface AccessTokenClaims {
   userId: string;
   sessionId: string;
+  /** The generation of the refresh token that came with it: its use shows that the response arrived. */
+  generation: number;
 }
 
 interface Verified extends AccessTokenClaims {
@@ -62,7 +64,7 @@ export function createAccessTokens(
     /** The public keys with which others can verify what is signed here, the current one first; none with a shared secret. */
     publicKeys: keys.map(({ jwk }): PublicJwk => jwk),
 
-    sign: ({ userId, sessionId }: AccessTokenClaims): string => {
+    sign: ({ userId, sessionId, generation }: AccessTokenClaims): string => {
       const iat = nowSeconds();
       return signer({
         iss: jwtIssuer,
@@ -70,6 +72,7 @@ export function createAccessTokens(
         sub: userId,
         client_id: jwtAudience,
         sid: sessionId,
+        gen: generation,
         jti: randomUUID(),
         iat,
         exp: iat + expiresInSeconds,
@@ -85,9 +88,9 @@ export function createAccessTokens(
   };
 
   function parse(token: string): Verified {
-    const { sub, sid, exp } = verifiedClaims(token);
-    if (typeof exp !== 'number' || !uuid.test(sub) || !uuid.test(sid)) throw invalidToken();
-    const claims = { userId: sub, sessionId: sid, exp };
+    const { sub, sid, exp, gen = 0 } = verifiedClaims(token);
+    if (typeof exp !== 'number' || !Number.isInteger(gen) || !uuid.test(sub) || !uuid.test(sid)) throw invalidToken();
+    const claims = { userId: sub, sessionId: sid, exp, generation: gen };
     verified.set(token, claims);
     return claims;
   }

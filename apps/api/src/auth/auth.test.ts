@@ -177,7 +177,7 @@ describe('login', () => {
 
   test('tells only who knows the password that the account is deactivated', async () => {
     const { id, email } = await api.register();
-    await api.database.system(({ users }) => users.setActive(id, false));
+    await api.database.system(({ users }) => users.update(id, { is_active: false }));
     expectProblem(await api.send('POST', '/auth/login', { body: { email, password } }), 403, 'account_inactive');
     expectProblem(
       await api.send('POST', '/auth/login', { body: { email, password: 'not the password' } }),
@@ -227,7 +227,7 @@ describe('login', () => {
   });
 });
 
-test('a session notes where it came from: through a proxy that is trusted, and never what is no address', async () => {
+test('a session records its address: of a trusted proxy’s header without port, as IPv4 if it is mapped, or of the proxy', async () => {
   const own = await startTestApp({ TRUST_PROXY: '1' });
   try {
     const { id, email } = await own.register();
@@ -247,9 +247,12 @@ test('a session notes where it came from: through a proxy that is trusted, and n
       ip: '203.0.113.9',
       user_agent: agent['user-agent'].slice(0, 255),
     });
-    expect(await from(forwarded("'; drop table users; --"), '10.0.0.1', own)).toMatchObject({ ip: null });
+    expect(await from(forwarded("'; drop table users; --"), '10.0.0.1', own)).toMatchObject({ ip: '10.0.0.1' });
+    for (const written of ['203.0.113.9:4711', '[::ffff:203.0.113.9]:4711', '::ffff:203.0.113.9'])
+      expect(await from(forwarded(written), '10.0.0.1', own)).toMatchObject({ ip: '203.0.113.9' });
+    expect(await from(forwarded('[2001:db8::1]:4711'), '10.0.0.1', own)).toMatchObject({ ip: '2001:db8::1' });
     expect(await from({}, 'fe80::1%eth0', own)).toMatchObject({ ip: 'fe80::1' });
-    expect(await from({}, '::ffff:192.0.2.1', own)).toMatchObject({ ip: '::ffff:192.0.2.1' });
+    expect(await from({}, '::ffff:192.0.2.1', own)).toMatchObject({ ip: '192.0.2.1' });
   } finally {
     await own.close();
   }

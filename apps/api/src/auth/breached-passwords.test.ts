@@ -74,7 +74,7 @@ test('where it fails, is slow or sends you elsewhere, the password is accepted, 
     answer = failure;
     log.length = 0;
     expect((await register(breached)).statusCode).toBe(201);
-    expect(log.join()).toContain('PASSWORD_BREACH_URL does not tell');
+    expect(log.join()).toContain('PASSWORD_BREACH_URL does not answer');
     expect(log.join()).not.toContain(breached);
   }
 });

@@ -1,7 +1,8 @@
 import { hash } from '@node-rs/argon2';
-import bcrypt from 'bcryptjs';
+import { hash as hashBcrypt } from '@node-rs/bcrypt';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { expectProblem, password, startTestApp, type TestApp } from '../testing.ts';
+import { parseConfig } from '../config.ts';
+import { expectProblem, password, startTestApp, type TestApp, testEnvironment } from '../testing.ts';
 import { createPasswords, isOutdatedHash, isUsableHash } from './password.ts';
 
 const passwords = createPasswords({ passwordLengthMin: 8, passwordContextWords: ['Cornerstone'] });
@@ -33,8 +34,35 @@ test('a new hash is Argon2id with its parameters in it, salted, and cuts nothing
 test('may be anything but a name that everybody tries first, with whatever is put around it', async () => {
   const owner = { email: 'ada@example.com' };
   for (const bad of ['Cornerstone2026!', '**cornerstone**', 'c.o.r.n.e.r.s.t.o.n.e.'])
-    await expect(passwords.accept(bad, owner)).rejects.toThrow('too much like a name');
+    await expect(passwords.accept(bad, owner)).rejects.toThrow('too similar to the name of this product');
   await expect(passwords.accept('cornerstones and keystones', owner)).resolves.toBeUndefined();
+});
+
+test('a stored hash that cannot be verified counts as a wrong password, and is logged', async () => {
+  const warnings: string[] = [];
+  const own = createPasswords({ passwordLengthMin: 8, passwordContextWords: [] }, undefined, (_, message) =>
+    warnings.push(message),
+  );
+  const broken = '$argon2id$v=19$m=19456,t=0,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc';
+  expect(await own.verify('password', broken)).toBe(false);
+  expect(warnings).toEqual(['a stored password hash cannot be verified']);
+  expect(await own.verify('password', null)).toBe(false);
+});
+
+test('bcrypt is verified off the main thread: timers go on meanwhile', async () => {
+  const costly = await hashBcrypt('password', { cost: 12 });
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 1);
+  expect(await passwords.verify('password', costly)).toBe(true);
+  clearInterval(timer);
+  expect(ticks).toBeGreaterThan(5);
+});
+
+test('may not be the name of the product with digits and signs around it, by default', async () => {
+  const { passwordContextWords } = parseConfig(testEnvironment());
+  const own = createPasswords({ passwordLengthMin: 8, passwordContextWords });
+  for (const bad of ['quoin2026!', 'Quoin-1234', '!!quoin!!'])
+    await expect(own.accept(bad, { email: 'ada@example.com' })).rejects.toThrow('too similar to the name');
 });
 
 test('is one however it was composed', async () => {
@@ -61,6 +89,11 @@ test.each([
   `$2b$31$${bcryptReference}`,
   `$2b$05$${bcryptReference}x`,
   '$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc',
+  `$2b$13$${bcryptReference}`,
+  '$argon2id$v=19$m=19456,t=0,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc',
+  '$argon2id$v=19$m=262144,t=16,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc',
+  '$argon2id$v=19$m=65536,t=2,p=64$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc',
+  '$argon2id$v=19$m=4,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc',
   '$argon2id$v=19$m=19456,t=1000,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc',
 ])('%j is no hash that can be used here', (passwordHash) => {
   expect(isUsableHash(passwordHash)).toBe(false);
@@ -74,7 +107,7 @@ describe('a sign-in with an outdated hash', () => {
   afterAll(() => api.close());
 
   const outdated: [string, () => Promise<string>][] = [
-    ['bcrypt', () => bcrypt.hash(password, 4)],
+    ['bcrypt', () => hashBcrypt(password, { cost: 4 })],
     ['a cheaper Argon2id', () => hash(password, { memoryCost: 8192, timeCost: 1, parallelism: 1 })],
   ];
   test.each(outdated)('of %s succeeds, and leaves an up-to-date one behind', async (_, make) => {

@@ -7,9 +7,8 @@ import { ForgottenPassword, PasswordReset, TokenOfMail } from './schemas.ts';
 
 const noContent = { 204: Type.Null({ description: 'Done.' }) };
 const accepted = { 202: Type.Unsafe<undefined>({ type: 'null', description: 'Noted.' }) };
-/** Enough for people, and 256 bits cannot be guessed at any rate. */
+/** Tokens have 256 bits, which nobody guesses at any rate. */
 const tokensFromOneAddress = { burst: 60, perMinute: 10 };
-/** Nobody's mailbox is to be filled by others. */
 const mailsToOneAccount = { burst: 5, perMinute: 0.5 };
 
 export function recoveryRoutes(app: App, { recovery }: { recovery: Recovery }) {
@@ -21,7 +20,7 @@ export function recoveryRoutes(app: App, { recovery }: { recovery: Recovery }) {
         tags: ['auth'],
         summary: 'Ask for a mail to reset the password',
         description:
-          'The answer is the same whether there is such an account or not. Of several mails the link in the last one is good: once, for ten minutes.',
+          'The response is the same whether there is such an account or not. The link in the latest mail works once, for ten minutes.',
         body: ForgottenPassword,
         response: accepted,
       },
@@ -58,8 +57,8 @@ export function recoveryRoutes(app: App, { recovery }: { recovery: Recovery }) {
     },
     async (request, reply) => {
       const { token, new_password } = request.body;
-      const email = await recovery.reset(token, new_password, clientOf(request));
-      await app.welcomeOwner('login', email, request.ip);
+      const userId = await recovery.reset(token, new_password, clientOf(request));
+      await app.recordOwnerAddress('login', userId, request);
       return reply.code(204).send(null);
     },
   );
@@ -72,7 +71,7 @@ export function recoveryRoutes(app: App, { recovery }: { recovery: Recovery }) {
         tags: ['auth'],
         summary: 'Verify an email address, with the token of the mail',
         description:
-          'Send the access token as well where you have one: that session goes on. All others end, since who began them had not proven to own the address.',
+          'Send the access token too if you have one: that session and the password stay. All other sessions end. Without it, a password that was set before the address was verified stops working, because an impostor may have set it: the address then gets a mail to choose another one.',
         body: TokenOfMail,
         response: noContent,
       },

@@ -49,7 +49,7 @@ describe('a forgotten password', () => {
   test('gets the same answer for an account, for none, and for one that is deactivated', async () => {
     const user = await api.register();
     const inactive = await api.register();
-    await api.database.system(({ users }) => users.setActive(inactive.id, false));
+    await api.database.system(({ users }) => users.update(inactive.id, { is_active: false }));
     const nobody = uniqueEmail();
     const answers = [];
     for (const email of [user.email, inactive.email, nobody]) {
@@ -149,7 +149,7 @@ describe('a token for a new password', () => {
   test('of a deactivated account opens nothing', async () => {
     const user = await api.register();
     const token = await resetTokenFor(user.email);
-    await api.database.system(({ users }) => users.setActive(user.id, false));
+    await api.database.system(({ users }) => users.update(user.id, { is_active: false }));
     expectProblem(await reset(token), 422, 'validation_failed');
   });
 
@@ -184,11 +184,56 @@ describe('an email address', () => {
     const second = await api.tokenFor('verify-email', user.email);
     expectProblem(await verify(first), 422, 'validation_failed');
     api.clock.advance(86_399);
-    expect((await verify(second)).statusCode).toBe(204);
     const { access_token: token } = await api.login(user.email);
+    expect((await verify(second, token)).statusCode).toBe(204);
     const before = (await api.mailsTo(user.email)).length;
     expect((await api.send('POST', '/auth/email/resend', { token })).statusCode).toBe(202);
     expect((await api.mailsTo(user.email)).length).toBe(before);
+  });
+
+  describe('that an impostor has registered first', () => {
+    const login = (email: string, secret = password) =>
+      api.send('POST', '/auth/login', { body: { email, password: secret } });
+
+    test('verified by its owner, ends the sessions and the password of the impostor, and offers the owner a password', async () => {
+      const impostor = await api.signUp();
+      const token = await api.tokenFor('verify-email', impostor.email);
+      expect((await verify(token)).statusCode).toBe(204);
+      expect((await whoAmI(impostor.token)).statusCode).toBe(401);
+      expectProblem(await login(impostor.email), 401, 'invalid_credentials');
+      const mails = await api.mailsTo(impostor.email);
+      expect(mails.at(-1)?.subject).toBe('Choose a password');
+      const reset = await api.tokenFor('reset-password', impostor.email);
+      const body = { token: reset, new_password: 'the owner chose this' };
+      expect((await api.send('POST', '/auth/password/reset', { body })).statusCode).toBe(204);
+      expect((await login(impostor.email, 'the owner chose this')).statusCode).toBe(200);
+      expectProblem(await login(impostor.email), 401, 'invalid_credentials');
+    });
+
+    test('verified with the session of another account, ends that password too', async () => {
+      const [impostor, owner] = [await api.signUp(), await api.signUp()];
+      const token = await api.tokenFor('verify-email', impostor.email);
+      expect((await verify(token, owner.token)).statusCode).toBe(204);
+      expectProblem(await login(impostor.email), 401, 'invalid_credentials');
+      expect((await login(owner.email)).statusCode).toBe(200);
+    });
+
+    test('as the new address of an account of theirs: the password ends, although an earlier address was verified', async () => {
+      const impostor = await api.signUp();
+      await verify(await api.tokenFor('verify-email', impostor.email), impostor.token);
+      const email = uniqueEmail();
+      const body = { email, current_password: password };
+      expect((await api.send('PATCH', '/users/me', { token: impostor.token, body })).statusCode).toBe(200);
+      expect((await verify(await api.tokenFor('verify-email', email))).statusCode).toBe(204);
+      expectProblem(await login(email), 401, 'invalid_credentials');
+    });
+
+    test('verified in a session of the account, keeps its password, and verifying again voids nothing', async () => {
+      const user = await api.signUp();
+      expect((await verify(await api.tokenFor('verify-email', user.email), user.token)).statusCode).toBe(204);
+      expect((await login(user.email)).statusCode).toBe(200);
+      expect((await api.mailsTo(user.email)).map(({ subject }) => subject)).toEqual(['Verify your email address']);
+    });
   });
 
   test('has a day to be verified', async () => {

@@ -1,5 +1,5 @@
 import type { Database, Scope } from '@quoin/db';
-import type { Client } from '../client.ts';
+import { type Client, turnCallerOf } from '../client.ts';
 import { normalizeEmail } from '../email.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import { hashOneTimeToken, invalidOneTimeToken } from './one-time-token.ts';
@@ -12,28 +12,29 @@ interface Dependencies {
   clock: () => Date;
 }
 
-/** What a mailbox proves: a forgotten password is reset, an address verified, by who can read the mail that goes there. */
+/** What access to a mailbox proves: it resets a forgotten password and verifies an address. */
 export function createRecovery({ database, passwords, outbox, clock }: Dependencies) {
   return {
     /**
-     * Does the same whether there is such an account or not: it voids the token from before, and notes that a mail is asked for. Whether
-     * there is somebody to send it to is found out later, where nobody waits.
+     * Does the same whether there is such an account or not: voids the previous token and posts a mail. The delivery, for which nobody waits, finds
+     * out whether there is an account. If the recipient has had too many mails, nothing happens, and the previous token stays.
      */
     forgot: async (email: string, client: Client): Promise<void> => {
       const recipient = normalizeEmail(email);
+      const permit = await outbox.permit('reset_password', recipient);
       await database.system(async ({ oneTimeTokens, mails }) => {
-        await oneTimeTokens.deleteByEmail('reset_password', recipient);
-        await outbox.post({ mails }, 'reset_password', recipient, client);
+        if (permit.isAllowed) await oneTimeTokens.deleteByEmail('reset_password', recipient);
+        await outbox.post({ mails }, permit, client);
       });
       outbox.wake();
     },
 
     /**
-     * A new password for who can read the account's mail. Everything that somebody else may have left ends with it: all sessions, all
-     * tokens, the old password. The address counts as verified.
+     * Sets a new password with the token of a mail. All sessions, all tokens and the old password end with it, because an impostor may have left
+     * them. The address counts as verified.
      *
-     * @returns the email of the account
-     * @throws Problem `validation_failed` at `/token` or `/new_password`; the token is then still good
+     * @returns the id of the account
+     * @throws Problem `validation_failed` at `/token` or `/new_password`; the token then still works
      */
     reset: async (token: string, newPassword: string, client: Client): Promise<string> => {
       const tokenHash = hashOneTimeToken(token);
@@ -43,7 +44,8 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
       );
       if (!owner) throw invalidOneTimeToken();
       await passwords.accept(newPassword, owner, '/new_password');
-      const password_hash = await passwords.hash(newPassword);
+      const password_hash = await passwords.hash(newPassword, turnCallerOf(owner.id, client));
+      const permit = await outbox.permit('password_changed', owner.email);
 
       const isReset = await database.system(async ({ oneTimeTokens, users, userSessions, auditEvents, mails }) => {
         const now = clock();
@@ -53,41 +55,55 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
         await oneTimeTokens.deleteAllOf(user.id);
         await userSessions.revokeAll(user.id, 'password_changed', now);
         await auditEvents.create({ action: 'password_reset', user_id: user.id, actor_id: user.id, ...client });
-        await outbox.post({ mails }, 'password_changed', user.email, client);
+        await outbox.post({ mails }, permit, client);
         return true;
       });
       if (!isReset) throw invalidOneTimeToken();
       outbox.wake();
-      return owner.email;
+      return owner.id;
     },
 
     /**
-     * The address is its owner's. Sessions from before end, since whoever began them had not proven that, but for the one that sends
-     * the token: reading the mail and holding the session are then the same person's.
+     * Verifies an address. The session that sends the token stays, because the same person holds the session and reads the mail. All other sessions
+     * end. Without such a session, the account may have been registered by an impostor who knows its password: a password from before the address was
+     * verified stops working, and the owner gets a mail to choose one.
      *
-     * @param scope who sends it, where they are signed in
+     * @param scope the caller, if signed in
      * @throws Problem `validation_failed` at `/token`
      */
     verify: async (token: string, scope: Scope | undefined, client: Client): Promise<void> => {
-      const isVerified = await database.system(async ({ oneTimeTokens, users, userSessions, auditEvents }) => {
+      const tokenHash = hashOneTimeToken(token);
+      const isVerified = await database.system(async ({ oneTimeTokens, users, userSessions, auditEvents, mails }) => {
         const now = clock();
-        const consumed = await oneTimeTokens.consume('verify_email', hashOneTimeToken(token), now);
-        const user = consumed && (await users.proveMailbox(consumed.user_id, consumed.email, now));
+        const consumed = await oneTimeTokens.consume('verify_email', tokenHash, now);
+        if (!consumed) return false;
+        const isOwnSession = scope?.userId === consumed.user_id;
+        const user = await users.proveMailbox(consumed.user_id, consumed.email, now, { keepsPassword: isOwnSession });
         if (!user) return false;
         await oneTimeTokens.deleteAllOf(user.id);
-        const except = scope && scope.userId === user.id ? scope.sessionId : undefined;
+        const except = isOwnSession ? scope.sessionId : undefined;
         await userSessions.revokeAll(user.id, 'email_verified', now, { except });
-        await auditEvents.create({ action: 'email_verified', user_id: user.id, actor_id: user.id, ...client });
+        const event = { user_id: user.id, actor_id: user.id, ...client };
+        await auditEvents.create({ action: 'email_verified', ...event });
+        if (user.has_password) return true;
+        await auditEvents.create({ action: 'password_voided', ...event });
+        // Needs no permit: an address is verified once.
+        await outbox.post({ mails }, { kind: 'set_password', recipient: user.email, isAllowed: true }, client);
         return true;
       });
       if (!isVerified) throw invalidOneTimeToken();
+      outbox.wake();
     },
 
-    /** Asks for another mail to verify the address. Where it is verified already, none is sent. */
+    /** Posts another mail to verify the address, unless it is verified. */
     resend: async (scope: Scope, client: Client): Promise<void> => {
+      const user = await database.as(scope, ({ users }) => users.findById(scope.userId), { single: 'read' });
+      if (!user || user.email_verified_at) return;
+      const permit = await outbox.permit('verify_email', user.email);
       await database.as(scope, async ({ users, mails }) => {
-        const user = await users.findById(scope.userId);
-        if (user && !user.email_verified_at) await outbox.post({ mails }, 'verify_email', user.email, client);
+        // The address may have changed, or the account may be gone, and a user may mail the current address only.
+        const current = await users.lock(scope.userId);
+        if (current?.email === permit.recipient) await outbox.post({ mails }, permit, client);
       });
       outbox.wake();
     },

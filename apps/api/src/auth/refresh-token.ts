@@ -12,14 +12,12 @@ const payloadBytes = idBytes + generationBytes;
 const sealBytes = 16;
 const length = payloadBytes + 2 * sealBytes;
 
-/** A token that this server has made for a session; whether for this one is for the database to say, or for `isOf`. */
+/** A token that this server has made for a session. The database checks the session's seal. */
 export interface RefreshToken {
   sessionId: string;
   generation: number;
   /** The session's seal: the first 16 bytes of SHA-256(token_secret | id | generation). */
   seal: Buffer;
-  /** Whether it was made for the session with this secret. */
-  isOf(tokenSecret: Uint8Array): boolean;
 }
 
 /** Makes refresh tokens, and takes them apart. Both are cheap, so that a token can be computed again and need not be kept. */
@@ -49,16 +47,9 @@ export function createRefreshTokens(secretKey: string) {
         sessionId: readSessionId(bytes),
         generation: payload.readUInt32BE(idBytes),
         seal,
-        isOf: (tokenSecret) => timingSafeEqual(seal, sessionSeal(payload, tokenSecret)),
       };
     },
   };
-}
-
-/** The session that a text says it is a token of. Anybody can write that. */
-export function sessionIdOf(token: string): string | undefined {
-  const bytes = decode(token);
-  return bytes && readSessionId(bytes);
 }
 
 function decode(token: string): Buffer | undefined {

@@ -6,7 +6,6 @@ import { normalizeEmail } from '../email.ts';
 import type { App } from '../schema.ts';
 import type { Users } from '../users/service.ts';
 import type { AccessTokens } from './access-token.ts';
-import { sessionIdOf } from './refresh-token.ts';
 import {
   Jwks,
   type Login,
@@ -18,18 +17,27 @@ import {
   Registration,
   TokenPair,
 } from './schemas.ts';
-import type { Auth } from './service.ts';
+import type { Account, Auth } from './service.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The account that a sign-in names; null until the rate limit has looked it up, and undefined if no account has the name. */
+    account: Account | null;
+  }
+}
 
 const noContent = { 204: Type.Null({ description: 'Done.' }) };
 
 export async function authRoutes(app: App, { auth, users }: { auth: Auth; users: Users }) {
+  app.decorateRequest('account', null);
+
   app.post(
     '/auth/register',
     {
       schema: {
         operationId: 'register',
         tags: ['auth'],
-        summary: 'Make an account for yourself',
+        summary: 'Register',
         body: Registration,
         response: { 201: User },
       },
@@ -104,7 +112,7 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
           tags: ['auth'],
           summary: 'Sign in',
           description:
-            "OAuth 2's password grant as a form, or JSON. The answer to a wrong password and to an unknown name is the same.",
+            "OAuth 2's password grant as a form, or JSON. A wrong password and an unknown name get the same response.",
           body: bodyOf(LoginJson, LoginForm),
           response: { 200: TokenPair },
         },
@@ -116,7 +124,12 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
             name: 'login',
             address: { burst: 100, perMinute: 30 },
             account: {
-              of: ({ body }) => normalizeEmail(nameOf(body as Login)),
+              // By the account's id, so that guesses by email and by username fill one bucket.
+              of: async (request) => {
+                const name = nameOf(request.body as Login);
+                request.account = await auth.findAccount(name);
+                return request.account?.id ?? normalizeEmail(name);
+              },
               fromOne: { burst: 10, perMinute: 6 },
               fromAll: { burst: 100, perMinute: 1 },
             },
@@ -126,7 +139,10 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
       },
       async (request) => {
         const body = request.body as Login;
-        return auth.login(nameOf(body), body.password, clientOf(request));
+        const name = nameOf(body);
+        // Without rate limits nothing has looked the account up. An unknown name is looked up once too, or time would tell.
+        const account = request.account === null ? await auth.findAccount(name) : request.account;
+        return auth.login(account, name, body.password, clientOf(request));
       },
     );
 
@@ -138,7 +154,7 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
           tags: ['auth'],
           summary: 'Get the next tokens of your session',
           description:
-            'A refresh token is good for one refresh. Sent again within REFRESH_GRACE_SECONDS (another tab was quicker, or the answer was lost) it gets the current one; later it counts as stolen, and the session ends.',
+            'A refresh token works once. The previous token still gets the current one for REFRESH_GRACE_SECONDS, and until a token of its response was used, if the same client sends it. Any other use of an old token counts as theft and ends the session.',
           body: bodyOf(RefreshJson, RefreshForm),
           response: { 200: TokenPair },
         },
@@ -150,7 +166,7 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
             name: 'refresh',
             address: { burst: 1200, perMinute: 600 },
             account: {
-              of: ({ body }) => sessionIdOf((body as Refresh).refresh_token),
+              of: ({ body }) => auth.sessionIdOf((body as Refresh).refresh_token),
               fromAll: { burst: 60, perMinute: 60 },
             },
           },
@@ -173,7 +189,7 @@ export function keyRoutes(app: App, { accessTokens }: { accessTokens: AccessToke
         description: 'Empty with HS256, whose secret is shared with nobody.',
         response: { 200: Jwks },
       },
-      config: { public: true },
+      config: { public: true, cacheable: true },
     },
     async (_, reply) => {
       reply.header('cache-control', 'public, max-age=300');

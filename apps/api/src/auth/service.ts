@@ -1,14 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import type { Database, Scope } from '@quoin/db';
-import type { Client } from '../client.ts';
+import type { Database, Scope, User } from '@quoin/db';
+import { type Client, turnCallerOf } from '../client.ts';
 import type { Config } from '../config.ts';
 import { normalizeEmail } from '../email.ts';
 import { Problem } from '../errors.ts';
+import type { Limiter } from '../http/limiter.ts';
 import { byOneself } from '../owner.ts';
 import { aliveAt } from '../session-lifetime.ts';
+import type { Rate } from '../throttle-store.ts';
 import { type AccessTokens, invalidToken } from './access-token.ts';
 import { isOutdatedHash, type Passwords } from './password.ts';
-import type { RefreshToken, RefreshTokens } from './refresh-token.ts';
+import type { RefreshTokens } from './refresh-token.ts';
 import type { TokenPair } from './schemas.ts';
 
 interface Dependencies {
@@ -17,28 +19,45 @@ interface Dependencies {
   accessTokens: AccessTokens;
   refreshTokens: RefreshTokens;
   config: Pick<Config, 'sessionSeconds' | 'sessionInactivitySeconds' | 'refreshGraceSeconds'>;
+  limiter: Limiter;
   clock: () => Date;
 }
 
+const signInsOfOwner: Rate = { burst: 100, perMinute: 10 };
+
+/** An account with its hash; undefined for a name that no account has. */
+export type Account = User | undefined;
+
 /** Signing in, staying signed in, and signing out. */
-export function createAuth({ database, passwords, accessTokens, refreshTokens, config, clock }: Dependencies) {
+export function createAuth({ database, passwords, accessTokens, refreshTokens, config, limiter, clock }: Dependencies) {
   return {
-    /** @throws Problem `invalid_credentials`, whatever is wrong; `account_inactive` only to who knows the password */
-    login: async (name: string, password: string, client: Client): Promise<TokenPair> => {
-      // A second time where the hash has changed in between: another sign-in may have renewed it.
-      const tokens = (await signIn(name, password, client)) ?? (await signIn(name, password, client));
+    findAccount,
+
+    /** The session of a refresh token; undefined for a text that this server has not made. */
+    sessionIdOf: (text: string): string | undefined => refreshTokens.parse(text)?.sessionId,
+
+    /**
+     * @param account what `findAccount` found for the name
+     * @throws Problem `invalid_credentials`, whatever is wrong; `account_inactive` only after the right password
+     */
+    login: async (account: Account, name: string, password: string, client: Client): Promise<TokenPair> => {
+      const tokens =
+        (await signIn(account, name, password, client)) ??
+        // The hash has changed in between: another sign-in may have renewed it.
+        (await signIn(await findAccount(name), name, password, client));
       return tokens ?? refuse('wrong_password', undefined, client);
     },
 
     /**
-     * The next tokens of a session. Of any number of tabs that refresh at once one rotates it, and within the grace window all of
-     * them get the same refresh token. A token from before that is stolen, or its thief has been quicker: the session ends.
+     * Returns the next tokens of a session. Of any number of tabs that refresh at once, one rotates the token, and the others get the same refresh
+     * token. A copied token ends the session: docs/decisions/013 has the table.
      *
      * @throws Problem `invalid_token`
      */
     refresh: async (text: string, client: Client): Promise<TokenPair> => {
-      const token = refreshTokens.parse(text);
-      if (!token) throw invalidToken();
+      const parsed = refreshTokens.parse(text);
+      if (!parsed) throw invalidToken();
+      const token = { ...parsed, userAgent: client.user_agent ?? '' };
       const now = clock();
       const alive = aliveAt(now, config);
       const rotated = await database.system(({ userSessions }) => userSessions.rotate(token, alive), {
@@ -47,21 +66,21 @@ export function createAuth({ database, passwords, accessTokens, refreshTokens, c
       });
       if (rotated) return tokensOf(rotated);
 
-      const current = await findSession(token);
-      // A forged token ends nothing: else anybody could sign out anybody.
-      if (!current || !token.isOf(current.token_secret)) throw invalidToken();
-      const isAlive = !current.revoked_at && current.expires_at > now && current.last_used_at > alive.idleSince;
-      if (!isAlive) throw invalidToken();
-      // Without a window there is no moment after which the previous token is still good.
-      const graceSince = config.refreshGraceSeconds > 0 ? secondsAfter(now, -config.refreshGraceSeconds) : endOfTime;
-      const isGrace =
-        current.generation === token.generation + 1 && current.rotated_at !== null && current.rotated_at >= graceSince;
-      if (isGrace) return tokensOf(current);
-
+      const graceSince = config.refreshGraceSeconds > 0 ? secondsAfter(now, -config.refreshGraceSeconds) : undefined;
+      const session = await database.system(
+        ({ userSessions }) => userSessions.findUsedToken(token, alive, graceSince),
+        { single: 'read', quick: true },
+      );
+      if (!session) throw invalidToken();
+      const event = { user_id: session.user_id, session_id: session.id, ...client };
+      if (session.is_grace) {
+        const reuse = { action: 'refresh_token_reused', ...event } as const;
+        await database.system(({ auditEvents }) => auditEvents.create(reuse), { single: 'write' });
+        return tokensOf(session);
+      }
       await database.system(async ({ userSessions, auditEvents }) => {
-        const isTheft = await userSessions.revokeStolen(current.id, token.generation, graceSince, now);
-        const event = { action: 'refresh_token_stolen', user_id: current.user_id, session_id: current.id } as const;
-        if (isTheft) await auditEvents.create({ ...event, ...client });
+        const isRevoked = await userSessions.revokeStolen(token, now, graceSince);
+        if (isRevoked) await auditEvents.create({ action: 'refresh_token_stolen', ...event });
       });
       throw invalidToken();
     },
@@ -79,19 +98,27 @@ export function createAuth({ database, passwords, accessTokens, refreshTokens, c
       }),
   };
 
-  /** Undefined where the password was changed, or the account deactivated, while this one was being verified. */
-  async function signIn(name: string, password: string, client: Client): Promise<TokenPair | undefined> {
-    const user = await database.system(({ users }) => users.findByLogin(normalizeEmail(name)), { single: 'read' });
-    const isRight = await passwords.verify(password, user?.password_hash);
+  /** The account that a name means: an email or a username. */
+  function findAccount(name: string): Promise<Account> {
+    return database.system(({ users }) => users.findByLogin(normalizeEmail(name)), { single: 'read' });
+  }
+
+  /** Undefined if the password was changed, or the account deactivated, while this one was being verified. */
+  async function signIn(user: Account, name: string, password: string, client: Client): Promise<TokenPair | undefined> {
+    const caller = turnCallerOf(user?.id ?? normalizeEmail(name), client);
+    const isRight = await passwords.verify(password, user?.password_hash, caller);
     if (!user) return refuse('unknown_account', undefined, client);
-    if (!isRight) return refuse('wrong_password', user.id, client);
+    if (!isRight || !user.password_hash) return refuse('wrong_password', user.id, client);
+    const { password_hash } = user;
     if (!user.is_active) return refuse('account_inactive', user.id, client);
 
-    const newHash = isOutdatedHash(user.password_hash) ? await passwords.hash(password) : undefined;
+    // Each sign-in is a hash, a session and an event. Only the owner can fill this bucket.
+    await limiter.take('sign-ins', user.id, signInsOfOwner);
+    const newHash = isOutdatedHash(password_hash) ? await passwords.hash(password, caller) : undefined;
     const now = clock();
     const token_secret = randomBytes(32);
     return database.system(async ({ users, userSessions, auditEvents }) => {
-      if (!(await users.lockUnchanged(user.id, user.password_hash))) return undefined;
+      if (!(await users.lockUnchanged(user.id, password_hash))) return undefined;
       if (newHash) await users.update(user.id, { password_hash: newHash });
       const id = await userSessions.create({
         token_secret,
@@ -108,7 +135,7 @@ export function createAuth({ database, passwords, accessTokens, refreshTokens, c
     });
   }
 
-  /** One row, whoever was meant and whatever was wrong. What was typed as the name is not kept: it may be a password. */
+  /** Records a failed sign-in. What was typed as the name is not kept: it may be a password. */
   async function refuse(
     reason: 'unknown_account' | 'wrong_password' | 'account_inactive',
     user_id: string | undefined,
@@ -123,16 +150,13 @@ export function createAuth({ database, passwords, accessTokens, refreshTokens, c
     throw new Problem('invalid_credentials', 'There is no account with this name and password.');
   }
 
-  function findSession({ sessionId }: RefreshToken) {
-    return database.system(({ userSessions }) => userSessions.findForRefresh(sessionId), {
-      single: 'read',
-      quick: true,
-    });
-  }
-
   function tokensOf(session: { id: string; user_id: string; generation: number; token_secret: Uint8Array }): TokenPair {
     return {
-      access_token: accessTokens.sign({ userId: session.user_id, sessionId: session.id }),
+      access_token: accessTokens.sign({
+        userId: session.user_id,
+        sessionId: session.id,
+        generation: session.generation,
+      }),
       refresh_token: refreshTokens.make(session.id, session.generation, session.token_secret),
       token_type: 'bearer',
       expires_in: accessTokens.expiresInSeconds,
@@ -141,7 +165,5 @@ export function createAuth({ database, passwords, accessTokens, refreshTokens, c
 }
 
 export type Auth = ReturnType<typeof createAuth>;
-
-const endOfTime = new Date('9999-12-31T00:00:00Z');
 
 const secondsAfter = (moment: Date, seconds: number) => new Date(moment.getTime() + seconds * 1000);

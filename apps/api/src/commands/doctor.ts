@@ -114,6 +114,7 @@ async function database(
   });
   if (!open) return;
   const database = open;
+  if (!database.isEmbedded) await look('roles', () => roles(database));
   await look('pgvector', () => pgvector(database));
   await look('migrations', () => pending(database));
   await database.close();
@@ -135,6 +136,19 @@ async function server(database: Database): Promise<Finding> {
         `PostgreSQL ${row.version}; its user is a superuser, who needs not be: give it a role that owns the database`,
       )
     : ok(`PostgreSQL ${row?.version}`);
+}
+
+/** Whether the server runs with fewer rights than migrations do. */
+async function roles(database: Database): Promise<Finding> {
+  const [row] = await rowsOf<{ owned: number }>(
+    database,
+    `select count(*)::int as owned from pg_tables where schemaname = 'public' and pg_has_role(current_user, tableowner, 'member')`,
+  );
+  return row?.owned
+    ? note(
+        'this role owns the tables: an attacker in control of the server can change the schema and empty the audit trail\nhint: docs/operations.md, "Separate roles"',
+      )
+    : ok('this role reads and writes rows, and owns no table');
 }
 
 async function pgvector(database: Database): Promise<Finding> {

@@ -9,6 +9,7 @@ import { noClient } from '../client.ts';
 import { ConfigError, parseConfig } from '../config.ts';
 import { isEmail, normalizeEmail } from '../email.ts';
 import { Problem } from '../errors.ts';
+import { createLimiter } from '../http/limiter.ts';
 import { createOutbox } from '../mail/outbox.ts';
 import { openDatabase } from '../open-database.ts';
 import { createPages } from '../page.ts';
@@ -51,8 +52,9 @@ export const userCommand = (open: typeof openDatabase = openDatabase): CommandDe
       const pages = createPages(config.secretKey);
       const clock = () => new Date();
       // The server sends the mails.
-      const outbox = createOutbox({ clock });
-      const users = createUsers({ database, passwords, pages, outbox, clock });
+      const limiter = createLimiter(undefined);
+      const outbox = createOutbox({ clock, limiter });
+      const users = createUsers({ database, passwords, pages, outbox, limiter, clock });
       return await run({ ...terminal, database, users, values });
     } finally {
       await database.close();

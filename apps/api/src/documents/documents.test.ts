@@ -1,3 +1,4 @@
+import { testServerUrl } from '@quoin/db/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectProblem, startTestApp, type TestApp } from '../testing.ts';
 
@@ -282,11 +283,19 @@ describe('a search', () => {
       'the',
       ' ',
       '( '.repeat(4000),
-      'a '.repeat(5000),
       '-"'.repeat(2000),
       'wall\t\n',
     ];
     for (const query of texts) expect((await search({ query }, owner)).statusCode).toBe(200);
+  });
+
+  test('by keyword takes 16 words, and refuses more as too expensive', async () => {
+    const words = (count: number) => Array.from({ length: count }, (_, n) => `word${n}`);
+    for (const separator of [' ', ' or ', ','])
+      expect((await search({ query: words(16).join(separator) }, owner)).statusCode).toBe(200);
+    for (const query of [words(17).join(' '), words(17).join(','), 'a '.repeat(5000), `${'-'.repeat(40)}a`])
+      expectProblem(await search({ query }, owner), 422, 'query_too_expensive');
+    expect((await search({ query: words(60).join(' '), embedding: at(0) }, owner)).statusCode).toBe(200);
   });
 
   test.each<[object, string]>([
@@ -305,6 +314,19 @@ describe('a search', () => {
     [{ embedding: [1] }, '/embedding'],
   ])('for nothing that can be looked for is refused: %#', async (body, pointer) => {
     expect(expectProblem(await search(body, owner), 422, 'validation_failed').errors?.[0]?.pointer).toBe(pointer);
+  });
+
+  test.runIf(testServerUrl)('that the database cancels after 2 s is 422, and not an outage', async () => {
+    const execute = (script: string) => api.database.maintain((connection) => connection.execute(script));
+    await execute(`
+      create function slow_title(text) returns text language sql as 'select $1 || pg_sleep(3)';
+      create policy slow on documents as restrictive for select to quoin_app using (slow_title(title) is not null)`);
+    try {
+      const problem = expectProblem(await search({ query: 'wall' }, owner), 422, 'query_too_expensive');
+      expect(problem.detail).toContain('2 s');
+    } finally {
+      await execute('drop policy slow on documents; drop function slow_title(text)');
+    }
   });
 
   test('gives as many as are asked for, if there are so many', async () => {

@@ -1,4 +1,5 @@
 import { Type } from '@fastify/type-provider-typebox';
+import { batchBodyBytesMax } from '../http/body.ts';
 import type { App } from '../schema.ts';
 import {
   Document,
@@ -17,7 +18,6 @@ import type { Documents } from './service.ts';
 
 const collection = '/users/:user_id/documents';
 const item = `${collection}/:document_id`;
-const batchBytesMax = 16 * 1024 * 1024;
 
 export function documentRoutes(app: App, { documents }: { documents: Documents }) {
   app.get(
@@ -27,11 +27,12 @@ export function documentRoutes(app: App, { documents }: { documents: Documents }
         operationId: 'listDocuments',
         tags: ['documents'],
         summary: 'Documents, newest first',
+        description: 'A page ends early once its contents have 2 MiB; `next_cursor` then leads on.',
         params: OwnerParams,
         querystring: DocumentQuery,
         response: { 200: DocumentPage },
       },
-      config: { problems: ['forbidden'] },
+      config: { problems: ['forbidden'], concurrency: { name: 'document lists', perUser: 4 } },
     },
     async ({ scope, params, query }) => documents.list(scope, params.user_id, query),
   );
@@ -61,7 +62,7 @@ export function documentRoutes(app: App, { documents }: { documents: Documents }
   app.post(
     `${collection}/batch`,
     {
-      bodyLimit: batchBytesMax,
+      bodyLimit: batchBodyBytesMax,
       schema: {
         operationId: 'createDocuments',
         tags: ['documents'],
@@ -71,7 +72,7 @@ export function documentRoutes(app: App, { documents }: { documents: Documents }
         body: NewDocuments,
         response: { 201: DocumentList },
       },
-      config: { problems: ['forbidden', 'not_found'] },
+      config: { problems: ['forbidden', 'not_found'], concurrency: { name: 'document batches', perUser: 2 } },
     },
     async ({ scope, params, body }, reply) => {
       const items = await documents.createMany(scope, params.user_id, body.items);
@@ -90,7 +91,10 @@ export function documentRoutes(app: App, { documents }: { documents: Documents }
         body: DocumentSearch,
         response: { 200: SearchResults },
       },
-      config: { problems: ['forbidden', 'embedding_unavailable'] },
+      config: {
+        problems: ['forbidden', 'query_too_expensive', 'embedding_unavailable'],
+        concurrency: { name: 'search', perUser: 2 },
+      },
     },
     async ({ scope, params, body }) => documents.search(scope, params.user_id, body),
   );

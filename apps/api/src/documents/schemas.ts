@@ -6,7 +6,9 @@ import { changesOf, closed, Id, oneOf, Timestamp } from '../schema.ts';
 const metadata = Type.Unsafe<Record<string, unknown>>({
   type: 'object',
   additionalProperties: true,
-  description: 'Anything of the product’s own. Searches filter by what it contains.',
+  'x-bytes-max': 16_384,
+  'x-values-max': 1_000,
+  description: "The product's own: any JSON object of at most 16 KiB and 1,000 values. Searches filter by containment.",
   examples: [{ project: 'wall', year: 2026 }],
 });
 

@@ -1,7 +1,8 @@
-import { type Database, type Scope, toUnitVector, type Vector, violatedConstraint } from '@quoin/db';
+import { type Database, type Repositories, type Scope, StatementTimeout, toUnitVector, type Vector } from '@quoin/db';
 import { found, invalid, notFound, Problem } from '../errors.ts';
 import { scopeOf } from '../owner.ts';
 import type { Pages } from '../page.ts';
+import { createTurns } from '../turns.ts';
 import { type Embedder, EmbeddingError } from './embedder.ts';
 import type { DocumentChanges, DocumentQuery, DocumentSearch, NewDocument } from './schemas.ts';
 
@@ -16,20 +17,32 @@ interface Dependencies {
 }
 
 const limitDefault = 10;
-/** Somebody waits for the answer. */
+const pageBytesMax = 2 * 1024 * 1024;
+const searchMsMax = 2_000;
+/** Searches of all users at once, of a pool that has ten connections by default. */
+const searchesAtOnce = 3;
+const searchesWaitingMax = 64;
+/** Ranking compares words with each other: 16 of them cost 2 ms for the largest document, 60 cost 30 ms. */
+const wordsMax = 16;
+/** The caller waits for the answer. */
 const effort = { timeoutMs: 5_000, tries: 2 };
 
 /** What users have written, found by words and by meaning. `userId` is as it stands in the path: `me` or an id. */
 export function createDocuments({ database, pages, embedder, wake, clock }: Dependencies) {
+  const turns = createTurns(
+    searchesAtOnce,
+    searchesWaitingMax,
+    () => new Problem('overloaded', 'Too many searches are waiting. Try again later.'),
+  );
   return {
     list: async (scope: Scope, userId: string, query: DocumentQuery) => {
       const owner = scopeOf(scope, userId);
       const list = `documents of ${owner.userId}`;
       const page = pages.request(list, query);
-      const rows = await database.as(owner, ({ documents }) => documents.list(owner.userId, page), {
-        single: 'read',
-      });
-      return pages.from(list, rows, page);
+      const { rows, hasMore } = await database.as(owner, ({ documents }) =>
+        documents.list(owner.userId, page, pageBytesMax),
+      );
+      return pages.from(list, rows, page, hasMore);
     },
 
     create: async (scope: Scope, userId: string, document: NewDocument) => {
@@ -51,10 +64,8 @@ export function createDocuments({ database, pages, embedder, wake, clock }: Depe
       const owner = scopeOf(scope, userId);
       const row = { ...changes, ...(embedding && { embedding: direction(embedding, '/embedding') }) };
       const isEmpty = Object.keys(row).length === 0;
-      const updated = await storing(() =>
-        database.as(owner, ({ documents }) =>
-          isEmpty ? documents.find(owner.userId, id) : documents.update(owner.userId, id, row, clock()),
-        ),
+      const updated = await database.as(owner, ({ documents }) =>
+        isEmpty ? documents.find(owner.userId, id) : documents.update(owner.userId, id, row, clock()),
       );
       wake();
       return found(updated);
@@ -69,9 +80,13 @@ export function createDocuments({ database, pages, embedder, wake, clock }: Depe
       const owner = scopeOf(scope, userId);
       const { vector, words } = await interpret(search);
       const { limit = limitDefault, metadata = {} } = search;
-      const items = await database.as(owner, ({ documents }) => documents.search({ vector, words, metadata, limit }), {
-        single: 'read',
-      });
+      const work = ({ documents }: Repositories) => documents.search({ vector, words, metadata, limit });
+      const caller = { account: owner.userId, address: owner.userId };
+      const items = await turns
+        .take(() => database.as(owner, work, { statementMsMax: searchMsMax }), caller)
+        .catch((error) => {
+          throw error instanceof StatementTimeout || isTooComplex(error) ? tooExpensive(error) : error;
+        });
       return { items };
     },
   };
@@ -86,31 +101,34 @@ export function createDocuments({ database, pages, embedder, wake, clock }: Depe
       embedding: embedding ? direction(embedding, pointerOf(index)) : null,
       embed_after: embedding ? null : now,
     }));
-    const created = await storing(() => database.as(owner, ({ documents }) => documents.create(owner.userId, rows)));
+    const created = await database.as(owner, ({ documents }) => documents.create(owner.userId, rows));
     wake();
     return created;
   }
 
-  /** What is asked of the database: a vector for the meaning, words, or both. The vector of a text is made before any connection is held. */
+  /** Turns a search into what the database looks for: a vector, words, or both. A text becomes a vector before any connection is held. */
   async function interpret({ query, embedding, mode }: DocumentSearch): Promise<{ vector?: Vector; words?: string }> {
-    if (query === undefined && embedding === undefined)
-      throw invalid('/query', 'is needed, or an embedding: there is nothing to look for');
+    if (query === undefined && embedding === undefined) throw invalid('/query', 'or an embedding is required');
     const needsWords = mode === 'keyword' || mode === 'hybrid';
-    if (needsWords && query === undefined) throw invalid('/query', `is needed for the mode ${mode}`);
-    const words = mode === 'semantic' || query === undefined ? {} : { words: query };
+    if (needsWords && query === undefined) throw invalid('/query', `is required for the mode ${mode}`);
+    const isLong = countWords(query ?? '') > wordsMax;
+    const hasMeaning = mode === undefined && (embedding !== undefined || embedder !== undefined);
+    // A long text is searched for by its meaning, if that is possible.
+    if (isLong && mode !== 'semantic' && !hasMeaning) throw tooManyWords();
+    const words = mode === 'semantic' || query === undefined || isLong ? {} : { words: query };
     if (mode === 'keyword') return words;
 
     if (embedding) return { vector: direction(embedding, '/embedding'), ...words };
     if (!embedder) {
       if (mode === undefined) return words;
-      throw invalid('/mode', `cannot be ${mode}: send an embedding, since no service is configured that makes one`);
+      throw invalid('/mode', `cannot be ${mode} without an embedding, because no embedding service is configured`);
     }
     try {
       const [vector] = await embedder.embed([query ?? ''], effort);
       return { ...(vector && { vector }), ...words };
     } catch (error) {
       if (!(error instanceof EmbeddingError)) throw error;
-      if (mode === 'semantic')
+      if (mode === 'semantic' || isLong)
         throw new Problem('embedding_unavailable', 'Search by keyword, or try again in a moment.', { cause: error });
       return words;
     }
@@ -125,12 +143,23 @@ function direction(embedding: readonly number[], pointer: string): Vector {
   return vector;
 }
 
-/** What only the database can refuse. */
-async function storing<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (violatedConstraint(error) === 'fk_documents_user_id') throw notFound();
-    throw error;
-  }
-}
+/** `or` is an operator of the query. */
+const countWords = (query: string) =>
+  (query.match(/[\p{L}\p{N}]+/gu) ?? []).filter((word) => !/^or$/i.test(word)).length;
+
+/** PostgreSQL refuses a query of more than 32 nested operators, such as 40 hyphens before a word: with 54000, or with an internal error. */
+const isTooComplex = (error: unknown) => {
+  const { code, message = '' } = (error ?? {}) as { code?: string; message?: string };
+  return code === '54000' || (code === 'XX000' && message.includes('tsquery'));
+};
+
+const tooManyWords = () =>
+  new Problem('query_too_expensive', `Search for at most ${wordsMax} words by keyword, or by meaning.`, {
+    errors: [{ in: 'body', pointer: '/query', message: `must have at most ${wordsMax} words` }],
+  });
+
+const tooExpensive = (cause: unknown) =>
+  new Problem('query_too_expensive', `The search took longer than ${searchMsMax / 1000} s. Search for fewer words.`, {
+    errors: [{ in: 'body', pointer: '/query', message: 'takes too long to search for' }],
+    cause,
+  });

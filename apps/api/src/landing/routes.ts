@@ -9,20 +9,20 @@ import { escapeHtml, htmlPage, links, pagePolicy } from './html.ts';
 // What a person sees who opens the server in a browser: what it is, and where to go from here. The guides are the developer's, and stay
 // at home: in production there are none.
 
-type Dependencies = Pick<Config, 'environment' | 'apiPrefix'> & { isEmbedded: boolean };
+type Dependencies = Pick<Config, 'environment' | 'apiPrefix' | 'hasDocs'> & { isEmbedded: boolean };
 
-export function landingRoutes(app: App, { environment, apiPrefix, isEmbedded }: Dependencies) {
+export function landingRoutes(app: App, { environment, apiPrefix, hasDocs, isEmbedded }: Dependencies) {
   const hasGuides = environment !== 'production';
 
-  app.get('/', { schema: { hide: true }, config: { public: true } }, async (_request, reply) => {
+  app.get('/', { schema: { hide: true }, config: { public: true, cacheable: true } }, async (_request, reply) => {
     const guides = hasGuides ? await listGuides() : [];
-    return html(reply, 'Quoin', landing({ guides, apiPrefix, ...(hasGuides && { isEmbedded }) }));
+    return html(reply, 'Quoin', landing({ guides, apiPrefix, hasDocs, ...(hasGuides && { isEmbedded }) }));
   });
 
   if (!hasGuides) return;
   app.get(
     '/guides/*',
-    { schema: { hide: true, params: closed({ '*': Type.String() }) }, config: { public: true } },
+    { schema: { hide: true, params: closed({ '*': Type.String() }) }, config: { public: true, cacheable: true } },
     async ({ params }, reply) => {
       const guide = found(await readGuide(params['*']));
       const back = '<p class="soft"><a href="/">Quoin</a></p>';
@@ -48,10 +48,12 @@ const first = [
 function landing({
   guides,
   apiPrefix,
+  hasDocs,
   isEmbedded,
 }: {
   guides: Awaited<ReturnType<typeof listGuides>>;
   apiPrefix: string;
+  hasDocs: boolean;
   isEmbedded?: boolean;
 }) {
   const rank = (path: string) => (first.includes(path) ? first.indexOf(path) : first.length);
@@ -66,10 +68,14 @@ function landing({
 <h1>Quoin</h1>
 <p>A backend: accounts, sessions, and every user’s own data, in JSON under <code>${escapeHtml(apiPrefix)}</code>.</p>
 ${where}
-${links([
-  { href: '/docs', title: 'Try the API', text: 'Every route, with a form to sign in and send requests' },
-  { href: '/openapi.json', title: 'OpenAPI document', text: 'For generators and other programs' },
-])}
+${
+  hasDocs
+    ? links([
+        { href: '/docs', title: 'Try the API', text: 'Every route, with a form to sign in and send requests' },
+        { href: '/openapi.json', title: 'OpenAPI document', text: 'For generators and other programs' },
+      ])
+    : ''
+}
 <h2>Health</h2>
 ${links([
   { href: '/health', title: 'Process', text: 'Answers as long as it lives' },

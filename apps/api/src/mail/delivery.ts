@@ -73,15 +73,16 @@ export function createMailDelivery({ database, oneTimeTokens, messages, transpor
   /** Undefined where there is nothing to say: nobody has this address, or it is verified already. */
   async function compose({ kind, recipient, created_at, attempts, ...mail }: Mail): Promise<Message | undefined> {
     const cause = { at: created_at, ipAddress: mail.ip_address };
-    if (kind === 'password_changed' || kind === 'email_changed') return messages[kind](cause);
-    const issued = await oneTimeTokens.issue(kind, recipient);
+    if (kind === 'password_changed' || kind === 'email_changed' || kind === 'username_changed')
+      return messages[kind](cause);
+    const issued = await oneTimeTokens.issue(kind === 'set_password' ? 'reset_password' : kind, recipient);
     if (!issued) return undefined;
     if (kind === 'reset_password' && attempts === 1) await recordRequest(issued.userId, mail);
     return messages[kind](issued.token, cause);
   }
 
   /** Here and not where it was asked for, where an account and none must cost the same. */
-  function recordRequest(userId: string, { user_agent, ip_address, request_id }: Client) {
+  function recordRequest(userId: string, { user_agent, ip_address, request_id }: Omit<Client, 'client_request_id'>) {
     return database.system(({ auditEvents }) =>
       auditEvents.create({ action: 'password_reset_requested', user_id: userId, user_agent, ip_address, request_id }),
     );

@@ -6,6 +6,7 @@ import { SMTPServer } from 'smtp-server';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { noClient } from '../client.ts';
 import { parseConfig } from '../config.ts';
+import { createLimiter } from '../http/limiter.ts';
 import { expectProblem, password, startTestApp, testEnvironment, uniqueEmail } from '../testing.ts';
 import { createMailDelivery } from './delivery.ts';
 import { createMessages } from './messages.ts';
@@ -26,9 +27,11 @@ beforeEach(async () => {
 });
 afterAll(() => database.close());
 
-const outbox = createOutbox({ clock });
-const post = (recipient: string) =>
-  database.system(({ mails }) => outbox.post({ mails }, 'password_changed', recipient, noClient));
+const outbox = createOutbox({ clock, limiter: createLimiter(undefined) });
+const post = async (recipient: string) => {
+  const permit = await outbox.permit('password_changed', recipient);
+  await database.system(({ mails }) => outbox.post({ mails }, permit, noClient));
+};
 const waiting = async () => {
   const { rows } = await database.inspect((connection) =>
     connection.query<{ recipient: string }>('select recipient from mails order by id'),
@@ -168,12 +171,22 @@ describe('with SMTP_URL', () => {
     expect(source).toContain('app.example.com');
   });
 
-  test('a link stays in one line, for whoever reads the source', async () => {
-    const { reset_password } = createMessages('https://app.example.com');
-    const token = 'a'.repeat(43);
-    const cause = { at: now, ipAddress: null };
-    await smtp()({ id: 'x', to: uniqueEmail(), ...reset_password(token, cause) });
-    expect(received[0]?.source).toContain(`\nhttps://app.example.com/reset-password?token=${token}\r\n`);
+  test('both bodies are quoted-printable in ASCII, and come out as they went in', async () => {
+    const link = `https://app.example.com/reset-password?token=${'a'.repeat(43)}`;
+    await smtp()({
+      id: 'x',
+      to: uniqueEmail(),
+      subject: 'Bäckerei',
+      text: `Grüße 🧱\n${link}\n`,
+      html: `<p>Grüße ${link}</p>`,
+    });
+    const source = received[0]?.source ?? '';
+    expect(source).toMatch(/^[\r\n\x20-\x7e]*$/);
+    expect(Math.max(...source.split('\r\n').map(({ length }) => length))).toBeLessThanOrEqual(78);
+    expect(source.match(/^Content-Transfer-Encoding: quoted-printable\r$/gim)).toHaveLength(2);
+    const decoded = decodeQuotedPrintable(source);
+    expect(decoded).toContain(`Grüße 🧱\r\n${link}\r\n`);
+    expect(decoded).toContain(`<p>Grüße ${link}</p>`);
   });
 
   test('a mailbox that is refused for good is given up; one that is refused for now is tried again', async () => {
@@ -259,3 +272,10 @@ test('what did not happen is not mailed, and what did is, in the words of nobody
     await api.close();
   }
 });
+
+function decodeQuotedPrintable(text: string): string {
+  const bytes = text
+    .replaceAll('=\r\n', '')
+    .replace(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Buffer.from(bytes, 'latin1').toString('utf8');
+}

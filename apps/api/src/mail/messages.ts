@@ -48,6 +48,19 @@ export function createMessages(appUrl: string) {
         `Your account at ${site} was given another email address on ${moment(at)}${ipAddress ? `, from ${ipAddress}` : ''}.`,
         'This is the last mail to this one. If it was not you, tell those who run the site at once.',
       ]),
+
+    username_changed: ({ at, ipAddress }: Cause): Message =>
+      messageOf('Your username was changed', [
+        `The username of your account at ${site} was changed on ${moment(at)}${ipAddress ? `, from ${ipAddress}` : ''}.`,
+        'If it was not you, choose a new password at once with "Forgotten password" where you sign in.',
+      ]),
+
+    set_password: (token: string): Message =>
+      messageOf('Choose a password', [
+        `You verified this address for an account at ${site}. Its old password no longer works, because it was set before the address was verified.`,
+        'Choose a new password here. The link works once, for ten minutes. After that, ask for another one with "Forgotten password":',
+        { label: 'Choose a password', url: linkTo('reset-password', token) },
+      ]),
   };
 }
 

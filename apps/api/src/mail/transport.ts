@@ -47,23 +47,17 @@ export function createMailTransport({ config, log }: Dependencies): Transport {
   };
 }
 
-/**
- * Plain text and HTML. The text, which is ASCII, goes as it is, so that a link in it stays in one piece for whoever reads the source:
- * nodemailer would fold it, being longer than 76 characters.
- */
+/** Plain text and HTML, both in UTF-8 and quoted-printable: a relay may refuse raw 8-bit text, or break its long lines. */
 function toMimeMessage({ id, to, subject, text, html }: OutgoingMail, from: string) {
   const domain = /@([^\s>]+)/.exec(from)?.[1] ?? 'localhost';
   return {
     from,
     to: { name: '', address: to },
     subject,
+    text,
+    html,
+    textEncoding: 'quoted-printable' as const,
     messageId: `<${id}@${domain}>`,
     headers: { 'Auto-Submitted': 'auto-generated' },
-    alternatives: [
-      {
-        raw: `Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n${text.replaceAll('\n', '\r\n')}`,
-      },
-      { contentType: 'text/html; charset=utf-8', content: html },
-    ],
   };
 }

@@ -6,23 +6,23 @@ import type { Config } from '../config.ts';
 import { forbidden, Problem } from '../errors.ts';
 import { aliveAt } from '../session-lifetime.ts';
 
-// Who is asking. Every route needs an access token unless its config says `public: true`, and an admin's where it says `admin: true`.
-// The session and the user are read on every request, so that a logout, a deactivation and a demotion count from the next request on;
-// the requests that arrive at the same time share one statement. Nothing is kept from one batch to the next.
+// Authentication. Every route needs an access token unless its config says `public: true`, and an admin's if it says `admin: true`. The session and
+// the user are read on every request, so that a sign-out, a deactivation and a demotion count from the next request. Requests that arrive at the same
+// time share one statement. Nothing is cached between batches.
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Anybody may call it; `or signed in`: who sends an access token is known, and a token that is no good is refused. */
+    /** Anonymous access is allowed. With `or signed in`, an invalid access token is still rejected with 401. */
     public?: boolean | 'or signed in';
-    /** Only admins may call it: everybody else gets 403, whatever the path and the body say. */
+    /** Only admins may call it. Others get 403 before the path and the body are validated. */
     admin?: boolean;
-    /** It answers also where the process cannot keep up with what is asked of it. */
+    /** It answers even while the process is overloaded. */
     evenWhenOverloaded?: boolean;
   }
   interface FastifyRequest {
-    /** Who is asking; on private routes, and where a route is public `or signed in`. */
+    /** The caller; on private routes, and on routes that are public `or signed in`. */
     scope: Scope;
-    /** Their account, as it is now; on private routes only. */
+    /** The caller's account as it is now; on private routes only. */
     user: SignedInUser;
   }
 }
@@ -35,7 +35,7 @@ interface Dependencies {
 }
 
 const batchMax = 500;
-/** How often a session's last use is written: more often would make every read a write. */
+/** How often a session's last use is written. More often would make every read a write. */
 const touchMs = 60_000;
 const touchDelayMs = 1_000;
 
@@ -57,12 +57,13 @@ export function authentication(app: FastifyInstance, { database, accessTokens, c
   app.decorateRequest('user', null as unknown as SignedInUser);
 
   const authenticate = async (request: FastifyRequest, isForAdmins: boolean) => {
-    const { userId, sessionId } = accessTokens.verify(bearerToken(request));
+    const { userId, sessionId, generation } = accessTokens.verify(bearerToken(request));
     const user = await sessions.load(sessionId);
     if (user?.id !== userId) throw invalidToken();
-    if (clock().getTime() - user.last_used_at.getTime() >= touchMs) touch(sessionId);
+    const isFirstUse = generation > user.used_generation;
+    if (isFirstUse || clock().getTime() - user.last_used_at.getTime() >= touchMs) touch(sessionId, generation);
     request.user = user;
-    request.scope = { userId, sessionId, isAdmin: user.is_admin };
+    request.scope = { userId, sessionId, isAdmin: user.is_admin, authenticatedAt: user.authenticated_at };
     if (isForAdmins && !user.is_admin) throw forbidden();
   };
 
@@ -80,18 +81,18 @@ function bearerToken({ headers: { authorization } }: FastifyRequest): string {
   return token;
 }
 
-/** Notes uses of sessions, and writes them together a moment later: off the path of any request, and without failing one. */
+/** Collects uses of sessions and writes them together a moment later, off the path of any request. A failed write fails no request. */
 function createTouches(app: FastifyInstance, database: Database, clock: () => Date) {
-  const used = new Set<string>();
+  let uses = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;
   let writing = Promise.resolve();
 
   const write = async () => {
     timer = undefined;
-    const ids = [...used];
-    used.clear();
+    const collected = uses;
+    uses = new Map();
     await database
-      .system(({ userSessions }) => userSessions.touch(ids, clock()))
+      .system(({ userSessions }) => userSessions.recordUse(collected, clock()))
       .catch((error) => app.log.warn({ err: error }, 'the last use of sessions could not be written'));
   };
   const flush = () => {
@@ -100,12 +101,12 @@ function createTouches(app: FastifyInstance, database: Database, clock: () => Da
 
   app.addHook('onClose', async () => {
     clearTimeout(timer);
-    if (used.size > 0) flush();
+    if (uses.size > 0) flush();
     await writing;
   });
 
-  return (sessionId: string) => {
-    used.add(sessionId);
+  return (sessionId: string, generation: number) => {
+    uses.set(sessionId, Math.max(generation, uses.get(sessionId) ?? 0));
     timer ??= setTimeout(flush, touchDelayMs).unref();
   };
 }

@@ -58,6 +58,24 @@ describe('the OpenAPI document', () => {
     }
   });
 
+  test('is compressed, has an ETag, and returns 304 for If-None-Match', async () => {
+    const headers = { 'accept-encoding': 'gzip' };
+    const first = await api.send('GET', '//openapi.json', { headers });
+    expect(first.headers).toMatchObject({ 'content-encoding': 'gzip', etag: expect.stringMatching(/^W\/"/) });
+    expect(first.rawPayload.length).toBeLessThan(Buffer.byteLength((await api.send('GET', '//openapi.json')).body) / 4);
+    const again = await api.send('GET', '//openapi.json', { headers: { 'if-none-match': String(first.headers.etag) } });
+    expect([again.statusCode, again.body]).toEqual([304, '']);
+    const script = await api.send('GET', '//docs/static/swagger-ui-bundle.js', { headers });
+    expect(script.headers).toMatchObject({ 'content-encoding': 'gzip', etag: expect.any(String) });
+  });
+
+  test('keeps no password in the browser: the page does not persist its authorization', async () => {
+    const page = await api.send('GET', '//docs/static/swagger-initializer.js');
+    expect(page.statusCode).toBe(200);
+    expect(page.body).toMatch(/"?persistAuthorization"?:\s*false/);
+    expect(page.body).not.toMatch(/"?persistAuthorization"?:\s*true/);
+  });
+
   test('documents with assets of our own: the page loads nothing from elsewhere', async () => {
     const page = await api.send('GET', '//docs');
     expect(page.statusCode).toBe(200);

@@ -1,54 +1,59 @@
-import { randomUUID } from 'node:crypto';
-import { STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
-import { DatabaseUnavailable } from '@quoin/db';
+import { DatabaseUnavailable, StatementTimeout, violatedConstraint } from '@quoin/db';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Problem, type ProblemCode, problems } from '../errors.ts';
+import { notFound, Problem, type ProblemCode, problems } from '../errors.ts';
+import { discardBody, unsupportedMediaType } from '../http/body.ts';
 import { securityHeaders } from './security-headers.ts';
 import { inputErrors, validationProblem } from './validation.ts';
 
-// Every error becomes an answer here, and nowhere else: application/problem+json (RFC 9457) with a stable code. What is not meant for
-// the caller (a stack, SQL, a name of ours) goes to the log alone.
+// Every error becomes a response here, and nowhere else: application/problem+json (RFC 9457) with a stable code. Stacks, SQL and internal names
+// go to the log only.
 
-/** Fastify's own errors that have a code of ours; whatever else it refuses is a malformed request. */
+/** Fastify's own errors that have a code here. The others below 500 are malformed requests. */
 const fastifyCodes: Record<string, ProblemCode> = {
   FST_ERR_CTP_INVALID_JSON_BODY: 'malformed_json',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed_json',
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
   FST_ERR_CTP_BODY_TOO_LARGE: 'payload_too_large',
 };
 
 const details: Partial<Record<ProblemCode, string>> = {
   malformed_json: 'The body is not valid JSON in UTF-8.',
   malformed_request: 'The request cannot be understood.',
-  unsupported_media_type: 'Send application/json.',
-  payload_too_large: 'The body is larger than this route takes.',
-  internal_error: 'It has been logged under this request_id.',
-  database_unavailable: 'Try again in a moment.',
+  payload_too_large: 'The body is larger than this route accepts.',
+  internal_error: 'The server logged the error under this request_id.',
+  database_unavailable: 'The database cannot be reached. Try again later.',
+  overloaded: 'The database took too long. Try again later.',
 };
 
 export function problemResponses(app: FastifyInstance) {
-  app.setErrorHandler((error: FastifyError, request, reply) => {
-    const problem = toProblem(error);
-    if (problem.status >= 500) request.log.error({ err: problem.cause ?? problem }, problem.code);
-    // Where nothing is, no fault of the body matters.
-    return sendProblem(request.is404 && problem.status < 500 ? nothingHere() : problem, request, reply);
+  app.setErrorHandler(async (error: FastifyError, request, reply) => {
+    const problem = toProblem(error, request);
+    // A flood of refusals is no flood of stacks.
+    if (problem.code === 'overloaded' && !problem.cause) request.log.warn(problem.code);
+    else if (problem.status >= 500) request.log.error({ err: problem.cause ?? problem }, problem.code);
+    if (problem.code === 'payload_too_large') await discardBody(request.raw);
+    return sendProblem(problem, request, reply);
   });
 
+  // Unknown paths return 404 before the body is parsed.
+  app.addHook('preParsing', (request, _reply, payload, done) => done(request.is404 ? nothingHere() : null, payload));
   app.setNotFoundHandler((request, reply) => sendProblem(nothingHere(), request, reply));
 }
 
 const nothingHere = () => new Problem('not_found', 'There is nothing at this path.');
 
-/** The answer to a URL that cannot be decoded: no route is chosen yet, so that no hook has run. */
+/** Answers a URL that cannot be decoded. No hook has run, because no route is chosen yet. */
 export function frameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
-  return sendProblem(toProblem(error), request, reply.headers({ 'x-request-id': request.id, ...securityHeaders }));
+  const headers = { 'x-request-id': request.id, ...securityHeaders };
+  return sendProblem(toProblem(error, request), request, reply.headers(headers));
 }
 
-function toProblem(error: FastifyError): Problem {
+function toProblem(error: FastifyError, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof DatabaseUnavailable) return plain('database_unavailable', error);
+  if (error instanceof StatementTimeout) return plain('overloaded', error);
+  if (isOwnerGone(error)) return notFound();
   if (error.validation) return validationProblem(inputErrors(error));
+  if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return unsupportedMediaType(request, error);
   const code = fastifyCodes[error.code];
   if (code) return plain(code, error);
   return plain(
@@ -56,6 +61,9 @@ function toProblem(error: FastifyError): Problem {
     error,
   );
 }
+
+/** The account was deleted while a request wrote to one of its tables: to the caller, everything below it is gone. */
+const isOwnerGone = (error: unknown) => /^fk_\w+_user_id$/.test(violatedConstraint(error) ?? '');
 
 const plain = (code: ProblemCode, cause: unknown) =>
   new Problem(code, details[code] ?? problems[code].title, { cause });
@@ -67,7 +75,8 @@ function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyRe
   return reply.code(problem.status).headers(problem.headers).type('application/problem+json').send(body);
 }
 
-function problemBody({ code, status, detail, errors }: Problem, instance: string, request_id: string) {
+/** The body of a problem response. */
+export function problemBody({ code, status, detail, errors }: Problem, instance: string, request_id: string) {
   return {
     type: `urn:quoin:problem:${code}`,
     title: problems[code].title,
@@ -91,19 +100,4 @@ function oauthError({ code, status, detail, errors }: Problem) {
   const isGrantType = errors?.some(({ pointer }) => pointer === '/grant_type');
   const byStatus = status >= 503 ? 'temporarily_unavailable' : status >= 500 ? 'server_error' : 'invalid_request';
   return { error: isGrantType ? 'unsupported_grant_type' : (byCode[code] ?? byStatus), error_description: detail };
-}
-
-/** The answer to what is not even HTTP: there is no request yet, so it is written to the socket by hand. */
-export function clientError(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const statuses: Record<string, number> = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 };
-  const status = statuses[error.code ?? ''] ?? 400;
-  const id = randomUUID();
-  const body = JSON.stringify({ ...problemBody(plain('malformed_request', error), '', id), status });
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nX-Request-Id: ${id}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
 }

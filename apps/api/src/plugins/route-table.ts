@@ -1,7 +1,7 @@
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import { Problem } from '../errors.ts';
 
-/** Every route that is added from now on. */
+/** Collects every route that is added from now on. */
 export function routeTable(app: FastifyInstance): RouteOptions[] {
   const routes: RouteOptions[] = [];
   app.addHook('onRoute', (route) => {
@@ -10,9 +10,11 @@ export function routeTable(app: FastifyInstance): RouteOptions[] {
   return routes;
 }
 
-/** Answers 405 with `Allow` where a path is known and the method is not (RFC 9110, 15.5.6). */
+/** Answers 405 with `Allow` if a path is known and the method is not (RFC 9110, 15.5.6). */
 export function answerOtherMethods(app: FastifyInstance, routes: readonly RouteOptions[]): void {
-  for (const [url, known = []] of Object.entries(Object.groupBy(routes, ({ url }) => url.replace(/(.)\/$/, '$1')))) {
+  // `*` is the preflight handler of CORS, and no path of ours: any other method there is an unknown path.
+  const own = routes.filter(({ url }) => url !== '*');
+  for (const [url, known = []] of Object.entries(Object.groupBy(own, ({ url }) => url.replace(/(.)\/$/, '$1')))) {
     const allowed = known.flatMap(({ method }) => method);
     const allow = [...new Set(allowed)].join(', ');
     app.route({
@@ -20,9 +22,9 @@ export function answerOtherMethods(app: FastifyInstance, routes: readonly RouteO
       url,
       schema: { hide: true },
       config: { public: true },
-      // Before the body is looked at: there is no method that could take it.
+      // Before the body is parsed.
       onRequest: async () => {
-        throw new Problem('method_not_allowed', `This path takes ${allow}.`, { headers: { allow } });
+        throw new Problem('method_not_allowed', `This path supports ${allow}.`, { headers: { allow } });
       },
       handler: () => {},
     });

@@ -66,6 +66,15 @@ describe('guessing a password', () => {
     expect(statuses.slice(10)).toEqual([429, 429]);
   });
 
+  test('counts guesses by email and by username together: one account has one bucket', async () => {
+    const account = { email: uniqueEmail(), username: `u${Date.now()}`, password };
+    await api.send('POST', '/auth/register', { body: account, ...from(newAddress()) });
+    const statuses = [];
+    for (let n = 0; n < 12; n++)
+      statuses.push((await login(n % 2 ? account.email : account.username, 'wrong guess')).statusCode);
+    expect(statuses).toEqual([...times(10, 401), 429, 429]);
+  });
+
   test('is forgotten by a success, which itself counts for nothing', async () => {
     const email = await register();
     for (let round = 0; round < 3; round++) {
@@ -83,6 +92,45 @@ describe('guessing a password', () => {
     for (let n = 0; n < 10; n++) await login(email, 'wrong guess', `${network}::${n + 1}`);
     expect((await login(email, 'wrong guess', `${network}:ffff:0:0:1`)).statusCode).toBe(429);
     expect((await login(email, 'wrong guess', newAddress())).statusCode).toBe(401);
+  });
+
+  test('is limited for a /56 and a /48 of IPv6 too, with more room', async () => {
+    const group = (++next).toString(16);
+    const prefix = `2001:${Math.floor(Math.random() * 0xffff).toString(16)}`;
+    const inNetwork = (bits: 56 | 48, n: number) => {
+      const low = (n % 256).toString(16).padStart(2, '0');
+      const high =
+        bits === 48
+          ? Math.floor(n / 256)
+              .toString(16)
+              .padStart(2, '0')
+          : '00';
+      return `${prefix}:${group}:${high}${low}::1`;
+    };
+    const statusesOf = async (bits: 56 | 48, total: number) => {
+      const statuses: number[] = [];
+      for (let n = 0; n < total && !statuses.includes(429); n++)
+        statuses.push(
+          (await api.send('POST', '/auth/email/verify', { body: { token: 'x' }, ...from(inNetwork(bits, n)) }))
+            .statusCode,
+        );
+      return statuses;
+    };
+    // 60 from one address, hence 240 from a /56.
+    const statuses = await statusesOf(56, 256);
+    expect(statuses.indexOf(429)).toBeGreaterThanOrEqual(240);
+    const other = await api.send('POST', '/auth/email/verify', {
+      body: { token: 'x' },
+      ...from(`${prefix}:${group}:ff00::1`),
+    });
+    expect(other.statusCode).toBe(422);
+  });
+
+  test('by X-Forwarded-For with ports keeps clients apart', async () => {
+    const email = await register();
+    await guess(email, 10, '198.51.100.1:1000');
+    expect((await login(email, 'wrong guess', '198.51.100.1:2000')).statusCode).toBe(429);
+    expect((await login(email, 'wrong guess', '198.51.100.2:1000')).statusCode).toBe(401);
   });
 
   test('from one address is slowed down over all accounts, and its own success buys nothing', async () => {
@@ -166,6 +214,91 @@ describe('besides', () => {
     expect((await refresh(other.refresh_token)).statusCode).toBe(200);
   });
 
+  test('a request that leaves the current password unchecked does not reset the limit of guesses', async () => {
+    const { access_token: token } = (await login(await register(), password)).json();
+    const patch = (body: object) => api.send('PATCH', '/users/me', { token, body });
+    const statuses = [];
+    for (let n = 0; n < 8; n++)
+      statuses.push((await patch({ username: `u${n}x`, current_password: 'guess' })).statusCode);
+    for (const body of [{ current_password: 'guess' }, { full_name: 'x', current_password: 'guess' }])
+      statuses.push((await patch(body)).statusCode);
+    expect(statuses).toEqual(times(10, 403));
+    expect((await patch({ username: 'another', current_password: 'guess' })).statusCode).toBe(429);
+  });
+
+  test('registering the address of another account takes no room from its mails', async () => {
+    const email = await register();
+    for (let n = 0; n < 9; n++)
+      await api.send('POST', '/auth/register', { body: { email, password }, ...from(newAddress()) });
+    await api.mailsTo(email);
+    await api.send('POST', '/auth/password/forgot', { body: { email }, ...from(newAddress()) });
+    for (let n = 0; n < 4; n++)
+      await api.send('POST', '/auth/password/forgot', { body: { email }, ...from(newAddress()) });
+    expect((await api.mailsTo(email)).filter(({ subject }) => subject === 'Reset your password')).toHaveLength(5);
+  });
+
+  test('addresses with tags count as one mailbox', async () => {
+    const mailbox = `tagged${Date.now()}`;
+    const tag = (n: number) => `${mailbox}+${n}@example.com`;
+    const emails = Array.from({ length: 20 }, (_, n) => tag(n));
+    for (const email of emails)
+      await api.send('POST', '/auth/register', { body: { email, password }, ...from(newAddress()) });
+    let mails = 0;
+    for (const email of emails) mails += (await api.mailsTo(email)).length;
+    expect(mails).toBeLessThanOrEqual(13);
+  });
+
+  test('a stranger gets few mails, however their address is used', async () => {
+    const stranger = uniqueEmail();
+    const { email } = await api.signUp();
+    const { access_token: token } = (await login(email, password)).json();
+    const statuses: number[] = [];
+    const change = async (address: string) => {
+      const body = { email: address, current_password: password };
+      statuses.push((await api.send('PATCH', '/users/me', { token, body })).statusCode);
+    };
+    for (let n = 0; n < 30; n++) await change(n % 2 ? uniqueEmail() : stranger);
+    // The account keeps its fifth address, which is the stranger's: sending that again is no change.
+    expect(statuses.slice(0, 5)).toEqual(times(5, 200));
+    expect(statuses.slice(5)).toEqual(statuses.slice(5).map((_, n) => (n % 2 ? 200 : 429)));
+    for (let n = 0; n < 6; n++)
+      await api.send('POST', '/auth/password/forgot', { body: { email: stranger }, ...from(newAddress()) });
+    expect((await api.mailsTo(stranger)).length).toBeLessThanOrEqual(12);
+  });
+
+  test('registering an address, deleting it and registering it again counts as mails to it', async () => {
+    const stranger = uniqueEmail();
+    for (let n = 0; n < 9; n++) {
+      const registered = await api.send('POST', '/auth/register', {
+        body: { email: stranger, password },
+        ...from(newAddress()),
+      });
+      expect(registered.statusCode).toBe(201);
+      const { access_token: token } = (await login(stranger, password, newAddress())).json();
+      await api.send('DELETE', '/users/me', { token, body: { current_password: password } });
+      await api.mailsTo(stranger);
+    }
+    for (let n = 0; n < 5; n++)
+      await api.send('POST', '/auth/password/forgot', { body: { email: stranger }, ...from(newAddress()) });
+    expect((await api.mailsTo(stranger)).length).toBeLessThanOrEqual(12);
+  });
+
+  test('probing which usernames are taken is slowed down', async () => {
+    const taken = `taken${Date.now()}`;
+    await api.send('POST', '/auth/register', {
+      body: { email: uniqueEmail(), password, username: taken },
+      ...from(newAddress()),
+    });
+    const { access_token: token } = (await login(await register(), password)).json();
+    const statuses = [];
+    for (let n = 0; n < 12; n++)
+      statuses.push(
+        (await api.send('PATCH', '/users/me', { token, body: { username: taken, current_password: password } }))
+          .statusCode,
+      );
+    expect(statuses).toEqual([...times(10, 409), 429, 429]);
+  });
+
   test('guessing the current password with an access token is slowed down; changes that need none are not', async () => {
     const email = await register();
     const { access_token: token } = (await login(email, password)).json();
@@ -189,6 +322,25 @@ describe('besides', () => {
         statuses.push((await own.send('POST', '/auth/login', options)).statusCode);
       }
       expect(statuses.at(-1)).toBe(429);
+    } finally {
+      await own.close();
+    }
+  });
+});
+
+describe('a signed-in user', () => {
+  test('has USER_REQUESTS_PER_MINUTE for all private routes together, and others are not concerned', async () => {
+    const own = await startTestApp({ RATE_LIMIT: 'true', USER_REQUESTS_PER_MINUTE: '20' });
+    try {
+      const [user, other] = [await own.signUp(), await own.signUp()];
+      const paths = ['/users/me', '/users/me/tasks', '/users/me/preferences', '/auth/sessions'];
+      const statuses = [];
+      for (let n = 0; n < 22; n++)
+        statuses.push((await own.send('GET', paths[n % 4] ?? '', { token: user.token })).statusCode);
+      expect(statuses).toEqual([...times(20, 200), 429, 429]);
+      expect((await own.send('GET', '/users/me', { token: other.token })).statusCode).toBe(200);
+      own.clock.advance(3);
+      expect((await own.send('GET', '/users/me', { token: user.token })).statusCode).toBe(200);
     } finally {
       await own.close();
     }

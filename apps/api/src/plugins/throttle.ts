@@ -1,27 +1,28 @@
-import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import ipaddr from 'ipaddr.js';
-import { Problem } from '../errors.ts';
+import { addressOf, networksOf } from '../http/address.ts';
+import { keyOf, secondsOf, tooManyRequests } from '../http/limiter.ts';
 import type { Bucket, Level, Rate, ThrottleStore } from '../throttle-store.ts';
 
-// Slows guessing down. Each route says what it takes from one address, and for one account; docs/security.md tells what that means for an
-// attacker, and for the owner of an account that is attacked.
+// Slows guessing down. Each route says how much it accepts from one address and for one account; docs/security.md says what that means for an attacker,
+// and for the owner of an account that is attacked.
 
 export interface Throttle {
-  /** Routes of one name fill the same buckets. */
+  /** Routes of one name share their buckets. */
   name: string;
-  /** From one address (an IPv6 network of 64 bits counts as one), before anything else is looked at. */
+  /** From one address, checked before anything else. An IPv6 /64 counts as one address, its /56 as 4 and its /48 as 16. */
   address?: Rate;
-  /** For one account, once the request is known to be valid. Nobody knows here whether there is such an account. */
+  /** For one account, checked once the request is valid. */
   account?: {
-    /** What names the account; undefined where this request is about none. */
-    of: (request: FastifyRequest) => string | undefined;
+    /** Returns what names the account; undefined if the request is about none. An account that does not exist has a name too. */
+    of: (request: FastifyRequest) => string | undefined | Promise<string | undefined>;
     /** From one address. */
     fromOne?: Rate;
-    /** From all addresses together, but for those from which this account was signed in to in the last 30 days. */
+    /** From all addresses together, except those from which the account was signed in to in the last 30 days. */
     fromAll: Rate;
   };
-  /** A success counts for nothing, empties the account's buckets, and makes the address known to it. A failure of ours counts for nothing. */
+  /**
+   * A success takes no room, empties the account's buckets, and makes its address known to the account. A failure of the server takes no room.
+   */
   countsFailures?: boolean;
 }
 
@@ -30,25 +31,25 @@ declare module 'fastify' {
     throttle?: Throttle;
   }
   interface FastifyRequest {
-    /** What this request has put where, until it is known how it went. */
+    /** The room that this request has taken, until its outcome is known. */
     throttled: { buckets: Bucket[]; account?: string } | undefined;
   }
   interface FastifyInstance {
-    /** To the throttle of this name, the account's owner is at this address: they have proven it in another way. */
-    welcomeOwner: (name: string, account: string, address: string) => Promise<void>;
+    /** Makes the address of a request known to the account, as a sign-in does: its owner has proven their identity in another way. */
+    recordOwnerAddress: (name: string, account: string, request: FastifyRequest) => Promise<void>;
   }
 }
 
 const knownMs = 30 * 86_400_000;
 
-/** @param store undefined where nothing is throttled */
+/** @param store undefined if nothing is limited */
 export function throttling(app: FastifyInstance, store: ThrottleStore | undefined): void {
-  const welcome = async (name: string, account: string, address: string) => {
-    const keys = accountKeys(name, account, address);
+  const recordOwnerAddress = async (name: string, account: string, request: FastifyRequest) => {
+    const keys = accountKeys(name, account, request);
     await store?.forget([keys.fromOne, keys.fromAll]);
     await store?.mark(keys.known, knownMs);
   };
-  app.decorate('welcomeOwner', welcome);
+  app.decorate('recordOwnerAddress', recordOwnerAddress);
   app.decorateRequest('throttled', undefined);
   if (!store) return;
 
@@ -57,20 +58,24 @@ export function throttling(app: FastifyInstance, store: ThrottleStore | undefine
     const [tightest] = levels.toSorted((one, other) => other.waitMs - one.waitMs || one.remaining - other.remaining);
     if (!tightest) return;
     announce(tightest, reply);
-    if (tightest.waitMs > 0) throw tooMany(tightest);
+    if (tightest.waitMs > 0) throw tooManyRequests(tightest);
   };
 
   const takeFromAddress = async (request: FastifyRequest, reply: FastifyReply, throttle: Throttle, address: Rate) => {
-    const bucket = { ...address, key: keyOf(throttle.name, 'address', networkOf(request.ip)) };
-    await take([bucket], reply);
-    request.throttled = { buckets: [bucket] };
+    const buckets = networksOf(addressOf(request)).map(({ network, factor }) => ({
+      burst: address.burst * factor,
+      perMinute: address.perMinute * factor,
+      key: keyOf(throttle.name, 'address', network),
+    }));
+    await take(buckets, reply);
+    request.throttled = { buckets };
   };
 
   const takeFromAccount = async (request: FastifyRequest, reply: FastifyReply, { name, account: rates }: Throttle) => {
-    const account = rates?.of(request);
+    const account = await rates?.of(request);
     if (!rates || account === undefined) return;
     const { fromOne, fromAll } = rates;
-    const keys = accountKeys(name, account, request.ip);
+    const keys = accountKeys(name, account, request);
     const isKnown = fromOne !== undefined && (await store.isMarked(keys.known));
     const buckets = [
       ...(fromOne ? [{ ...fromOne, key: keys.fromOne }] : []),
@@ -81,13 +86,13 @@ export function throttling(app: FastifyInstance, store: ThrottleStore | undefine
   };
 
   const giveBack = async (request: FastifyRequest, reply: FastifyReply, { name }: Throttle) => {
-    const { throttled, ip } = request;
+    const { throttled } = request;
     const isOurFault = reply.statusCode >= 500;
     const isSuccess = reply.statusCode < 400;
     if (!throttled || !(isSuccess || isOurFault)) return;
     request.throttled = undefined;
     for (const bucket of throttled.buckets) await store.giveBack(bucket);
-    if (isSuccess && throttled.account !== undefined) await welcome(name, throttled.account, ip);
+    if (isSuccess && throttled.account !== undefined) await recordOwnerAddress(name, throttled.account, request);
   };
 
   app.addHook('onRequest', (request, reply, done) => {
@@ -109,39 +114,20 @@ export function throttling(app: FastifyInstance, store: ThrottleStore | undefine
   app.addHook('onClose', () => store.close());
 }
 
-const accountKeys = (name: string, account: string, address: string) => ({
-  fromOne: keyOf(name, 'account and address', `${account} ${networkOf(address)}`),
-  fromAll: keyOf(name, 'account', account),
-  known: keyOf(name, 'known address', `${account} ${networkOf(address)}`),
-});
-
-/** Hashed: emails have no business in a store of counters, and every key is as long as the others. */
-const keyOf = (name: string, kind: string, value: string) =>
-  createHash('sha256')
-    .update(JSON.stringify([name, kind, value]))
-    .digest('base64url')
-    .slice(0, 22);
-
-/** An IPv4 address; of an IPv6 address the first 64 bits, within which one customer can have as many as they like. */
-function networkOf(address: string): string {
-  const [bare = ''] = address.split('%');
-  if (!ipaddr.isValid(bare)) return 'unknown';
-  const parsed = ipaddr.process(bare);
-  return parsed.kind() === 'ipv4' ? parsed.toString() : `${parsed.toByteArray().slice(0, 8)}`;
-}
-
-const seconds = (ms: number) => Math.max(1, Math.ceil(ms / 1000));
+const accountKeys = (name: string, account: string, request: FastifyRequest) => {
+  const network = networksOf(addressOf(request))[0]?.network;
+  return {
+    fromOne: keyOf(name, 'account and address', `${account} ${network}`),
+    fromAll: keyOf(name, 'account', account),
+    known: keyOf(name, 'known address', `${account} ${network}`),
+  };
+};
 
 /** The header fields of draft-ietf-httpapi-ratelimit-headers-03, for the bucket that has the least room. */
 function announce({ burst, remaining, resetMs }: Level, reply: FastifyReply): void {
   reply.headers({
     'ratelimit-limit': String(burst),
     'ratelimit-remaining': String(remaining),
-    'ratelimit-reset': String(seconds(resetMs)),
+    'ratelimit-reset': String(secondsOf(resetMs)),
   });
 }
-
-const tooMany = ({ waitMs }: Level) =>
-  new Problem('rate_limited', `Too many attempts: try again in ${seconds(waitMs)} s.`, {
-    headers: { 'retry-after': String(seconds(waitMs)) },
-  });

@@ -1,61 +1,49 @@
-import { isUtf8 } from 'node:buffer';
-import { isIP } from 'node:net';
 import type { TSchema } from '@fastify/type-provider-typebox';
 import { Ajv, type ErrorObject, type Options } from 'ajv';
-import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify';
-import { isEmail } from '../email.ts';
+import type { FastifyError, FastifyInstance } from 'fastify';
 import { type InputError, Problem } from '../errors.ts';
+import { formats } from '../http/formats.ts';
+import { inspectJson } from '../http/json.ts';
+import { closed } from '../schema.ts';
 
-// What a request must be before a handler sees it: JSON that can be stored as it is, and valid by the route's schema. Nothing is
-// dropped, and in a body nothing is converted: what is not known is refused.
+// What a request must be before a handler sees it: JSON within bounds that the database can store, and valid by the route's schema. Unknown
+// fields and unknown query parameters are refused, and nothing in a body is converted.
 
-const errorsMax = 50;
-const depthMax = 64;
+/** Errors in one answer. Validation stops at this one. */
+export const errorsMax = 50;
 
-const formats = {
-  email: isEmail,
-  uuid: /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i,
-  'date-time': isMoment,
-  ip: (text: string) => isIP(text) > 0,
-  bcp47: isLanguageTag,
-  timezone: isTimeZone,
-} as const;
+/** For a format without a `maxLength` beside it. */
+const formattedLengthMax = 2_000;
 
 const bodies = compilerOf({ coerceTypes: false });
-// Everything in a query or a path is a text, which numbers and booleans have to be read from.
+// Everything in a query or a path is a string, from which numbers and booleans have to be read.
 const texts = compilerOf({ coerceTypes: true });
 
 export function requestValidation(app: FastifyInstance) {
   app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'body' ? bodies : texts).compile(schema as object));
 
-  const parseJson = app.getDefaultJsonParser('error', 'error');
-  // Many clients name a content type with every request; where no body is asked for, none is no fault.
-  const isIgnored = ({ routeOptions }: FastifyRequest, bytes: Buffer) =>
-    bytes.length === 0 && !routeOptions.schema?.body;
-  app.removeContentTypeParser(['application/json', 'text/plain']);
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes: Buffer, done) => {
-    if (isIgnored(request, bytes)) return done(null);
-    if (!isUtf8(bytes)) return done(new Problem('malformed_json', 'The body is not valid JSON in UTF-8.'));
-    return parseJson(request, bytes.toString(), done);
+  app.addHook('onRoute', (route) => {
+    route.schema = { querystring: closed({}), ...route.schema };
   });
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (request, bytes: Buffer, done) =>
-    done(isIgnored(request, bytes) ? null : new Problem('unsupported_media_type', 'Send application/json.')),
-  );
-
   app.addHook('preValidation', ({ body, query }, _reply, done) => {
-    const errors = [...unstorable('body', body), ...unstorable('query', query)];
+    const errors = [...boundsErrors('body', body), ...boundsErrors('query', query)];
     done(errors.length > 0 ? validationProblem(errors) : undefined);
   });
 }
 
+function boundsErrors(part: InputError['in'], value: unknown): InputError[] {
+  const { fault } = inspectJson(value);
+  return fault ? [{ in: part, ...fault }] : [];
+}
+
 /**
- * Checks what did not come by HTTP as if it had: for the commands.
+ * Checks the input of a command as a body is checked.
  *
  * @throws Problem `validation_failed`
  */
 export function checkBody(schema: TSchema, body: unknown): void {
-  const unkept = unstorable('body', body);
-  if (unkept.length > 0) throw validationProblem(unkept);
+  const errors = boundsErrors('body', body);
+  if (errors.length > 0) throw validationProblem(errors);
   const validate = bodies.compile(schema);
   if (!validate(body)) throw validationProblem(toInputErrors(validate.errors ?? [], 'body'));
 }
@@ -96,10 +84,66 @@ function compilerOf(options: Options) {
     removeAdditional: false,
     allowUnionTypes: true,
     strictRequired: false,
+    // The meta-schema has formats of its own.
+    validateSchema: false,
+    code: { process: stopAtErrorsMax },
     ...options,
   });
-  for (const [name, format] of Object.entries(formats)) ajv.addFormat(name, format);
+  // Ajv's own keywords count the code points of every string to its end, and match patterns and formats on strings that are too long.
+  ajv.removeKeyword('maxLength').addKeyword({
+    keyword: 'maxLength',
+    type: 'string',
+    compile: (max: number) => (text: string) =>
+      text.length <= max || (!isTooLong(text, max) && [...text].length <= max),
+  });
+  ajv.removeKeyword('minLength').addKeyword({
+    keyword: 'minLength',
+    type: 'string',
+    compile: (min: number) => (text: string) => text.length >= 2 * min || [...text].length >= min,
+  });
+  ajv.removeKeyword('pattern').addKeyword({
+    keyword: 'pattern',
+    type: 'string',
+    compile: (pattern: string, { maxLength }) => {
+      const expression = new RegExp(pattern, 'u');
+      return (text: string) => isTooLong(text, maxLength) || expression.test(text);
+    },
+  });
+  ajv.removeKeyword('format').addKeyword({
+    keyword: 'format',
+    type: 'string',
+    compile: (name: string, { maxLength }) => {
+      const isOfFormat = formats[name];
+      if (!isOfFormat) throw new Error(`no format is called ${name}`);
+      return maxLength === undefined
+        ? (text: string) => text.length <= formattedLengthMax && isOfFormat(text)
+        : (text: string) => isTooLong(text, maxLength) || isOfFormat(text);
+    },
+  });
+  ajv.addKeyword({
+    keyword: 'x-bytes-max',
+    type: 'object',
+    validate: (bytesMax: number, value: object) => Buffer.byteLength(JSON.stringify(value)) <= bytesMax,
+  });
+  ajv.addKeyword({
+    keyword: 'x-values-max',
+    type: 'object',
+    validate: (valuesMax: number, value: object) => inspectJson(value).nodes - 1 <= valuesMax,
+  });
   return ajv;
+}
+
+/** Ajv collects either one error or all of them. In the code that it generates, this returns when there are enough. */
+function stopAtErrorsMax(code: string): string {
+  const name = /return function (validate\d+)\(/.exec(code)?.[1];
+  return name
+    ? code.replaceAll('errors++;', `if (++errors >= ${errorsMax}) { ${name}.errors = vErrors; return false; }`)
+    : code;
+}
+
+/** Whether the keyword `maxLength`, which counts code points, refuses the text in any case: a code point has at most two code units. */
+function isTooLong(text: string, maxLength: number | undefined): boolean {
+  return maxLength !== undefined && text.length > 2 * maxLength;
 }
 
 function pointerOf({ instancePath, params }: ErrorObject): string {
@@ -117,83 +161,29 @@ const formatMessages: Record<string, string> = {
   timezone: 'must be an IANA time zone',
 };
 
-function messageOf({ keyword, params, message = 'is not valid', schema }: ErrorObject): string {
+function messageOf({ keyword, message = 'is not valid', schema }: ErrorObject): string {
   switch (keyword) {
     case 'additionalProperties':
-      return 'is not known here';
+      return 'unknown field';
     case 'required':
       return 'is required';
+    case 'maxLength':
+      return `must NOT have more than ${schema} characters`;
+    case 'minLength':
+      return `must NOT have fewer than ${schema} characters`;
     case 'format':
-      return formatMessages[params.format] ?? message;
+      return formatMessages[schema as string] ?? `must match format "${schema}"`;
     case 'pattern':
-      return params.pattern === '\\S' ? 'must not be blank' : message;
+      return schema === '\\S' ? 'must not be blank' : `must match pattern "${schema}"`;
     case 'oneOf':
       return `needs exactly one of ${(schema as { required?: string[] }[]).flatMap(({ required = [] }) => required).join(', ')}`;
     case 'anyOf':
-      return 'is none of what is allowed here';
+      return 'does not match any allowed form';
+    case 'x-bytes-max':
+      return `must have at most ${schema} bytes as JSON`;
+    case 'x-values-max':
+      return `must have at most ${schema} values`;
     default:
       return message;
   }
-}
-
-/**
- * What PostgreSQL or we could not keep as it is: NUL characters, halves of surrogate pairs, numbers beyond a double's range, and nesting
- * beyond `depthMax`, at which writing it out again would run out of stack. Walks without recursion, for the same reason.
- */
-function unstorable(part: InputError['in'], root: unknown): InputError[] {
-  const isText = (text: string) => !text.includes('\0') && text.isWellFormed();
-  const pending: { value: unknown; pointer: string; depth: number }[] = [{ value: root, pointer: '', depth: 0 }];
-  for (let next = pending.pop(); next; next = pending.pop()) {
-    const { value, pointer, depth } = next;
-    if (typeof value === 'string') {
-      if (!isText(value)) return [{ in: part, pointer, message: 'contains characters that cannot be stored' }];
-    } else if (typeof value === 'object' && value !== null) {
-      if (depth > depthMax) return [{ in: part, pointer: '', message: `is nested deeper than ${depthMax} levels` }];
-      // An embedding, which has no names to look at and 768 members.
-      if (Array.isArray(value) && value.every(Number.isFinite)) continue;
-      for (const [key, child] of Object.entries(value)) {
-        if (!isText(key)) return [{ in: part, pointer, message: 'has a name with characters that cannot be stored' }];
-        // 1e999 is valid JSON, and would be kept as null.
-        if (typeof child === 'number' && !Number.isFinite(child)) {
-          return [{ in: part, pointer: pointerTo(pointer, key), message: 'is too large a number' }];
-        }
-        if (typeof child === 'string' || typeof child === 'object') {
-          pending.push({ value: child, pointer: pointerTo(pointer, key), depth: depth + 1 });
-        }
-      }
-    }
-  }
-  return [];
-}
-
-function isLanguageTag(text: string): boolean {
-  try {
-    return Intl.getCanonicalLocales(text).length === 1;
-  } catch {
-    return false;
-  }
-}
-
-function isTimeZone(text: string): boolean {
-  if (!/^[A-Za-z]/.test(text)) return false; // "+01:00" is an offset, and knows no summer
-  try {
-    return Boolean(new Intl.DateTimeFormat('en', { timeZone: text }));
-  } catch {
-    return false;
-  }
-}
-
-const [firstMoment, lastMoment] = [Date.parse('0001-01-01T00:00:00Z'), Date.parse('9999-12-31T23:59:59Z')];
-
-/**
- * A date and time as ISO 8601 writes them, with its offset from UTC; and one that PostgreSQL takes as well, which knows no 30th of February, no
- * year 0 and no offset of 16 hours.
- */
-function isMoment(text: string): boolean {
-  const parts = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-](\d\d):[0-5]\d)$/i.exec(text);
-  if (!parts) return false;
-  const [, date = '', offsetHours = '0'] = parts;
-  const isDay = new Date(Date.parse(date) || 0).toISOString().startsWith(date);
-  const time = Date.parse(text);
-  return isDay && Number(offsetHours) < 16 && time >= firstMoment && time < lastMoment;
 }

@@ -1,3 +1,4 @@
+import { preferencesBodyBytesMax } from '../http/body.ts';
 import type { App } from '../schema.ts';
 import { NewPreferences, PreferenceChanges, Preferences as PreferencesSchema } from './schemas.ts';
 import type { Preferences } from './service.ts';
@@ -22,6 +23,7 @@ export function preferenceRoutes(app: App, { preferences }: { preferences: Prefe
   app.put(
     url,
     {
+      bodyLimit: preferencesBodyBytesMax,
       schema: {
         operationId: 'replacePreferences',
         tags: ['preferences'],
@@ -30,6 +32,7 @@ export function preferenceRoutes(app: App, { preferences }: { preferences: Prefe
         body: NewPreferences,
         response: { 200: PreferencesSchema },
       },
+      config: { problems: ['not_found'] },
     },
     async ({ scope, body }) => preferences.replace(scope, body),
   );
@@ -37,6 +40,7 @@ export function preferenceRoutes(app: App, { preferences }: { preferences: Prefe
   app.patch(
     url,
     {
+      bodyLimit: preferencesBodyBytesMax,
       schema: {
         operationId: 'updatePreferences',
         tags: ['preferences'],
@@ -45,6 +49,7 @@ export function preferenceRoutes(app: App, { preferences }: { preferences: Prefe
         body: PreferenceChanges,
         response: { 200: PreferencesSchema },
       },
+      config: { problems: ['not_found'] },
     },
     async ({ scope, body }) => preferences.change(scope, body),
   );

@@ -15,8 +15,12 @@ const properties = {
     description: 'Whether the product may send mail that nobody asked for.',
     examples: [true],
   }),
-  settings: Type.Record(Type.String(), Type.Unknown(), {
-    description: "The product's own settings: any JSON object.",
+  settings: Type.Unsafe<Record<string, unknown>>({
+    type: 'object',
+    additionalProperties: true,
+    'x-bytes-max': 65_536,
+    'x-values-max': 2_000,
+    description: "The product's own settings: any JSON object of at most 64 KiB and 2,000 values.",
     examples: [{ sidebar: 'left' }],
   }),
 };

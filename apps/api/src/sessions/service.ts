@@ -1,5 +1,5 @@
 import type { Database, Scope } from '@quoin/db';
-import type { Client } from '../client.ts';
+import { type Client, noClient } from '../client.ts';
 import type { Config } from '../config.ts';
 import { found, notFound } from '../errors.ts';
 import { byOneself } from '../owner.ts';
@@ -11,9 +11,11 @@ interface Dependencies {
   clock: () => Date;
 }
 
-/** For how long an expired session stays in the table: somebody may want to know about it. */
+/** How long an expired session stays in the table, for questions about it. */
 const keptMs = 7 * 86_400_000;
 const deletedAtOnce = 1_000;
+const endedAtOnce = 5_000;
+const smallestId = '00000000-0000-0000-0000-000000000000';
 
 /** Where a user is signed in, and how to end it. */
 export function createSessions({ database, config, clock }: Dependencies) {
@@ -41,7 +43,23 @@ export function createSessions({ database, config, clock }: Dependencies) {
         await auditEvents.create({ action: 'sessions_ended', ...byOneself(scope), user_id: userId, ...client });
       }),
 
-    /** Deletes what expired a week ago. Resolves to how many sessions. */
+    /** Ends the sessions of all users, in batches. Resolves to how many were alive. For the operator, after `SECRET_KEY` or the table has leaked. */
+    endAll: async (): Promise<number> => {
+      let total = 0;
+      for (let after: string | undefined = smallestId; after !== undefined; ) {
+        const from: string = after;
+        const { ended, last } = await database.system(({ userSessions }) =>
+          userSessions.revokeNext(from, endedAtOnce, 'ended_by_operator', clock()),
+        );
+        total += ended;
+        after = last;
+      }
+      const event = { action: 'sessions_ended', user_id: null, details: { sessions: total } } as const;
+      await database.system(({ auditEvents }) => auditEvents.create({ ...event, ...noClient }));
+      return total;
+    },
+
+    /** Deletes the sessions that expired a week ago. Resolves to how many. */
     deleteExpired: async () => {
       const before = new Date(clock().getTime() - keptMs);
       let total = 0;

@@ -18,7 +18,11 @@ export function taskRoutes(app: App, { tasks }: { tasks: Tasks }) {
         querystring: TaskQuery,
         response: { 200: TaskPage },
       },
-      config: { problems: ['forbidden'] },
+      config: {
+        problems: ['forbidden'],
+        // Looks at every row of the user.
+        concurrency: { name: 'tasks by text', perUser: 2, when: ({ query }) => 'q' in (query as object) },
+      },
     },
     async ({ scope, params, query }) => tasks.list(scope, params.user_id, query),
   );

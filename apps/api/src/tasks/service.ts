@@ -1,4 +1,4 @@
-import { type Database, type Scope, violatedConstraint } from '@quoin/db';
+import type { Database, Scope } from '@quoin/db';
 import { found, notFound } from '../errors.ts';
 import { scopeOf } from '../owner.ts';
 import type { Pages } from '../page.ts';
@@ -26,15 +26,10 @@ export function createTasks({ database, pages }: Dependencies) {
 
     create: async (scope: Scope, userId: string, task: NewTask) => {
       const owner = scopeOf(scope, userId);
-      try {
-        return await database.as(owner, ({ tasks }) => tasks.create({ ...task, user_id: owner.userId }), {
-          single: 'write',
-          quick: true,
-        });
-      } catch (error) {
-        if (violatedConstraint(error) === 'fk_tasks_user_id') throw notFound();
-        throw error;
-      }
+      return database.as(owner, ({ tasks }) => tasks.create({ ...task, user_id: owner.userId }), {
+        single: 'write',
+        quick: true,
+      });
     },
 
     get: async (scope: Scope, userId: string, id: string) => {

@@ -6,7 +6,7 @@ import type { App } from '../schema.ts';
 import { NewUser, OwnChanges, OwnDeletion, UserChanges, UserPage, UserParams, UserQuery } from './schemas.ts';
 import type { Users } from './service.ts';
 
-/** Somebody who came by an access token could guess the password here as well. */
+/** A thief of an access token could guess the password here. */
 const passwordProofs: Throttle = {
   name: 'password proof',
   account: {
@@ -35,12 +35,12 @@ export function userRoutes(app: App, { users }: { users: Users }) {
         tags: ['users'],
         summary: 'Change your account',
         description:
-          'Only what is sent changes, with PATCH and PUT alike. A new email or password needs `current_password`; a new password ends all other sessions; a new email is not verified.',
+          'Only what is sent changes, with PATCH and PUT alike. A new email, username or password needs `current_password`. A new password ends all other sessions, and a new email is not verified.',
         body: OwnChanges,
         response: { 200: User },
       },
       config: {
-        problems: ['wrong_password', 'email_taken', 'username_taken'],
+        problems: ['wrong_password', 'not_found', 'email_taken', 'username_taken'],
         throttle: passwordProofs,
       },
       handler: async (request) => users.updateSelf(request.scope, request.body, clientOf(request)),
@@ -53,11 +53,11 @@ export function userRoutes(app: App, { users }: { users: Users }) {
       schema: {
         operationId: 'deleteMe',
         tags: ['users'],
-        summary: 'Delete your account and all that hangs on it',
+        summary: 'Delete your account and all its data',
         body: OwnDeletion,
         response: { 204: Type.Null({ description: 'Gone.' }) },
       },
-      config: { problems: ['wrong_password', 'last_admin'], throttle: passwordProofs },
+      config: { problems: ['wrong_password', 'not_found', 'last_admin'], throttle: passwordProofs },
     },
     async (request, reply) => {
       await users.deleteSelf(request.scope, request.body.current_password, clientOf(request));
@@ -75,7 +75,7 @@ export function userRoutes(app: App, { users }: { users: Users }) {
         querystring: UserQuery,
         response: { 200: UserPage },
       },
-      config: { admin: true },
+      config: { admin: true, concurrency: { name: 'admin lists', perUser: 2 } },
     },
     async ({ query }) => users.list(query),
   );
@@ -86,11 +86,16 @@ export function userRoutes(app: App, { users }: { users: Users }) {
       schema: {
         operationId: 'createUser',
         tags: ['users'],
-        summary: 'Make an account (admins)',
+        summary: 'Create an account (admins)',
+        description: 'Creating an admin needs a session of the last 10 minutes, or `current_password`.',
         body: NewUser,
         response: { 201: User },
       },
-      config: { admin: true, problems: ['email_taken', 'username_taken'] },
+      config: {
+        admin: true,
+        problems: ['wrong_password', 'email_taken', 'username_taken'],
+        throttle: passwordProofs,
+      },
     },
     async (request, reply) => {
       const user = await users.create(request.body, clientOf(request), request.scope);
@@ -125,12 +130,16 @@ export function userRoutes(app: App, { users }: { users: Users }) {
         tags: ['users'],
         summary: 'Change an account (admins)',
         description:
-          'Only what is sent changes, with PATCH and PUT alike. Deactivating ends the sessions of the user, and so does a new password.',
+          'Only what is sent changes, with PATCH and PUT alike. Deactivating ends the sessions of the user, and so does a new password. An email, a username, a password, `is_admin` and `is_active` need a session of the last 10 minutes, or your own `current_password`.',
         params: UserParams,
         body: UserChanges,
         response: { 200: User },
       },
-      config: { admin: true, problems: ['not_found', 'email_taken', 'username_taken', 'last_admin'] },
+      config: {
+        admin: true,
+        problems: ['wrong_password', 'not_found', 'email_taken', 'username_taken', 'last_admin'],
+        throttle: passwordProofs,
+      },
       handler: async (request) =>
         users.update(request.scope, request.params.user_id.toLowerCase(), request.body, clientOf(request)),
     });
@@ -142,7 +151,7 @@ export function userRoutes(app: App, { users }: { users: Users }) {
       schema: {
         operationId: 'deleteUser',
         tags: ['users'],
-        summary: 'Delete an account and all that hangs on it (admins)',
+        summary: 'Delete an account and all its data (admins)',
         params: UserParams,
         response: { 204: Type.Null({ description: 'Gone.' }) },
       },

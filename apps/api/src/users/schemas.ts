@@ -6,7 +6,7 @@ import { changesOf, closed, Id } from '../schema.ts';
 const CurrentPassword = Type.String({
   minLength: 1,
   maxLength: 256,
-  description: 'The password as it is now, to prove that it is really you.',
+  description: 'Your current password.',
   examples: ['correct horse battery'],
 });
 
@@ -31,13 +31,14 @@ export const NewUser = closed(
     full_name: Type.Optional(AccountProperties.full_name),
     is_active: Type.Optional(AdminProperties.is_active),
     is_admin: Type.Optional(AdminProperties.is_admin),
+    current_password: Type.Optional(CurrentPassword),
   },
   { title: 'NewUser', examples: [{ email: 'grace@example.com', password: 'correct horse battery', is_admin: false }] },
 );
 export type NewUser = Static<typeof NewUser>;
 
 export const UserChanges = changesOf(
-  { ...AccountProperties, password: PasswordProperty, ...AdminProperties },
+  { ...AccountProperties, password: PasswordProperty, ...AdminProperties, current_password: CurrentPassword },
   { title: 'UserChanges', examples: [{ is_active: false }] },
 );
 export type UserChanges = Static<typeof UserChanges>;
@@ -45,8 +46,8 @@ export type UserChanges = Static<typeof UserChanges>;
 export const UserQuery = closed({
   ...pageQuery,
   email: Type.Optional(Type.String({ minLength: 1, maxLength: 255, description: 'A part of the email, in any case.' })),
-  is_active: Type.Optional(Type.Boolean({ description: 'Only those who are, or are not.' })),
-  is_admin: Type.Optional(Type.Boolean({ description: 'Only those who are, or are not.' })),
+  is_active: Type.Optional(Type.Boolean({ description: 'Filter by activation.' })),
+  is_admin: Type.Optional(Type.Boolean({ description: 'Filter by role.' })),
 });
 export type UserQuery = Static<typeof UserQuery>;
 

@@ -1,6 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import type { AuditAction } from '../repositories/audit-events.ts';
-import { id, ownerPolicy } from './columns.ts';
+import { id, ownerPolicy, systemPolicy } from './columns.ts';
 
 // No foreign keys: what happened stays, whoever is deleted.
 
@@ -16,7 +16,8 @@ export const AuditEventSchema = defineEntity({
     session_id: p.uuid().nullable().comment('The session that it was done in, or done to.'),
     ip_address: p.string().columnType('inet').nullable().comment('Where the request came from.'),
     user_agent: p.string().length(255).nullable().comment('What the client called itself, cut to 255.'),
-    request_id: p.string().length(128).nullable().comment('The X-Request-Id of the request; null from a command.'),
+    request_id: p.string().length(128).nullable().comment('The server’s own id of the request; null from a command.'),
+    client_request_id: p.string().length(128).nullable().comment('The X-Request-Id that the caller sent.'),
     details: p
       .json<Record<string, unknown>>()
       .defaultRaw(`'{}'::jsonb`)
@@ -33,5 +34,5 @@ export const AuditEventSchema = defineEntity({
       body: `raise exception 'audit_events is append-only';`,
     },
   ],
-  policies: [ownerPolicy('audit_events', 'user_id')],
+  policies: [ownerPolicy('audit_events', 'user_id'), systemPolicy('audit_events')],
 });

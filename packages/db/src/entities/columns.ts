@@ -37,3 +37,14 @@ export const ownerPolicy = (table: string, column: string) => {
   const owns = `${column} = nullif(current_setting('app.user_id', true), '')::uuid`;
   return { name: `${table}_owner`, roles: ['quoin_app'], using: owns, check: owns };
 };
+
+/**
+ * The policy for units of work that must see every row (`database.system`) under a role that does not own the tables. The owner of a table needs
+ * no policy.
+ */
+export const systemPolicy = (table: string) => ({
+  name: `${table}_system`,
+  roles: ['quoin_system'],
+  using: 'true',
+  check: 'true',
+});

@@ -1,6 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import { embeddingWidth, type Vector } from '../vector.ts';
-import { createdAt, id, momentOrNull, ownerPolicy, updatedAt } from './columns.ts';
+import { createdAt, id, momentOrNull, ownerPolicy, systemPolicy, updatedAt } from './columns.ts';
 import { UserSchema } from './user.ts';
 
 export const DocumentSchema = defineEntity({
@@ -85,5 +85,5 @@ export const DocumentSchema = defineEntity({
       body: `if row(new.title, new.content, new.metadata) is distinct from row(old.title, old.content, old.metadata) then new.updated_at = now(); end if; return new;`,
     },
   ],
-  policies: [ownerPolicy('documents', 'user_id')],
+  policies: [ownerPolicy('documents', 'user_id'), systemPolicy('documents')],
 });

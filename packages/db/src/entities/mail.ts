@@ -1,6 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import type { MailKind } from '../repositories/mails.ts';
-import { createdAt, id } from './columns.ts';
+import { createdAt, id, systemPolicy } from './columns.ts';
 
 export const MailSchema = defineEntity({
   name: 'Mail',
@@ -24,4 +24,14 @@ export const MailSchema = defineEntity({
     expires_at: p.datetime().columnType('timestamptz').comment('When it is of no use any more, and given up.'),
   },
   indexes: [{ name: 'idx_mails_next_attempt_at', properties: ['next_attempt_at'] }],
+  policies: [
+    // A user's unit of work may mail the user, and nobody else.
+    {
+      name: 'mails_owner',
+      command: 'insert',
+      roles: ['quoin_app'],
+      check: `recipient = (select email from users where id = nullif(current_setting('app.user_id', true), '')::uuid)`,
+    },
+    systemPolicy('mails'),
+  ],
 });

@@ -1,6 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import type { TokenPurpose } from '../repositories/one-time-tokens.ts';
-import { createdAt, id, ownerPolicy } from './columns.ts';
+import { createdAt, id, ownerPolicy, systemPolicy } from './columns.ts';
 import { UserSchema } from './user.ts';
 
 export const OneTimeTokenSchema = defineEntity({
@@ -27,5 +27,5 @@ export const OneTimeTokenSchema = defineEntity({
   ],
   indexes: [{ name: 'idx_one_time_tokens_email', properties: ['email'] }],
   checks: [{ name: 'chk_one_time_tokens_purpose', expression: `purpose in ('reset_password', 'verify_email')` }],
-  policies: [ownerPolicy('one_time_tokens', 'user_id')],
+  policies: [ownerPolicy('one_time_tokens', 'user_id'), systemPolicy('one_time_tokens')],
 });

@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, id, ownerPolicy, updatedAt, updatedAtTrigger } from './columns.ts';
+import { createdAt, id, ownerPolicy, systemPolicy, updatedAt, updatedAtTrigger } from './columns.ts';
 import { UserSchema } from './user.ts';
 
 export const TaskSchema = defineEntity({
@@ -22,5 +22,5 @@ export const TaskSchema = defineEntity({
     { name: 'idx_tasks_user_id_created_at', properties: ['user', 'created_at'] },
   ],
   triggers: [updatedAtTrigger],
-  policies: [ownerPolicy('tasks', 'user_id')],
+  policies: [ownerPolicy('tasks', 'user_id'), systemPolicy('tasks')],
 });

@@ -1,6 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import { defaultPreferences, type Theme } from '../repositories/user-preferences.ts';
-import { createdAt, ownerPolicy, updatedAt, updatedAtTrigger } from './columns.ts';
+import { createdAt, ownerPolicy, systemPolicy, updatedAt, updatedAtTrigger } from './columns.ts';
 import { UserSchema } from './user.ts';
 
 export const UserPreferencesSchema = defineEntity({
@@ -33,5 +33,5 @@ export const UserPreferencesSchema = defineEntity({
   },
   checks: [{ name: 'chk_user_preferences_theme', expression: `theme in ('system', 'light', 'dark')` }],
   triggers: [updatedAtTrigger],
-  policies: [ownerPolicy('user_preferences', 'user_id')],
+  policies: [ownerPolicy('user_preferences', 'user_id'), systemPolicy('user_preferences')],
 });

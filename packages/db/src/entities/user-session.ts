@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, id, momentOrNull, ownerPolicy } from './columns.ts';
+import { createdAt, id, momentOrNull, ownerPolicy, systemPolicy } from './columns.ts';
 import { UserSchema } from './user.ts';
 
 export const UserSessionSchema = defineEntity({
@@ -20,6 +20,15 @@ export const UserSessionSchema = defineEntity({
       .comment('32 random bytes: one half of the key of the refresh tokens; the server has the other.'),
     generation: p.integer().default(0).comment('Counts refreshes; only the token of the current generation rotates.'),
     rotated_at: momentOrNull().comment('When the generation last moved; the grace window counts from here.'),
+    rotated_user_agent: p
+      .string()
+      .length(255)
+      .nullable()
+      .comment('The client that moved the generation; the token before it works for this client only.'),
+    used_generation: p
+      .integer()
+      .default(0)
+      .comment('The latest generation of which a token was used: its response has arrived.'),
     user_agent: p
       .string()
       .length(255)
@@ -38,5 +47,5 @@ export const UserSessionSchema = defineEntity({
   },
   // What the clean-up goes by.
   indexes: [{ name: 'idx_user_sessions_expires_at', properties: ['expires_at'] }],
-  policies: [ownerPolicy('user_sessions', 'user_id')],
+  policies: [ownerPolicy('user_sessions', 'user_id'), systemPolicy('user_sessions')],
 });

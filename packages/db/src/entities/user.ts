@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, id, momentOrNull, ownerPolicy, updatedAt, updatedAtTrigger } from './columns.ts';
+import { createdAt, id, momentOrNull, ownerPolicy, systemPolicy, updatedAt, updatedAtTrigger } from './columns.ts';
 
 export const UserSchema = defineEntity({
   name: 'User',
@@ -12,7 +12,8 @@ export const UserSchema = defineEntity({
     password_hash: p
       .string()
       .length(255)
-      .comment('Argon2id in PHC format, parameters included. Never leaves the server.'),
+      .nullable()
+      .comment('Argon2id in PHC format, parameters included; null without a password. Never leaves the server.'),
     full_name: p.string().length(255).nullable().comment('What the person is called; shown as it was entered.'),
     is_active: p.boolean().default(true).comment('False: may not sign in, and every session is over.'),
     is_admin: p.boolean().default(false).comment('May manage all accounts.'),
@@ -27,5 +28,5 @@ export const UserSchema = defineEntity({
     { name: 'idx_users_username', expression: 'create unique index "idx_users_username" on "users" (lower(username))' },
   ],
   triggers: [updatedAtTrigger],
-  policies: [ownerPolicy('users', 'id')],
+  policies: [ownerPolicy('users', 'id'), systemPolicy('users')],
 });

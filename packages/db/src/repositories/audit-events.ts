@@ -8,18 +8,22 @@ export const auditActions = [
   'account_created',
   'account_changed',
   'account_deleted',
+  'audit_events_pruned',
   'email_changed',
   'email_verified',
   'password_changed',
   'password_reset',
   'password_reset_requested',
+  'password_voided',
   'reauthentication_failed',
+  'refresh_token_reused',
   'refresh_token_stolen',
   'session_ended',
   'sessions_ended',
   'sign_in_failed',
   'signed_in',
   'signed_out',
+  'username_changed',
 ] as const;
 export type AuditAction = (typeof auditActions)[number];
 
@@ -33,6 +37,7 @@ export interface AuditFilter {
   action?: AuditAction | undefined;
   ip_address?: string | undefined;
   request_id?: string | undefined;
+  client_request_id?: string | undefined;
   /** From this moment on, and before that one. */
   since?: Date | undefined;
   until?: Date | undefined;
@@ -47,6 +52,7 @@ const columns = [
   'ip_address',
   'user_agent',
   'request_id',
+  'client_request_id',
   'details',
   'created_at',
 ] as const;
@@ -65,7 +71,7 @@ export const auditEvents = (db: Kysely<Tables>) => ({
   list: ({ since, until, ...filter }: AuditFilter & PageRequest) => {
     const { limit, after, skip, ...equal } = filter;
     let query = db.selectFrom('audit_events').select(columns);
-    for (const column of ['user_id', 'actor_id', 'action', 'ip_address', 'request_id'] as const) {
+    for (const column of ['user_id', 'actor_id', 'action', 'ip_address', 'request_id', 'client_request_id'] as const) {
       const value = equal[column];
       if (value !== undefined) query = query.where(column, '=', value as never);
     }

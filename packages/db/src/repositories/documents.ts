@@ -56,12 +56,37 @@ export const documents = (db: Kysely<Tables>) => ({
       .where('id', '=', id)
       .executeTakeFirst(),
 
-  /** Newest first; a page is read from `idx_documents_user_id` in its order. */
-  list: (userId: string, page: PageRequest) =>
-    paged(
-      db.selectFrom('documents').select(columns).select(hasEmbedding).where('user_id', '=', userId),
+  /**
+   * Newest first; a page is read from `idx_documents_user_id` in its order. It ends early, after the document with which its contents have `bytesMax`
+   * bytes, because 200 of the largest documents would be 60 MB.
+   *
+   * @returns `hasMore`: whether another page follows
+   */
+  list: async (userId: string, page: PageRequest, bytesMax: number) => {
+    const sizes = await paged(
+      db
+        .selectFrom('documents')
+        .select(['id', sql<number>`octet_length(content)`.as('bytes')])
+        .where('user_id', '=', userId),
       page,
-    ).execute(),
+    ).execute();
+    let bytes = 0;
+    const ids: string[] = [];
+    for (const size of sizes.slice(0, page.limit)) {
+      if (bytes >= bytesMax) break;
+      ids.push(size.id);
+      bytes += size.bytes;
+    }
+    const rows = await db
+      .selectFrom('documents')
+      .select(columns)
+      .select(hasEmbedding)
+      .where('user_id', '=', userId)
+      .where('id', '=', sql<string>`any(${ids}::uuid[])`)
+      .orderBy('id', 'desc')
+      .execute();
+    return { rows, hasMore: ids.length < sizes.length };
+  },
 
   /** One statement for all of them, in their order. Violates `fk_documents_user_id` where there is no such user. */
   create: async (userId: string, newDocuments: readonly NewDocument[]) => {

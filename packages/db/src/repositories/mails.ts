@@ -2,7 +2,13 @@ import { type Insertable, type Kysely, sql } from 'kysely';
 import { v7 } from 'uuid';
 import type { Tables } from '../tables.ts';
 
-export type MailKind = 'reset_password' | 'verify_email' | 'password_changed' | 'email_changed';
+export type MailKind =
+  | 'reset_password'
+  | 'set_password'
+  | 'verify_email'
+  | 'password_changed'
+  | 'email_changed'
+  | 'username_changed';
 
 export type NewMail = Omit<Insertable<Tables['mails']>, 'id' | 'attempts' | 'next_attempt_at'>;
 

@@ -15,12 +15,14 @@ export interface Alive {
   idleSince: Date;
 }
 
-/** What a refresh token says. */
-export interface SealedGeneration {
+/** A refresh token as a client presents it. */
+export interface PresentedToken {
   sessionId: string;
   generation: number;
   /** The first 16 bytes of SHA-256(token_secret | id | generation). */
   seal: Uint8Array;
+  /** The client's User-Agent, cut to 255; empty if it sends none. */
+  userAgent: string;
 }
 
 export type RevokedReason =
@@ -28,6 +30,7 @@ export type RevokedReason =
   | 'logout_all'
   | 'ended_by_user'
   | 'ended_by_admin'
+  | 'ended_by_operator'
   | 'theft'
   | 'password_changed'
   | 'email_verified'
@@ -38,7 +41,12 @@ const findAlive = compiledOnce((db, ids: readonly string[], now: Date, idleSince
     .selectFrom('user_sessions')
     .innerJoin('users', 'users.id', 'user_sessions.user_id')
     .select(userColumns)
-    .select(['user_sessions.id as session_id', 'user_sessions.last_used_at'])
+    .select([
+      'user_sessions.id as session_id',
+      'user_sessions.created_at as authenticated_at',
+      'user_sessions.last_used_at',
+      'user_sessions.used_generation',
+    ])
     .where('user_sessions.id', '=', sql<string>`any(${ids}::uuid[])`)
     .where('user_sessions.revoked_at', 'is', null)
     .where('user_sessions.expires_at', '>', now)
@@ -46,42 +54,62 @@ const findAlive = compiledOnce((db, ids: readonly string[], now: Date, idleSince
     .where('users.is_active', '=', true),
 );
 
-const findForRefresh = compiledOnce((db, id: string) =>
-  db
-    .selectFrom('user_sessions')
-    .innerJoin('users', 'users.id', 'user_sessions.user_id')
-    .select([
-      'user_sessions.id',
-      'user_sessions.user_id',
-      'user_sessions.token_secret',
-      'user_sessions.generation',
-      'user_sessions.rotated_at',
-      'user_sessions.last_used_at',
-      'user_sessions.expires_at',
-      'user_sessions.revoked_at',
-    ])
-    .where('user_sessions.id', '=', id)
-    .where('users.is_active', '=', true),
+const isSealOf = (seal: Uint8Array, generation: number) =>
+  sql<boolean>`substring(sha256(token_secret || uuid_send(user_sessions.id) || int4send(${generation}::int)) for 16) = ${seal}`;
+
+/** Whether the previous token still works: sent by the client that rotated it, within the window or before a token of the current one was used. */
+const isGrace = (generation: number, userAgent: string, graceSince: Date | undefined) =>
+  graceSince === undefined
+    ? sql<boolean>`false`
+    : sql<boolean>`(user_sessions.generation = ${generation}::int + 1
+        and coalesce(rotated_user_agent, user_agent, '') = ${userAgent}
+        and (rotated_at >= ${graceSince} or used_generation < user_sessions.generation))`;
+
+const findUsedToken = compiledOnce(
+  (
+    db,
+    id: string,
+    generation: number,
+    seal: Uint8Array,
+    userAgent: string,
+    now: Date,
+    idleSince: Date,
+    graceSince: Date | undefined,
+  ) =>
+    db
+      .selectFrom('user_sessions')
+      .innerJoin('users', 'users.id', 'user_sessions.user_id')
+      .select(['user_sessions.id', 'user_id', 'generation', 'token_secret'])
+      .select(isGrace(generation, userAgent, graceSince).as('is_grace'))
+      .where('user_sessions.id', '=', id)
+      .where('generation', '>', generation)
+      .where(isSealOf(seal, generation))
+      .where('revoked_at', 'is', null)
+      .where('expires_at', '>', now)
+      .where('last_used_at', '>', idleSince)
+      .where('users.is_active', '=', true),
 );
 
-const rotate = compiledOnce((db, id: string, generation: number, seal: Uint8Array, now: Date, idleSince: Date) =>
-  db
-    .updateTable('user_sessions')
-    .from('users')
-    .set({ generation: sql<number>`generation + 1`, rotated_at: now, last_used_at: now })
-    .where('user_sessions.id', '=', id)
-    .where('generation', '=', generation)
-    .where(
-      sql`substring(sha256(token_secret || uuid_send(user_sessions.id) || int4send(generation)) for 16)`,
-      '=',
-      seal,
-    )
-    .where('revoked_at', 'is', null)
-    .where('expires_at', '>', now)
-    .where('last_used_at', '>', idleSince)
-    .whereRef('users.id', '=', 'user_id')
-    .where('users.is_active', '=', true)
-    .returning(['user_sessions.id', 'user_id', 'generation', 'token_secret']),
+const rotate = compiledOnce(
+  (db, id: string, generation: number, seal: Uint8Array, userAgent: string, now: Date, idleSince: Date) =>
+    db
+      .updateTable('user_sessions')
+      .from('users')
+      .set({
+        generation: sql<number>`generation + 1`,
+        rotated_at: now,
+        rotated_user_agent: userAgent,
+        last_used_at: now,
+      })
+      .where('user_sessions.id', '=', id)
+      .where('generation', '=', generation)
+      .where(isSealOf(seal, generation))
+      .where('revoked_at', 'is', null)
+      .where('expires_at', '>', now)
+      .where('last_used_at', '>', idleSince)
+      .whereRef('users.id', '=', 'user_id')
+      .where('users.is_active', '=', true)
+      .returning(['user_sessions.id', 'user_id', 'generation', 'token_secret']),
 );
 
 /** Sessions: one per sign-in. */
@@ -103,17 +131,44 @@ export const userSessions = (db: Kysely<Tables>) => {
     /** Those of the sessions that are alive, each with its user, who is active. The read that every request makes. */
     findAlive: (ids: readonly string[], { now, idleSince }: Alive) => findAlive(db, ids, now, idleSince),
 
-    /** What is needed to judge a refresh token; undefined also where the user is not active. */
-    findForRefresh: async (id: string) => (await findForRefresh(db, id))[0],
+    /**
+     * Moves the session of this refresh token to the next generation. One statement: of any number at once, one finds the generation
+     * unchanged and gets the session. The others get undefined, and so does a token with a wrong seal or of a dead session.
+     */
+    rotate: async ({ sessionId, generation, seal, userAgent }: PresentedToken, { now, idleSince }: Alive) =>
+      (await rotate(db, sessionId, generation, seal, userAgent, now, idleSince))[0],
 
     /**
-     * Moves the session of this refresh token to the next generation. One statement: of any number at once, the one that finds the
-     * generation still there gets it, and the others get undefined; and so does whoever has not the seal of the session, or is not active.
+     * The session of a refresh token of an earlier generation, and whether the token still gets the current one: docs/decisions/013 has the table.
+     * Undefined for a wrong seal, a dead session, and a token that has not rotated yet. Takes no lock, because many tabs may ask at once.
+     *
+     * @param graceSince the previous token still works if the session was rotated since then; undefined if it never does
      */
-    rotate: async ({ sessionId, generation, seal }: SealedGeneration, { now, idleSince }: Alive) =>
-      (await rotate(db, sessionId, generation, seal, now, idleSince))[0],
+    findUsedToken: async (
+      { sessionId, generation, seal, userAgent }: PresentedToken,
+      { now, idleSince }: Alive,
+      graceSince: Date | undefined,
+    ) => (await findUsedToken(db, sessionId, generation, seal, userAgent, now, idleSince, graceSince))[0],
 
-    /** A user's sessions that are alive, the newest first. */
+    /**
+     * Revokes the session of a stolen refresh token. Judges it again under the row's lock: a token that has become the previous one of the same client
+     * meanwhile is none. Resolves to whether it revoked one.
+     */
+    revokeStolen: async (
+      { sessionId, generation, seal, userAgent }: PresentedToken,
+      now: Date,
+      graceSince: Date | undefined,
+    ): Promise<boolean> => {
+      const { numUpdatedRows } = await revoke('theft', now)
+        .where('id', '=', sessionId)
+        .where('generation', '>', generation)
+        .where(isSealOf(seal, generation))
+        .where(({ not }) => not(isGrace(generation, userAgent, graceSince)))
+        .executeTakeFirstOrThrow();
+      return numUpdatedRows > 0n;
+    },
+
+    /** The newest 500 of a user's sessions that are alive. */
     listAlive: (userId: string, { now, idleSince }: Alive) =>
       db
         .selectFrom('user_sessions')
@@ -123,6 +178,7 @@ export const userSessions = (db: Kysely<Tables>) => {
         .where('expires_at', '>', now)
         .where('last_used_at', '>', idleSince)
         .orderBy('id', 'desc')
+        .limit(500)
         .execute(),
 
     /** Ends the session. Resolves to whether there was one that had not been ended before. */
@@ -153,20 +209,15 @@ export const userSessions = (db: Kysely<Tables>) => {
     },
 
     /**
-     * Ends the session if a token of this generation is stolen goods: older than the previous one, or the previous one after
-     * `graceSince`. Judged by the row as it is under its lock, so that no refresh in between can be mistaken for a theft.
+     * Ends the sessions among the `limit` that follow `after` in order of their ids.
+     *
+     * @returns how many it ended, and the last id it looked at; undefined when there are no more
      */
-    revokeStolen: async (id: string, generation: number, graceSince: Date, now: Date) => {
-      const { numUpdatedRows } = await revoke('theft', now)
-        .where('id', '=', id)
-        .where((where) =>
-          where.or([
-            where('generation', '>', generation + 1),
-            where.and([where('generation', '=', generation + 1), where('rotated_at', '<', graceSince)]),
-          ]),
-        )
-        .executeTakeFirstOrThrow();
-      return numUpdatedRows > 0n;
+    revokeNext: async (after: string, limit: number, reason: RevokedReason, now: Date) => {
+      const next = db.selectFrom('user_sessions').select('id').where('id', '>', after).orderBy('id').limit(limit);
+      const { numUpdatedRows } = await revoke(reason, now).where('id', 'in', next).executeTakeFirstOrThrow();
+      const last = await db.selectFrom(next.as('next')).select('id').orderBy('id', 'desc').limit(1).executeTakeFirst();
+      return { ended: Number(numUpdatedRows), last: last?.id };
     },
 
     /** Ends all sessions of a user, or all but one. */
@@ -176,23 +227,19 @@ export const userSessions = (db: Kysely<Tables>) => {
     },
 
     /**
-     * Notes that the sessions are in use. Rows that somebody else is writing are passed over: what they write is as good, and
-     * nobody waits for anybody (https://github.com/laravel/sanctum/issues/207).
+     * Records that sessions are in use, and by tokens of which generation. Skips rows that another transaction is writing, so that nobody waits
+     * (https://github.com/laravel/sanctum/issues/207): the next request records its use again.
      */
-    touch: (ids: readonly string[], now: Date) =>
-      db
-        .updateTable('user_sessions')
-        .set({ last_used_at: now })
-        .where('id', 'in', (inner) =>
-          inner
-            .selectFrom('user_sessions')
-            .select('id')
-            .where('id', '=', sql<string>`any(${ids}::uuid[])`)
-            .where('last_used_at', '<', now)
-            .forUpdate()
-            .skipLocked(),
-        )
-        .execute(),
+    recordUse: async (uses: ReadonlyMap<string, number>, now: Date) => {
+      const ids = [...uses.keys()];
+      const free = sql<string>`select id from user_sessions where id = any(${ids}::uuid[]) for update skip locked`;
+      await sql`
+        update user_sessions as session set
+          last_used_at = greatest(last_used_at, ${now}::timestamptz),
+          used_generation = greatest(used_generation, used.generation)
+        from unnest(${ids}::uuid[], ${[...uses.values()]}::int[]) as used (id, generation)
+        where session.id = used.id and session.id in (${free})`.execute(db);
+    },
   };
 };
 

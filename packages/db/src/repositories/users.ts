@@ -77,32 +77,39 @@ export const users = (db: Kysely<Tables>) => ({
     return paged(query, page).execute();
   },
 
-  setActive: (id: string, isActive: boolean) =>
-    db.updateTable('users').set({ is_active: isActive }).where('id', '=', id).returning(userColumns).executeTakeFirst(),
+  /** Changes what is given. */
+  update: (id: string, changes: UserChanges) =>
+    db.updateTable('users').set(changes).where('id', '=', id).returning(userColumns).executeTakeFirst(),
+
+  /** The account as it is now. Nobody else changes it until the transaction ends. */
+  lock: (id: string) =>
+    db.selectFrom('users').select(withHash).where('id', '=', id).forNoKeyUpdate().executeTakeFirst(),
 
   /**
-   * Changes what is given. With `ifPasswordHash`, only while that is still the hash: who proved to know a password proves
-   * nothing once it has been changed.
+   * Verifies the address of an account, if it is active and still has this address. A password that was set before the address was proven may be
+   * that of an impostor who registered the address first: it stops working, unless `keepsPassword` (the request came from a session of the
+   * account) or a new hash is given.
    */
-  update: (id: string, changes: UserChanges, { ifPasswordHash }: { ifPasswordHash?: string | undefined } = {}) => {
-    let query = db.updateTable('users').set(changes).where('id', '=', id);
-    if (ifPasswordHash !== undefined) query = query.where('password_hash', '=', ifPasswordHash);
-    return query.returning(userColumns).executeTakeFirst();
-  },
-
-  /**
-   * Whoever can read the mail to this address owns the account, if it is active and has still this address: the address is verified, and
-   * what is given changes.
-   */
-  proveMailbox: (id: string, email: string, now: Date, changes: Pick<UserChanges, 'password_hash'> = {}) =>
-    db
+  proveMailbox: (
+    id: string,
+    email: string,
+    now: Date,
+    { password_hash, keepsPassword = false }: { password_hash?: string; keepsPassword?: boolean } = {},
+  ) => {
+    const provenHash = sql<string | null>`case when email_verified_at is not null then password_hash end`;
+    return db
       .updateTable('users')
-      .set({ ...changes, email_verified_at: sql`coalesce(email_verified_at, ${now})` })
+      .set({
+        ...(password_hash ? { password_hash } : keepsPassword ? {} : { password_hash: provenHash }),
+        email_verified_at: sql`coalesce(email_verified_at, ${now})`,
+      })
       .where('id', '=', id)
       .where('email', '=', email)
       .where('is_active', '=', true)
       .returning(userColumns)
-      .executeTakeFirst(),
+      .returning(sql<boolean>`password_hash is not null`.as('has_password'))
+      .executeTakeFirst();
+  },
 
   /**
    * Whether the account is active and has still this password; if so, nobody else changes that until the transaction ends. What hangs on

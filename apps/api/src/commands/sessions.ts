@@ -1,0 +1,33 @@
+import { type CommandDefinition, runCommand, UsageError, withProgress } from '@quoin/db/command';
+import { ConfigError, parseConfig } from '../config.ts';
+import { openDatabase } from '../open-database.ts';
+import { createSessions } from '../sessions/service.ts';
+
+const usage = `Usage: npm run sessions -- end-all
+
+Ends every session of every user, at once: access tokens and refresh tokens stop working with the next request. For after a leak of SECRET_KEY, of a
+signing key or of the database. (Another SECRET_KEY alone ends no session whose access tokens are signed with a key of their own, EdDSA or ES256.)
+On the embedded database, stop the server first. Exit codes: 0 done, 1 failed, 2 the command was not understood.
+
+Example: npm run sessions -- end-all
+`;
+
+/** @param open opens the database; a test passes one that is open already */
+export const sessionsCommand = (open: typeof openDatabase = openDatabase): CommandDefinition => ({
+  usage,
+  main: async ({ args, env, stdout }) => {
+    if (args.join(' ') !== 'end-all') throw new UsageError('say end-all');
+    const config = parseConfig(env);
+    const database = await withProgress('opening the database', open(config));
+    try {
+      const ended = await createSessions({ database, config, clock: () => new Date() }).endAll();
+      stdout.write(`ended ${ended} sessions\n`);
+      return 0;
+    } finally {
+      await database.close();
+    }
+  },
+  explain: (error) => (error instanceof ConfigError ? error.message : undefined),
+});
+
+if (import.meta.main) await runCommand(sessionsCommand());

@@ -1,0 +1,103 @@
+import { expect, test } from 'vitest';
+import { createTurns } from './turns.ts';
+
+/** Work that lasts until the test ends it, and the order in which it began. */
+function start(atOnce = 1, waitingMax = 100) {
+  const turns = createTurns(atOnce, waitingMax, () => new Error('refused'));
+  const begun: string[] = [];
+  const running: (() => void)[] = [];
+  const ask = (name: string, address: string, account = name) => {
+    const work = () =>
+      new Promise<void>((resolve) => {
+        begun.push(name);
+        running.push(resolve);
+      });
+    return turns.take(work, { address, account });
+  };
+  const finishAll = async () => {
+    while (turns.running > 0) {
+      running.shift()?.();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  return { turns, begun, ask, finishAll };
+}
+
+test('addresses take turns: one that asks fifty times delays another by one turn', async () => {
+  const { begun, ask, finishAll } = start();
+  const all = Array.from({ length: 50 }, (_, n) => ask(`flood ${n}`, 'attacker', 'one'));
+  all.push(ask('bystander', 'elsewhere'));
+  await finishAll();
+  await Promise.all(all);
+  expect(begun.indexOf('bystander')).toBe(2);
+  expect(begun).toHaveLength(51);
+});
+
+test('accounts of one address take turns: sixteen accounts with ten requests each delay another account by sixteen', async () => {
+  const { begun, ask, finishAll } = start(1, 200);
+  const all = Array.from({ length: 160 }, (_, n) => ask(`flood ${n}`, 'same', `account ${n % 16}`));
+  all.push(ask('bystander', 'same'));
+  await finishAll();
+  await Promise.allSettled(all);
+  expect(begun.indexOf('bystander')).toBeLessThanOrEqual(18);
+});
+
+test('accounts take turns also from many addresses: ten requests each of sixteen delay another account by sixteen', async () => {
+  const { begun, ask, finishAll } = start(1, 200);
+  const all = Array.from({ length: 160 }, (_, n) => ask(`flood ${n}`, `address ${n}`, `account ${n % 16}`));
+  all.push(ask('bystander', 'elsewhere'));
+  await finishAll();
+  await Promise.all(all);
+  expect(begun.indexOf('bystander')).toBeLessThanOrEqual(17);
+  expect(begun).toHaveLength(161);
+});
+
+test('an account whose last turn is longest ago goes before accounts that have just had one', async () => {
+  const { begun, ask, finishAll } = start(1, 200);
+  const first = [ask('holder', 'h'), ask('bystander', 'elsewhere')];
+  await finishAll();
+  const flood = Array.from({ length: 48 }, (_, n) => ask(`flood ${n}`, `address ${n}`, `account ${n % 16}`));
+  const again = ask('bystander', 'elsewhere');
+  await finishAll();
+  await Promise.all([...first, ...flood, again]);
+  expect(begun.lastIndexOf('bystander')).toBeLessThanOrEqual(4);
+});
+
+test('new accounts from one address, however many, delay a new account elsewhere by one turn', async () => {
+  const { begun, ask, finishAll } = start(1, 128);
+  const flood = Array.from({ length: 200 }, (_, n) => ask(`flood ${n}`, 'attacker', `name ${n}`));
+  const bystander = ask('bystander', 'elsewhere');
+  const results = Promise.allSettled([...flood, bystander]);
+  await finishAll();
+  expect((await results).at(-1)?.status).toBe('fulfilled');
+  expect(begun.indexOf('bystander')).toBeLessThanOrEqual(2);
+});
+
+test('runs a bounded number at once, and counts who waits', async () => {
+  const { turns, ask, finishAll } = start(2);
+  const all = [1, 2, 3, 4, 5].map((n) => ask(`${n}`, 'a'));
+  expect([turns.running, turns.waiting]).toEqual([2, 3]);
+  await finishAll();
+  await Promise.all(all);
+  expect([turns.running, turns.waiting]).toEqual([0, 0]);
+});
+
+test('with a full queue refuses the last of the longest queue, not the newcomer', async () => {
+  const { begun, ask, finishAll } = start(1, 10);
+  const flood = Array.from({ length: 11 }, (_, n) => ask(`flood ${n}`, 'attacker', 'one'));
+  const bystander = ask('bystander', 'elsewhere');
+  const results = Promise.allSettled([...flood, bystander]);
+  await finishAll();
+  const outcomes = (await results).map(({ status }) => status);
+  expect(outcomes.filter((status) => status === 'rejected')).toHaveLength(1);
+  expect(outcomes.at(-1)).toBe('fulfilled');
+  expect(begun).not.toContain('flood 10');
+});
+
+test('goes on after work that fails', async () => {
+  const turns = createTurns(1, 10, () => new Error('refused'));
+  const failing = turns.take(() => Promise.reject(new Error('broken')));
+  const next = turns.take(async () => 'done');
+  await expect(failing).rejects.toThrow('broken');
+  expect(await next).toBe('done');
+});

@@ -1,0 +1,39 @@
+-- The roles of a PostgreSQL server that runs Quoin, each with no more than it needs. For psql, once for each database, as an administrator:
+--
+--   DATABASE_MIGRATOR_PASSWORD=… DATABASE_SERVER_PASSWORD=… psql --dbname=quoin --file=scripts/roles.sql
+--
+-- Without these variables it reads the passwords from /run/secrets, where the compose file mounts them. It can be run again.
+--
+--   quoin_owner      owns the database and its tables; nobody can sign in as this role
+--   quoin_migrator   applies migrations as quoin_owner (DATABASE_URL of npm run db)
+--   quoin_server     runs the server (DATABASE_URL of npm start): reads and writes rows, changes no table, and cannot empty the audit trail
+--   quoin_app        what the server becomes for the work of a user: row level security shows it that user's rows
+--   quoin_system     what the server works with for all users; row level security shows it every row
+
+\set ON_ERROR_STOP on
+\set migrator_password `echo "${DATABASE_MIGRATOR_PASSWORD:-$(cat /run/secrets/database_migrator_password)}"`
+\set server_password `echo "${DATABASE_SERVER_PASSWORD:-$(cat /run/secrets/database_password)}"`
+
+select format('create role %I %s', name, option)
+from (values
+  ('quoin_owner', 'nologin'), ('quoin_app', 'nologin'), ('quoin_system', 'nologin'), ('quoin_migrator', 'login'), ('quoin_server', 'login')
+) as roles (name, option)
+where to_regrole(name) is null \gexec
+
+alter role quoin_migrator password :'migrator_password';
+alter role quoin_server password :'server_password';
+
+grant quoin_app to quoin_owner, quoin_server;
+grant quoin_system to quoin_server;
+grant quoin_owner to quoin_migrator;
+
+alter database :"DBNAME" owner to quoin_owner;
+revoke all on database :"DBNAME" from public;
+grant connect on database :"DBNAME" to quoin_migrator, quoin_server;
+-- What a migration creates belongs to the owner, whoever runs it.
+alter role quoin_migrator in database :"DBNAME" set role to quoin_owner;
+
+alter schema public owner to quoin_owner;
+revoke create on schema public from public;
+-- An extension may need a superuser, which none of these roles is.
+create extension if not exists vector;

@@ -27,6 +27,8 @@ grant quoin_app to quoin_owner, quoin_server;
 grant quoin_system to quoin_server;
 grant quoin_owner to quoin_migrator;
 
+-- An administrator who is no superuser may give a database only to a role of their own.
+grant quoin_owner to current_user;
 alter database :"DBNAME" owner to quoin_owner;
 revoke all on database :"DBNAME" from public;
 grant connect on database :"DBNAME" to quoin_migrator, quoin_server;

@@ -36,7 +36,7 @@ import { createOutbox } from './mail/outbox.ts';
 import { createMailTransport, type Transport } from './mail/transport.ts';
 import type { Metrics } from './metrics.ts';
 import { createPages } from './page.ts';
-import { authentication } from './plugins/authentication.ts';
+import { adminsOnly, authentication } from './plugins/authentication.ts';
 import { openApi } from './plugins/openapi.ts';
 import { overload } from './plugins/overload.ts';
 import { frameworkError, problemResponses } from './plugins/problem.ts';
@@ -206,6 +206,7 @@ export async function buildApp(
   throttling(app, store);
   authentication(app, { database, accessTokens, config, clock });
   if (config.hasRateLimit) userLimits(app, { perMinute: config.userRequestsPerMinute, clock: () => clock().getTime() });
+  adminsOnly(app);
   const health = { database, isDraining: () => isDraining };
   landingRoutes(app, { ...config, isEmbedded: database.isEmbedded });
   healthRoutes(app, health);

@@ -19,7 +19,7 @@ export function normalizeEmail(email: string): string {
   const normalized = email.trim().normalize('NFKC').toLowerCase();
   const at = normalized.lastIndexOf('@') + 1;
   const domain = normalized.slice(at);
-  if (/^[\0-\x7f]*$/.test(domain)) return normalized;
+  if (at === 0 || /^[\0-\x7f]*$/.test(domain)) return normalized;
   return normalized.slice(0, at) + domainToASCII(domain);
 }
 

@@ -1,4 +1,4 @@
-import { connect, type Database, DatabaseUnavailable, migrations } from '@quoin/db';
+import { connect, type Database, DatabaseUnavailable, migrations, StatementTimeout } from '@quoin/db';
 import type { Config } from './config.ts';
 import type { Tracing } from './tracing.ts';
 
@@ -34,7 +34,7 @@ export async function waitForDatabase(database: Database, seconds: number, waiti
     try {
       return await database.ping();
     } catch (error) {
-      if (!(error instanceof DatabaseUnavailable)) throw error;
+      if (!(error instanceof DatabaseUnavailable || error instanceof StatementTimeout)) throw error;
       const { code = '' } = (error.cause ?? {}) as { code?: string };
       if (lastingStates.test(code) || performance.now() + delay > deadline) throw error;
       if (delay === retryMsMin) waiting(error);

@@ -28,7 +28,7 @@ const signUpAdmin = async () => {
 
 test.each([
   ['a common password', 'Password123', 'most common passwords'],
-  ['a word of the product', 'quoin2026!', 'name of this product'],
+  ['a word of the product', 'quoin2026!', 'a name that attackers try first'],
 ])('%s is refused at registration, change, reset, and when an admin sets it', async (_, weak, message) => {
   const user = await signUp();
   const { token } = await signUpAdmin();

@@ -73,6 +73,18 @@ test('new accounts from one address, however many, delay a new account elsewhere
   expect(begun.indexOf('bystander')).toBeLessThanOrEqual(2);
 });
 
+test('names that were tried before from one address delay a new account elsewhere by one turn', async () => {
+  const { begun, ask, finishAll } = start(1, 128);
+  const flood = () => Array.from({ length: 100 }, (_, n) => ask(`flood ${n}`, 'attacker', `name ${n}`));
+  const first = flood();
+  await finishAll();
+  const second = flood();
+  const bystander = ask('bystander', 'elsewhere');
+  await finishAll();
+  await Promise.all([...first, ...second, bystander]);
+  expect(begun.indexOf('bystander')).toBeLessThanOrEqual(103);
+});
+
 test('runs a bounded number at once, and counts who waits', async () => {
   const { turns, ask, finishAll } = start(2);
   const all = [1, 2, 3, 4, 5].map((n) => ask(`${n}`, 'a'));

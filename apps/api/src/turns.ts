@@ -23,14 +23,20 @@ interface Waiting extends TurnCaller {
   refuse: () => void;
 }
 
-/** Accounts whose last turn is remembered. */
-const rememberedMax = 10_000;
+/** Accounts and addresses whose last turn is remembered. */
+const rememberedMax = 20_000;
+const accountKey = ({ account }: TurnCaller) => `account ${account}`;
+const addressKey = ({ address }: TurnCaller) => `address ${address}`;
 
 /**
- * Runs at most `atOnce` pieces of work, and lets `waitingMax` wait. The queue has one place for each account and one for each address. A caller that
- * asks a hundred times, from one address or from a hundred, waits beside the queue with all but one of them. The account whose last turn is longest ago goes
- * first; a new account counts as if its last turn had been when it entered the queue. If too many wait, the last one of the account or address that waits most often
- * is refused with what `refuse` makes.
+ * Runs at most `atOnce` pieces of work, and lets `waitingMax` wait.
+ *
+ * The queue has one place for each account and one for each address. A caller that asks a hundred times, from one
+ * address or from a hundred, waits beside the queue with all but one of them. The caller whose account and address had
+ * their last turn longest ago goes first; a new caller counts as if its last turn had been when it entered the queue.
+ * A free place goes to the account that had its last turn longest ago, so that accounts of one address take turns.
+ *
+ * If too many wait, the last one of the account or address that waits most often is refused with what `refuse` makes.
  */
 export function createTurns(atOnce: number, waitingMax: number, refuse: () => Error): Turns {
   const queue: Waiting[] = [];
@@ -40,17 +46,23 @@ export function createTurns(atOnce: number, waitingMax: number, refuse: () => Er
   let turn = 0;
   let running = 0;
 
-  const recordTurn = (account: string) => {
-    servedAt.delete(account); // so that the map's order is that of the last turn
-    servedAt.set(account, ++turn);
-    if (servedAt.size > rememberedMax) servedAt.delete(servedAt.keys().next().value ?? '');
+  const recordTurn = (caller: TurnCaller) => {
+    turn += 1;
+    for (const key of [accountKey(caller), addressKey(caller)]) {
+      servedAt.delete(key); // so that the map's order is that of the last turn
+      servedAt.set(key, turn);
+    }
+    while (servedAt.size > rememberedMax) servedAt.delete(servedAt.keys().next().value ?? '');
   };
-  const firstOf = (some: readonly Waiting[], moment: 'cameAt' | 'enteredAt') => {
-    const lastTurn = (one: Waiting) => servedAt.get(one.account) ?? one[moment];
-    return some.reduce<Waiting | undefined>(
+  const firstBy = (some: readonly Waiting[], lastTurn: (one: Waiting) => number) =>
+    some.reduce<Waiting | undefined>(
       (first, one) => (first && lastTurn(first) <= lastTurn(one) ? first : one),
       undefined,
     );
+  const lastTurnOfAccount = (one: Waiting) => servedAt.get(accountKey(one)) ?? one.cameAt;
+  const lastTurnOfEither = (one: Waiting) => {
+    const turns = [servedAt.get(accountKey(one)), servedAt.get(addressKey(one))].filter((at) => at !== undefined);
+    return turns.length > 0 ? Math.max(...turns) : one.enteredAt;
   };
   const remove = (from: Waiting[], one: Waiting) => from.splice(from.indexOf(one), 1);
 
@@ -65,7 +77,7 @@ export function createTurns(atOnce: number, waitingMax: number, refuse: () => Er
     remove(queue, one);
     queued.accounts.delete(one.account);
     queued.addresses.delete(one.address);
-    const candidate = () => firstOf(beside.filter(hasPlace), 'cameAt');
+    const candidate = () => firstBy(beside.filter(hasPlace), lastTurnOfAccount);
     for (let next = candidate(); next; next = candidate()) {
       remove(beside, next);
       enterQueue(next);
@@ -79,9 +91,9 @@ export function createTurns(atOnce: number, waitingMax: number, refuse: () => Er
   };
 
   const dequeue = (): Waiting | undefined => {
-    const next = firstOf(queue, 'enteredAt');
+    const next = firstBy(queue, lastTurnOfEither);
     if (!next) return undefined;
-    recordTurn(next.account);
+    recordTurn(next);
     leaveQueue(next);
     return next;
   };
@@ -105,7 +117,7 @@ export function createTurns(atOnce: number, waitingMax: number, refuse: () => Er
           enqueue({ ...caller, cameAt: turn + 1, enteredAt: 0, start, refuse: () => reject(refuse()) }),
         );
       } else {
-        recordTurn(caller.account);
+        recordTurn(caller);
         running += 1;
       }
       try {

@@ -534,7 +534,7 @@ export interface paths {
         };
         /**
          * Documents, newest first
-         * @description A page ends early once its contents have 2 MiB; `next_cursor` then leads on.
+         * @description A page ends early once its contents have 2 MiB; `next_cursor` then leads on. With `skip`, add the number of items received.
          */
         get: operations["listDocuments"];
         put?: never;

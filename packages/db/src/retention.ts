@@ -14,10 +14,10 @@ export async function pruneAuditEvents(database: Database, before: Date): Promis
   const deleted = await database.maintain(async (connection) => {
     let total = 0;
     for (let affected = batchSize; affected === batchSize; total += affected) {
-      await connection.execute(
-        `begin; set local lock_timeout = '10s'; alter table audit_events disable trigger refuse_change`,
-      );
       try {
+        await connection.execute(
+          `begin; set local lock_timeout = '10s'; alter table audit_events disable trigger refuse_change`,
+        );
         ({ affectedRows: affected } = await connection.query(
           'delete from audit_events where id in (select id from audit_events where id < $1 order by id limit $2)',
           [firstIdAt(before), batchSize],

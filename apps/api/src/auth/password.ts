@@ -87,7 +87,7 @@ export function createPasswords(
       if (own.some((name) => isLike(lower, name.toLowerCase())))
         throw invalid(pointer, 'is too similar to the email or the username');
       if (passwordContextWords.some((word) => isLike(lower, word.toLowerCase())))
-        throw invalid(pointer, 'is too similar to the name of this product. Choose another one.');
+        throw invalid(pointer, 'is a name that attackers try first. Choose another one.');
       if (await isBreached(chosen)) throw invalid(pointer, 'has appeared in a data breach. Choose another one.');
     },
   };

@@ -128,7 +128,7 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
               of: async (request) => {
                 const name = nameOf(request.body as Login);
                 request.account = await auth.findAccount(name);
-                return request.account?.id ?? normalizeEmail(name);
+                return request.account ? request.account.id : `name ${normalizeEmail(name)}`;
               },
               fromOne: { burst: 10, perMinute: 6 },
               fromAll: { burst: 100, perMinute: 1 },

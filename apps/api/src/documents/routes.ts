@@ -27,7 +27,8 @@ export function documentRoutes(app: App, { documents }: { documents: Documents }
         operationId: 'listDocuments',
         tags: ['documents'],
         summary: 'Documents, newest first',
-        description: 'A page ends early once its contents have 2 MiB; `next_cursor` then leads on.',
+        description:
+          'A page ends early once its contents have 2 MiB; `next_cursor` then leads on. With `skip`, add the number of items received.',
         params: OwnerParams,
         querystring: DocumentQuery,
         response: { 200: DocumentPage },

@@ -145,7 +145,7 @@ function direction(embedding: readonly number[], pointer: string): Vector {
 
 /** `or` is an operator of the query. */
 const countWords = (query: string) =>
-  (query.match(/[\p{L}\p{N}]+/gu) ?? []).filter((word) => !/^or$/i.test(word)).length;
+  (query.match(/[\p{L}\p{M}\p{N}]+/gu) ?? []).filter((word) => !/^or$/i.test(word)).length;
 
 /** PostgreSQL refuses a query of more than 32 nested operators, such as 40 hyphens before a word: with 54000, or with an internal error. */
 const isTooComplex = (error: unknown) => {
@@ -159,7 +159,11 @@ const tooManyWords = () =>
   });
 
 const tooExpensive = (cause: unknown) =>
-  new Problem('query_too_expensive', `The search took longer than ${searchMsMax / 1000} s. Search for fewer words.`, {
-    errors: [{ in: 'body', pointer: '/query', message: 'takes too long to search for' }],
-    cause,
-  });
+  new Problem(
+    'query_too_expensive',
+    `The search is too complex, or took longer than ${searchMsMax / 1000} s. Search for fewer words.`,
+    {
+      errors: [{ in: 'body', pointer: '/query', message: 'takes too long to search for' }],
+      cause,
+    },
+  );

@@ -46,7 +46,8 @@ export function bodyParsers(app: FastifyInstance): void {
     const { 'content-encoding': encoding, 'content-type': type = '', 'content-length': length } = request.headers;
     const hasBody = request.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
     const charset = /^application\/(?:json|x-www-form-urlencoded).*;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(type)?.[1];
-    if (hasBody && charset && !/^utf-?8$/i.test(charset)) return done(unsupportedMediaType(request), payload);
+    if (hasBody && charset && !/^utf-?8$/i.test(charset))
+      return done(new Problem('unsupported_media_type', 'Send the body in UTF-8.'), payload);
     // A compressed body could be a thousand times as large as what was received.
     const isEncoded = hasBody && encoding !== undefined && encoding.toLowerCase() !== 'identity';
     done(isEncoded ? new Problem('unsupported_media_type', 'Send the body without Content-Encoding.') : null, payload);
@@ -72,7 +73,7 @@ const discardedBytesMax = 32 * 1024 * kibibyte;
 const discardMsMax = 5_000;
 
 /**
- * Reads the rest of a body that nobody wants, within bounds. A server that closes a connection on which bytes are still arriving resets it, and
+ * Reads and discards the rest of a rejected body, up to 32 MiB or 5 s. A server that closes a connection on which bytes are still arriving resets it, and
  * the client sees the reset instead of the answer.
  */
 export function discardBody(body: Readable): Promise<void> {

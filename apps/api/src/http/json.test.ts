@@ -35,6 +35,7 @@ test.each<[string, unknown, boolean]>([
   ['10,001 values', Array(10_000).fill({}), true],
   ['500 vectors', Array(500).fill(Array(768).fill(-0.25)), false],
   ['two million numbers', Array(2_000_000).fill(1), true],
+  ['100,000 numbers with names', Object.fromEntries(Array.from({ length: 100_000 }, (_, n) => [`n${n}`, 1])), true],
   ['names, which are no values', Object.fromEntries(Array.from({ length: 6_000 }, (_, n) => [`n${n}`, 'x'])), false],
 ])('counts %s in the text', (_, value, isTooMuch) => {
   expect(hasTooManyValues(Buffer.from(JSON.stringify(value)))).toBe(isTooMuch);

@@ -56,7 +56,7 @@ export function authentication(app: FastifyInstance, { database, accessTokens, c
   app.decorateRequest('scope', null as unknown as Scope);
   app.decorateRequest('user', null as unknown as SignedInUser);
 
-  const authenticate = async (request: FastifyRequest, isForAdmins: boolean) => {
+  const authenticate = async (request: FastifyRequest) => {
     const { userId, sessionId, generation } = accessTokens.verify(bearerToken(request));
     const user = await sessions.load(sessionId);
     if (user?.id !== userId) throw invalidToken();
@@ -64,15 +64,21 @@ export function authentication(app: FastifyInstance, { database, accessTokens, c
     if (isFirstUse || clock().getTime() - user.last_used_at.getTime() >= touchMs) touch(sessionId, generation);
     request.user = user;
     request.scope = { userId, sessionId, isAdmin: user.is_admin, authenticatedAt: user.authenticated_at };
-    if (isForAdmins && !user.is_admin) throw forbidden();
   };
 
   app.addHook('onRequest', (request, _reply, done) => {
     const { config: route } = request.routeOptions;
     const isOpen = request.is404 || route.public === true;
     if (isOpen || (route.public && request.headers.authorization === undefined)) return done();
-    authenticate(request, route.admin === true).then(() => done(), done);
+    authenticate(request).then(() => done(), done);
   });
+}
+
+/** Refuses users on routes for admins. After the limit of each user's requests, so that refused ones count too. */
+export function adminsOnly(app: FastifyInstance): void {
+  app.addHook('onRequest', ({ routeOptions, scope }, _reply, done) =>
+    done(routeOptions.config.admin && !scope.isAdmin ? forbidden() : undefined),
+  );
 }
 
 function bearerToken({ headers: { authorization } }: FastifyRequest): string {

@@ -27,7 +27,7 @@ const details: Partial<Record<ProblemCode, string>> = {
 export function problemResponses(app: FastifyInstance) {
   app.setErrorHandler(async (error: FastifyError, request, reply) => {
     const problem = toProblem(error, request);
-    // A flood of refusals is no flood of stacks.
+    // Rejections are logged without a stack, which would fill the log under a flood.
     if (problem.code === 'overloaded' && !problem.cause) request.log.warn(problem.code);
     else if (problem.status >= 500) request.log.error({ err: problem.cause ?? problem }, problem.code);
     if (problem.code === 'payload_too_large') await discardBody(request.raw);

@@ -94,7 +94,7 @@ describe('guessing a password', () => {
     expect((await login(email, 'wrong guess', newAddress())).statusCode).toBe(401);
   });
 
-  test('is limited for a /56 and a /48 of IPv6 too, with more room', async () => {
+  test('is limited for a /56 of IPv6 too, with room for four addresses', async () => {
     const group = (++next).toString(16);
     const prefix = `2001:${Math.floor(Math.random() * 0xffff).toString(16)}`;
     const inNetwork = (bits: 56 | 48, n: number) => {

@@ -129,7 +129,7 @@ describe('a body', () => {
 
   test.each([
     [{ 'content-type': 'application/json', 'content-encoding': 'gzip' }, 'Content-Encoding'],
-    [{ 'content-type': 'application/json; charset=utf-16' }, 'Send application/json.'],
+    [{ 'content-type': 'application/json; charset=utf-16' }, 'UTF-8'],
   ])('with %o is 415', async (headers, detail) => {
     expect(expectProblem(await post('{}', headers as never), 415, 'unsupported_media_type').detail).toContain(detail);
   });

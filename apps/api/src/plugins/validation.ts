@@ -23,7 +23,8 @@ export function requestValidation(app: FastifyInstance) {
   app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'body' ? bodies : texts).compile(schema as object));
 
   app.addHook('onRoute', (route) => {
-    route.schema = { querystring: closed({}), ...route.schema };
+    if (!(route.schema as { query?: unknown } | undefined)?.query)
+      route.schema = { querystring: closed({}), ...route.schema };
   });
   app.addHook('preValidation', ({ body, query }, _reply, done) => {
     const errors = [...boundsErrors('body', body), ...boundsErrors('query', query)];

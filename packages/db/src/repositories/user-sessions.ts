@@ -151,8 +151,8 @@ export const userSessions = (db: Kysely<Tables>) => {
     ) => (await findUsedToken(db, sessionId, generation, seal, userAgent, now, idleSince, graceSince))[0],
 
     /**
-     * Revokes the session of a stolen refresh token. Judges it again under the row's lock: a token that has become the previous one of the same client
-     * meanwhile is none. Resolves to whether it revoked one.
+     * Revokes the session of a stolen refresh token. Judges the token again under the row lock, because the session may have changed since the read.
+     * Resolves to whether it revoked the session.
      */
     revokeStolen: async (
       { sessionId, generation, seal, userAgent }: PresentedToken,

@@ -9,6 +9,6 @@ export default defineConfig({
     // Only for tests that hang: a slow machine takes five times as long as a fast one.
     testTimeout: 300_000,
     hookTimeout: 300_000,
-    expect: { poll: { timeout: 30_000 } },
+    expect: { poll: { timeout: 240_000 } },
   },
 });

@@ -73,18 +73,16 @@ describe('npm start', () => {
     npm.stdout.setEncoding('utf8').on('data', (text) => {
       output += text;
     });
-    await expect.poll(() => output, { timeout: 60_000 }).toMatch(/Quoin answers at (http:\S+)/);
+    await expect.poll(() => output).toMatch(/Quoin answers at (http:\S+)/);
     const url = /Quoin answers at (http:\S+)/.exec(output)?.[1] ?? '';
     npm.kill('SIGTERM');
     await once(npm, 'exit');
     await expect
-      .poll(
-        () =>
-          fetch(`${url}/health`).then(
-            () => 'answers',
-            () => 'gone',
-          ),
-        { timeout: 60_000 },
+      .poll(() =>
+        fetch(`${url}/health`).then(
+          () => 'answers',
+          () => 'gone',
+        ),
       )
       .toBe('gone');
   });

@@ -1,5 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Type } from '@fastify/type-provider-typebox';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { formats } from '../http/formats.ts';
 import { expectProblem, password, startTestApp, type TestApp, uniqueEmail } from '../testing.ts';
+import { checkBody } from './validation.ts';
 
 let api: TestApp;
 let user: Awaited<ReturnType<TestApp['signUp']>>;
@@ -20,6 +23,17 @@ describe('the cost of a body', () => {
     expect(many.errors).toEqual([{ in: 'body', pointer: '', message: 'has more than 10000 values' }]);
     const strings = expectProblem(await batch(Array(20_000).fill('x')), 422, 'validation_failed');
     expect(strings.errors).toEqual([{ in: 'body', pointer: '', message: 'has more than 10000 values' }]);
+  });
+
+  test('is bounded by the 50th error, after which nothing more is checked', () => {
+    const isUuid = vi.spyOn(formats, 'uuid');
+    try {
+      const list = Type.Array(Type.String({ format: 'uuid', maxLength: 36 }));
+      expect(() => checkBody(list, Array(1_000).fill('none'))).toThrow('body /0 must be a UUID');
+      expect(isUuid).toHaveBeenCalledTimes(50);
+    } finally {
+      isUuid.mockRestore();
+    }
   });
 
   test('is bounded for metadata and settings by bytes and by values', async () => {

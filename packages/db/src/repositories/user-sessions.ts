@@ -36,6 +36,10 @@ export type RevokedReason =
   | 'email_verified'
   | 'deactivated';
 
+const isAlive = (now: Date, idleSince: Date) =>
+  sql<boolean>`user_sessions.revoked_at is null
+    and user_sessions.expires_at > ${now} and user_sessions.last_used_at > ${idleSince}`;
+
 const findAlive = compiledOnce((db, ids: readonly string[], now: Date, idleSince: Date) =>
   db
     .selectFrom('user_sessions')
@@ -48,9 +52,7 @@ const findAlive = compiledOnce((db, ids: readonly string[], now: Date, idleSince
       'user_sessions.used_generation',
     ])
     .where('user_sessions.id', '=', sql<string>`any(${ids}::uuid[])`)
-    .where('user_sessions.revoked_at', 'is', null)
-    .where('user_sessions.expires_at', '>', now)
-    .where('user_sessions.last_used_at', '>', idleSince)
+    .where(isAlive(now, idleSince))
     .where('users.is_active', '=', true),
 );
 
@@ -84,9 +86,7 @@ const findUsedToken = compiledOnce(
       .where('user_sessions.id', '=', id)
       .where('generation', '>', generation)
       .where(isSealOf(seal, generation))
-      .where('revoked_at', 'is', null)
-      .where('expires_at', '>', now)
-      .where('last_used_at', '>', idleSince)
+      .where(isAlive(now, idleSince))
       .where('users.is_active', '=', true),
 );
 
@@ -104,9 +104,7 @@ const rotate = compiledOnce(
       .where('user_sessions.id', '=', id)
       .where('generation', '=', generation)
       .where(isSealOf(seal, generation))
-      .where('revoked_at', 'is', null)
-      .where('expires_at', '>', now)
-      .where('last_used_at', '>', idleSince)
+      .where(isAlive(now, idleSince))
       .whereRef('users.id', '=', 'user_id')
       .where('users.is_active', '=', true)
       .returning(['user_sessions.id', 'user_id', 'generation', 'token_secret']),
@@ -174,9 +172,7 @@ export const userSessions = (db: Kysely<Tables>) => {
         .selectFrom('user_sessions')
         .select(['id', 'user_agent', 'ip_address', 'created_at', 'last_used_at', 'expires_at'])
         .where('user_id', '=', userId)
-        .where('revoked_at', 'is', null)
-        .where('expires_at', '>', now)
-        .where('last_used_at', '>', idleSince)
+        .where(isAlive(now, idleSince))
         .orderBy('id', 'desc')
         .limit(500)
         .execute(),

@@ -33,16 +33,28 @@ export function createMailDelivery({ database, oneTimeTokens, messages, transpor
         const mails = await database.system((repositories) =>
           repositories.mails.claim(now, secondsAfter(now, leaseSeconds), atOnce),
         );
-        // All of them have ended, before an error of the database is passed on.
-        const results = await Promise.allSettled(mails.map(send));
+        // In order for each recipient: a second token voids the first, so the mail that arrives last must hold the valid one.
+        const byRecipient = Map.groupBy(
+          mails.sort((one, other) => (one.id < other.id ? -1 : 1)),
+          ({ recipient }) => recipient,
+        );
+        // Wait for all of them before passing on a database error.
+        const results = await Promise.allSettled([...byRecipient.values()].map(sendInOrder));
         const failed = results.find(({ status }) => status === 'rejected');
         if (failed?.status === 'rejected') throw failed.reason;
-        sent += results.filter((result) => result.status === 'fulfilled' && result.value).length;
+        sent += results.reduce((sum, result) => sum + (result.status === 'fulfilled' ? result.value : 0), 0);
         claimed = mails.length;
       }
       return sent;
     },
   };
+
+  /** Resolves to how many were sent. */
+  async function sendInOrder(mails: Mail[]): Promise<number> {
+    let sent = 0;
+    for (const mail of mails) if (await send(mail)) sent += 1;
+    return sent;
+  }
 
   /** Resolves to whether it was sent. */
   async function send(mail: Mail): Promise<boolean> {

@@ -61,6 +61,27 @@ describe('the outbox', () => {
     expect(await waiting()).toEqual([]);
   });
 
+  test('sends the mails to one recipient one after another, in the order in which they were created', async () => {
+    const recipient = uniqueEmail();
+    for (let mail = 0; mail < 5; mail++) await post(recipient);
+    const { rows } = await database.inspect((connection) =>
+      connection.query<{ id: string }>('select id from mails order by id'),
+    );
+    const sent: string[] = [];
+    let inFlight = 0;
+    let inFlightMax = 0;
+    const { deliver } = deliveryBy(async ({ id }) => {
+      inFlight += 1;
+      inFlightMax = Math.max(inFlightMax, inFlight);
+      await new Promise((resolve) => setImmediate(resolve));
+      inFlight -= 1;
+      sent.push(id);
+    });
+    expect(await deliver()).toBe(5);
+    expect(sent).toEqual(rows.map(({ id }) => id));
+    expect(inFlightMax).toBe(1);
+  });
+
   test('keeps what could not be sent, waits longer each time, and sends it once when it can', async () => {
     const recipient = uniqueEmail();
     await post(recipient);

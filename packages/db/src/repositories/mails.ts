@@ -34,6 +34,7 @@ export const mails = (db: Kysely<Tables>) => ({
           .select('id')
           .where('next_attempt_at', '<=', now)
           .orderBy('next_attempt_at')
+          .orderBy('id')
           .limit(limit)
           .forUpdate()
           .skipLocked(),

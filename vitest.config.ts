@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['{packages,apps}/*/src/**/*.test.ts', 'scripts/**/*.test.ts', 'e2e/*.test.ts'],
-    globalSetup: './packages/db/src/testing-setup.ts',
+    globalSetup: './packages/db/testing/global-setup.ts',
     // Each embedded database takes about half a gigabyte.
     maxWorkers: 3,
     // Only for tests that hang: a slow machine takes five times as long as a fast one.

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createClient, memoryStore, ProblemError, type TokenStore } from '@quoin/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { password, startTestApp, type TestApp, uniqueEmail } from '../apps/api/src/testing.ts';
+import { password, startTestApp, type TestApp, uniqueEmail } from '../apps/api/testing/test-app.ts';
 
 // @quoin/client over HTTP: against the API, and against a server that answers what no test could make the API answer.
 

@@ -8,7 +8,7 @@ import { dbCommand } from '@quoin/db/cli';
 import { createTestDatabase, runInProcess, testServerUrl } from '@quoin/db/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { userCommand } from '../apps/api/src/commands/user.ts';
-import { testEnvironment } from '../apps/api/src/testing.ts';
+import { testEnvironment } from '../apps/api/testing/test-app.ts';
 import { commands, newDirectory, run, startServer } from './server.ts';
 
 // What every command owes to who typed it: help, a hint with every error, an exit code, no colour where there is no terminal, and no trace

@@ -16,13 +16,13 @@ const targets = [...read('Makefile').matchAll(/^([\w-]+):/gm)].map(([, target]) 
 const commandsOf = (path: string) =>
   [...read(path).matchAll(/^ {2}([a-z][\w-]*)[ \n]/gm)].map(([, command]) => command);
 const commands: Record<string, (string | undefined)[]> = {
-  db: [...commandsOf('packages/db/src/cli.ts'), 'reembed', 'prune-audit-events'],
+  db: [...commandsOf('packages/db/src/cli/cli.ts'), 'reembed', 'prune-audit-events'],
   sessions: ['end-all'],
   user: commandsOf('apps/api/src/commands/user.ts'),
 };
 
 const readByConfig = new Set(
-  [...read('apps/api/src/config.ts').matchAll(/(?:read\.\w+\(\s*|env\.)'?([A-Z][A-Z0-9_]+)'?/g)].map(
+  [...read('apps/api/src/config/config.ts').matchAll(/(?:read\.\w+\(\s*|env\.)'?([A-Z][A-Z0-9_]+)'?/g)].map(
     ([, name]) => name ?? '',
   ),
 );

@@ -24,7 +24,7 @@ for (const manifest of globSync('packages/*/package.json')) {
   compile(from, to);
   // Declarations that were written as such, and migrations as they were checked in: their checksums are taken of the source.
   for (const file of globSync(['*.d.ts', 'migrations/*.ts'], { cwd: join(from, 'src') }))
-    copyFileSync(join(from, 'src', file), join(to, 'dist', file));
+    copyFileSync(join(from, 'src', file), join(to, 'dist/src', file));
   for (const file of [join(from, 'README.md'), 'LICENSE']) cpSync(file, join(to, basename(file)));
   writeFileSync(join(to, 'package.json'), published(readFileSync(manifest, 'utf8')));
   const tarball = execFileSync('npm', ['pack', '--silent', '--pack-destination', out, `./${to}`], { encoding: 'utf8' });
@@ -44,11 +44,11 @@ function compile(from: string, to: string): void {
         sourceMap: true,
         inlineSources: true,
         rewriteRelativeImportExtensions: true,
-        rootDir: `../${from}/src`,
+        rootDir: `../${from}`,
         outDir: `../${to}/dist`,
       },
-      include: [`../${from}/src`],
-      exclude: [`../${from}/src/**/*.test.ts`, `../${from}/src/testing-setup.ts`],
+      include: [`../${from}/src`, `../${from}/testing`],
+      exclude: [`../${from}/**/*.test.ts`, `../${from}/testing/global-setup.ts`],
     }),
   );
   execFileSync('node_modules/.bin/tsc', ['-p', own], { stdio: 'inherit' });
@@ -58,7 +58,7 @@ function compile(from: string, to: string): void {
 function published(text: string): string {
   const { private: _private, devDependencies: _tools, scripts: _scripts, exports, ...manifest } = JSON.parse(text);
   const built = Object.entries<string>(exports).map(([entry, source]) => {
-    const path = source.replace('./src/', './dist/').replace(/\.ts$/, '');
+    const path = source.replace('./', './dist/').replace(/\.ts$/, '');
     return [entry, { types: `${path}.d.ts`, default: `${path}.js` }];
   });
   return `${JSON.stringify({ ...manifest, files: ['dist'], exports: Object.fromEntries(built) }, null, 2)}\n`;

@@ -52,8 +52,8 @@ describe('a product', () => {
     const vitest = (...args: string[]) => run('npx', 'vitest', 'run', '--no-color', ...args);
     const files = [
       'apps/api/src/tasks',
-      'apps/api/src/plugins/openapi.test.ts',
-      'apps/api/src/config.test.ts',
+      'apps/api/src/http/openapi.test.ts',
+      'apps/api/src/config/config.test.ts',
       'scripts',
     ];
     expect(await vitest(...files)).toMatch(/Tests +\d+ passed/);

@@ -61,18 +61,18 @@ describe.each(['db', 'client'])('@quoin/%s, from its tarball', (name) => {
   test('holds JavaScript, declarations, source maps with their sources, and no test', () => {
     const path = join(installed.path, 'node_modules', '@quoin', name);
     const files = globSync('**/*', { cwd: path });
-    for (const file of ['package.json', 'README.md', 'LICENSE', 'dist/index.js', 'dist/index.d.ts'])
+    for (const file of ['package.json', 'README.md', 'LICENSE', 'dist/src/index.js', 'dist/src/index.d.ts'])
       expect(files).toContain(file);
-    expect(files.filter((file) => /test|tsconfig/.test(file) && !file.startsWith('dist/testing.'))).toEqual([]);
-    const { sources, sourcesContent } = JSON.parse(readFileSync(join(path, 'dist/index.js.map'), 'utf8'));
+    expect(files.filter((file) => /test|tsconfig/.test(file) && !file.startsWith('dist/testing/'))).toEqual([]);
+    const { sources, sourcesContent } = JSON.parse(readFileSync(join(path, 'dist/src/index.js.map'), 'utf8'));
     expect([sources.length, sourcesContent[0]]).toEqual([1, expect.stringContaining('export')]);
     const manifest = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'));
     expect(manifest).not.toHaveProperty('private');
-    expect(manifest.exports['.']).toEqual({ types: './dist/index.d.ts', default: './dist/index.js' });
+    expect(manifest.exports['.']).toEqual({ types: './dist/src/index.d.ts', default: './dist/src/index.js' });
   });
 
   test('lets nobody in but through its exports', async () => {
-    const inside = `import('@quoin/${name}/dist/index.js').catch(({ code }) => console.log(code))`;
+    const inside = `import('@quoin/${name}/dist/src/index.js').catch(({ code }) => console.log(code))`;
     expect(await installed.run(process.execPath, '--eval', inside)).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED\n');
   });
 });

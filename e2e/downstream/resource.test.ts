@@ -81,17 +81,17 @@ describe('what it writes', () => {
       'apps/api/src/notes/routes.ts',
       'apps/api/src/notes/schemas.ts',
       'apps/api/src/notes/service.ts',
-      'packages/db/src/entities/note.ts',
+      'packages/db/src/schema/note.ts',
       'packages/db/src/migrations/…_add_notes.ts',
       'packages/db/src/repositories/notes.ts',
     ]);
     expect(lines.filter((line) => line.startsWith('AM')).map((line) => line.slice(3))).toEqual([
       'apps/api/src/app.ts',
-      'apps/api/src/plugins/openapi.ts',
+      'apps/api/src/http/openapi.ts',
       'docs/schema.md',
       'packages/client/src/openapi.d.ts',
       'packages/db/src/database.ts',
-      'packages/db/src/entities.ts',
+      'packages/db/src/schema/entities.ts',
     ]);
   });
 
@@ -114,7 +114,7 @@ describe('what it writes', () => {
       'apps/api/src/notes',
       'apps/api/src/meeting-minutes',
       'apps/api/src/app.test.ts',
-      'apps/api/src/plugins/openapi.test.ts',
+      'apps/api/src/http/openapi.test.ts',
     ];
     const said = await copy.run('npx', 'vitest', 'run', '--no-color', ...tests);
     expect(said).toMatch(/Tests +\d+ passed/);

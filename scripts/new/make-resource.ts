@@ -21,7 +21,7 @@ export async function makeResource(texts: string[], singular?: string): Promise<
   const files = resourceFiles(resource);
   const wired = wiring(resource);
   const there = [...files.keys()].find((file) => existsSync(file));
-  const tables = globSync('packages/db/src/entities/*.ts').map((file) => readFileSync(file, 'utf8'));
+  const tables = globSync('packages/db/src/schema/*.ts').map((file) => readFileSync(file, 'utf8'));
   if (there || existsSync(`apps/api/src/${path}`) || tables.some((text) => text.includes(`tableName: '${table}'`)))
     throw new UsageError(`there is something called ${path} already${there ? `: ${there}` : ''}`);
 
@@ -80,9 +80,9 @@ function wiring(resource: Resource): Map<string, { imports: string[]; lines: str
   const { path, plural, Plural, Singular, singular, 'Plural words': words } = namesOf(resource);
   return new Map([
     [
-      'packages/db/src/entities.ts',
+      'packages/db/src/schema/entities.ts',
       {
-        imports: [`import { ${Singular}Schema } from './entities/${singularPath}.ts';`],
+        imports: [`import { ${Singular}Schema } from './${singularPath}.ts';`],
         lines: [`${Singular}Schema,`],
       },
     ],
@@ -104,7 +104,7 @@ function wiring(resource: Resource): Map<string, { imports: string[]; lines: str
       },
     ],
     [
-      'apps/api/src/plugins/openapi.ts',
+      'apps/api/src/http/openapi.ts',
       { imports: [], lines: [`{ name: '${path}', description: '${words}, each of a user.' },`] },
     ],
   ]);

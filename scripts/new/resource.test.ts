@@ -35,9 +35,9 @@ describe('the templates', () => {
 
 describe('the name and the fields', () => {
   test.each([
-    [['meeting-notes', 'title:string'], 'packages/db/src/entities/meeting-note.ts'],
-    [['categories', 'title:string'], 'packages/db/src/entities/category.ts'],
-    [['boxes', 'title:string'], 'packages/db/src/entities/box.ts'],
+    [['meeting-notes', 'title:string'], 'packages/db/src/schema/meeting-note.ts'],
+    [['categories', 'title:string'], 'packages/db/src/schema/category.ts'],
+    [['boxes', 'title:string'], 'packages/db/src/schema/box.ts'],
   ])('%j make %s', (texts, file) => {
     expect([...resourceFiles(parseResource(texts)).keys()]).toContain(file);
   });
@@ -64,6 +64,6 @@ describe('the name and the fields', () => {
 
   test('take a singular that no rule knows', () => {
     const files = resourceFiles(parseResource(['sheep', 'name:string'], 'one-sheep'));
-    expect([...files.keys()]).toContain('packages/db/src/entities/one-sheep.ts');
+    expect([...files.keys()]).toContain('packages/db/src/schema/one-sheep.ts');
   });
 });

@@ -115,7 +115,7 @@ export function resourceFiles(resource: Resource): Map<string, string> {
     );
   const feature = `apps/api/src/${path}`;
   return new Map([
-    [`packages/db/src/entities/${singularPath}.ts`, fill('entity')],
+    [`packages/db/src/schema/${singularPath}.ts`, fill('entity')],
     [`packages/db/src/repositories/${path}.ts`, fill('repository')],
     [`${feature}/schemas.ts`, fill('schemas')],
     [`${feature}/service.ts`, fill('service')],

@@ -2,11 +2,18 @@ import { readFileSync } from 'node:fs';
 import { PassThrough } from 'node:stream';
 import { createTestDatabase, testServerUrl } from '@quoin/db/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createAnswerCheck } from '../testing/answer-check.ts';
+import {
+  expectProblem,
+  password,
+  startTestApp,
+  type TestApp,
+  testEnvironment,
+  uniqueEmail,
+} from '../testing/test-app.ts';
 import { buildApp } from './app.ts';
-import { parseConfig } from './config.ts';
-import { problems } from './errors.ts';
-import { expectProblem, password, startTestApp, type TestApp, testEnvironment, uniqueEmail } from './testing.ts';
-import { createAnswerCheck } from './testing-openapi.ts';
+import { parseConfig } from './config/config.ts';
+import { problems } from './http/errors.ts';
 
 // What holds for every route.
 

@@ -5,4 +5,4 @@ import { join } from 'node:path';
 // to be compiled before that. Not in the system's folder for temporary files, where somebody else could put code for us to run. Where
 // nothing can be written, as in a container, nothing is kept.
 enableCompileCache(join(import.meta.dirname, '../../../node_modules/.cache/quoin'));
-await import('./server.ts');
+await import('./process/server.ts');

@@ -15,9 +15,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connect } from './connect.ts';
-import * as migrations from './migrate.ts';
-import { clusterFile, keptCluster } from './new-cluster.ts';
-import { parseServerUrl } from './postgres.ts';
+import * as migrations from './migrate/migrate.ts';
+import { clusterFile, keptCluster } from './pglite/new-cluster.ts';
+import { parseServerUrl } from './postgres/postgres.ts';
 
 const directories: string[] = [];
 const newDirectory = () => {

@@ -2,7 +2,7 @@
 
 import { type ConnectionSource, type Observe, observed } from './connection.ts';
 import { createDatabase, type Database } from './database.ts';
-import { openServer, type PostgresOptions } from './postgres.ts';
+import { openServer, type PostgresOptions } from './postgres/postgres.ts';
 
 /** Where the embedded database lies when nothing else is said, relative to the directory the process was started in. */
 export const defaultDatabaseUrl = 'pglite://.data/postgres';
@@ -28,11 +28,11 @@ export async function connect(url: string, { observe, ...options }: ConnectOptio
 
 async function open(url: string, options: PostgresOptions): Promise<ConnectionSource> {
   if (url === 'memory://') {
-    const { embeddedSource, openInMemory } = await import('./pglite.ts');
+    const { embeddedSource, openInMemory } = await import('./pglite/pglite.ts');
     return embeddedSource(await openInMemory());
   }
   if (url.startsWith('pglite://') && url.length > 'pglite://'.length) {
-    const { openEmbedded } = await import('./pglite.ts');
+    const { openEmbedded } = await import('./pglite/pglite.ts');
     return openEmbedded(url.slice('pglite://'.length));
   }
   if (/^postgres(ql)?:\/\//.test(url)) return openServer(url, options);

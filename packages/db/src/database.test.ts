@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { v7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase, testPoolerUrl, testServerUrl } from '../testing/test-database.ts';
 import { connect } from './connect.ts';
 import type { Repositories } from './database.ts';
 import type { Scope } from './scope.ts';
-import { createTestDatabase, type TestDatabase, testPoolerUrl, testServerUrl } from './testing.ts';
 import { DatabaseUnavailable, StatementTimeout } from './unavailable.ts';
 import { violatedConstraint } from './violation.ts';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../testing/test-database.ts';
+import { embeddingWidth, toUnitVector, type Vector } from './schema/vector.ts';
 import type { Scope } from './scope.ts';
-import { createTestDatabase, type TestDatabase } from './testing.ts';
-import { embeddingWidth, toUnitVector, type Vector } from './vector.ts';
 
 // That an index over everybody's documents starves nobody: whose few documents lie among many, and far from what is asked, still gets the
 // nearest of them. 6,000 documents are enough for the index to be used; bench/search.ts has the figures for 100,000.

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { expectProblem, password, startTestApp, type TestApp, uniqueEmail } from '../testing.ts';
+import { expectProblem, password, startTestApp, type TestApp, uniqueEmail } from '../../testing/test-app.ts';
 
 let api: TestApp;
 let admin: Awaited<ReturnType<TestApp['signUpAdmin']>>;

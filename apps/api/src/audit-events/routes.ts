@@ -1,4 +1,4 @@
-import type { App } from '../schema.ts';
+import type { App } from '../http/schema.ts';
 import { AuditEventPage, AuditEventQuery, OwnAuditEventQuery } from './schemas.ts';
 import type { AuditEvents } from './service.ts';
 

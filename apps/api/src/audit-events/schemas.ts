@@ -1,7 +1,7 @@
 import { type Static, Type } from '@fastify/type-provider-typebox';
 import { auditActions } from '@quoin/db';
-import { pageOf, pageQuery } from '../page.ts';
-import { closed, Id, nullable, oneOf, Timestamp } from '../schema.ts';
+import { pageOf, pageQuery } from '../http/page.ts';
+import { closed, Id, nullable, oneOf, Timestamp } from '../http/schema.ts';
 
 const action = oneOf(auditActions, { description: 'What happened.', examples: ['signed_in'] });
 

@@ -1,5 +1,5 @@
 import type { Database, Scope } from '@quoin/db';
-import type { Pages } from '../page.ts';
+import type { Pages } from '../http/page.ts';
 import type { AuditEventQuery, OwnAuditEventQuery } from './schemas.ts';
 
 /** What happened to accounts. Whoever changes one records it, in the same transaction; here it is read. */

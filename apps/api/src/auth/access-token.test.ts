@@ -1,7 +1,7 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { jwtVerify, SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { expectProblem, startTestApp, type TestApp } from '../testing.ts';
+import { expectProblem, startTestApp, type TestApp } from '../../testing/test-app.ts';
 
 let api: TestApp;
 let user: Awaited<ReturnType<TestApp['signUp']>>;

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { type Algorithm, createSigner, createVerifier } from 'fast-jwt';
-import type { Config } from '../config.ts';
-import { Problem } from '../errors.ts';
-import type { PublicJwk } from '../signing-key.ts';
+import type { Config } from '../config/config.ts';
+import type { PublicJwk } from '../config/signing-key.ts';
+import { Problem } from '../http/errors.ts';
 
 // Access tokens: JWTs by RFC 9068 (`typ: at+jwt`), with the user (`sub`), the session (`sid`) and its generation (`gen`).
 

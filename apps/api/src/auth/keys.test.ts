@@ -13,9 +13,9 @@ import {
   SignJWT,
 } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, parseConfig } from '../config.ts';
-import { generateSigningKey, readSigningKey } from '../signing-key.ts';
-import { expectProblem, startTestApp, testEnvironment } from '../testing.ts';
+import { expectProblem, startTestApp, testEnvironment } from '../../testing/test-app.ts';
+import { ConfigError, parseConfig } from '../config/config.ts';
+import { generateSigningKey, readSigningKey } from '../config/signing-key.ts';
 import { createAccessTokens } from './access-token.ts';
 
 describe.each(['EdDSA', 'ES256'] as const)('with %s', (algorithm) => {

@@ -1,5 +1,5 @@
 import { hash, hkdfSync, timingSafeEqual } from 'node:crypto';
-import { hmacSha256 } from '../hmac.ts';
+import { hmacSha256 } from '../http/hmac.ts';
 
 // Refresh tokens: base64url(session id | generation | the server's seal | the session's seal). The server's is an HMAC-SHA-256 of the id and
 // the generation under a key derived from its secret (HKDF, RFC 5869), and is checked before the database is asked anything. The session's

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { expectProblem, password, startTestApp, type TestApp } from '../testing.ts';
+import { expectProblem, password, startTestApp, type TestApp } from '../../testing/test-app.ts';
 import { createRefreshTokens } from './refresh-token.ts';
 
 let api: TestApp;

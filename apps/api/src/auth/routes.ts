@@ -1,9 +1,9 @@
 import formbody from '@fastify/formbody';
 import { Type } from '@fastify/type-provider-typebox';
-import { User } from '../account.ts';
-import { clientOf } from '../client.ts';
-import { normalizeEmail } from '../email.ts';
-import type { App } from '../schema.ts';
+import { clientOf } from '../http/client.ts';
+import { normalizeEmail } from '../http/email.ts';
+import type { App } from '../http/schema.ts';
+import { User } from '../users/account.ts';
 import type { Users } from '../users/service.ts';
 import type { AccessTokens } from './access-token.ts';
 import {

@@ -1,6 +1,6 @@
 import { type Static, Type } from '@fastify/type-provider-typebox';
-import { AccountProperties, PasswordProperty } from '../account.ts';
-import { closed } from '../schema.ts';
+import { closed } from '../http/schema.ts';
+import { AccountProperties, PasswordProperty } from '../users/account.ts';
 
 export const Registration = closed(
   {

@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import type { Database, Scope, User } from '@quoin/db';
-import { type Client, turnCallerOf } from '../client.ts';
-import type { Config } from '../config.ts';
-import { normalizeEmail } from '../email.ts';
-import { Problem } from '../errors.ts';
-import type { Limiter } from '../http/limiter.ts';
-import { byOneself } from '../owner.ts';
-import { aliveAt } from '../session-lifetime.ts';
-import type { Rate } from '../throttle-store.ts';
+import type { Config } from '../config/config.ts';
+import { type Client, turnCallerOf } from '../http/client.ts';
+import { normalizeEmail } from '../http/email.ts';
+import { Problem } from '../http/errors.ts';
+import type { Limiter } from '../http/throttle/limiter.ts';
+import type { Rate } from '../http/throttle/memory-store.ts';
+import { isOutdatedHash, type Passwords } from '../passwords/passwords.ts';
 import { type AccessTokens, invalidToken } from './access-token.ts';
-import { isOutdatedHash, type Passwords } from './password.ts';
+import { byOneself } from './owner.ts';
 import type { RefreshTokens } from './refresh-token.ts';
 import type { TokenPair } from './schemas.ts';
+import { aliveAt } from './session-lifetime.ts';
 
 interface Dependencies {
   database: Database;

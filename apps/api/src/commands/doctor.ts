@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { connect, type Database, migrations } from '@quoin/db';
 import { colour, runCommand } from '@quoin/db/command';
-import { type Config, readConfig } from '../config.ts';
+import { type Config, readConfig } from '../config/config.ts';
 import { createEmbedder } from '../documents/embedder.ts';
-import { explain } from '../explain.ts';
+import { explain } from '../process/explain.ts';
 
 const usage = `Usage: npm run doctor
 

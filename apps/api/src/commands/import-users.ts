@@ -1,11 +1,11 @@
 import { type Static, Type } from '@fastify/type-provider-typebox';
 import type { Database } from '@quoin/db';
-import { AccountProperties, AdminProperties } from '../account.ts';
-import { isUsableHash } from '../auth/password.ts';
-import { normalizeEmail } from '../email.ts';
-import { invalid, Problem } from '../errors.ts';
-import { checkBody } from '../plugins/validation.ts';
-import { closed, nullable } from '../schema.ts';
+import { normalizeEmail } from '../http/email.ts';
+import { invalid, Problem } from '../http/errors.ts';
+import { closed, nullable } from '../http/schema.ts';
+import { checkBody } from '../http/validation.ts';
+import { isUsableHash } from '../passwords/passwords.ts';
+import { AccountProperties, AdminProperties } from '../users/account.ts';
 
 const ImportedUser = closed({
   email: AccountProperties.email,

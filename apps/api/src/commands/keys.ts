@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { runCommand, type Terminal, UsageError } from '@quoin/db/command';
-import { generateSigningKey, readSigningKey, type SigningAlgorithm } from '../signing-key.ts';
+import { generateSigningKey, readSigningKey, type SigningAlgorithm } from '../config/signing-key.ts';
 
 const usage = `Usage: npm run keys -- generate [--algorithm EdDSA|ES256] --out FILE
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { connect } from '@quoin/db';
 import { buildApp } from '../app.ts';
-import { parseConfig } from '../config.ts';
+import { parseConfig } from '../config/config.ts';
 
 // Prints the OpenAPI document, as GET /openapi.json answers it. Nothing is connected: a server's database connects on first use.
 

@@ -1,6 +1,6 @@
 import { keptOpen, runInProcess } from '@quoin/db/testing';
 import { expect, test } from 'vitest';
-import { expectProblem, startTestApp, testEnvironment } from '../testing.ts';
+import { expectProblem, startTestApp, testEnvironment } from '../../testing/test-app.ts';
 import { sessionsCommand } from './sessions.ts';
 
 test('npm run sessions -- end-all: every access token and every refresh token stops working', async () => {

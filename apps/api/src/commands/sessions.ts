@@ -1,7 +1,7 @@
 import { type CommandDefinition, runCommand, UsageError, withProgress } from '@quoin/db/command';
-import { ConfigError, parseConfig } from '../config.ts';
-import { openDatabase } from '../open-database.ts';
-import { createSessions } from '../sessions/service.ts';
+import { createSessions } from '../auth/session-service.ts';
+import { ConfigError, parseConfig } from '../config/config.ts';
+import { openDatabase } from '../process/open-database.ts';
 
 const usage = `Usage: npm run sessions -- end-all
 

@@ -1,6 +1,6 @@
 import { createTestDatabase, keptOpen, runInProcess, type TestDatabase } from '@quoin/db/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { password, startTestApp, testEnvironment } from '../testing.ts';
+import { password, startTestApp, testEnvironment } from '../../testing/test-app.ts';
 import { userCommand } from './user.ts';
 
 const run = (database: TestDatabase, args: string[], input = '') =>

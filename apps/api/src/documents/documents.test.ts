@@ -1,6 +1,6 @@
 import { testServerUrl } from '@quoin/db/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { expectProblem, startTestApp, type TestApp } from '../testing.ts';
+import { expectProblem, startTestApp, type TestApp } from '../../testing/test-app.ts';
 
 let api: TestApp;
 type User = Awaited<ReturnType<TestApp['signUp']>>;

@@ -1,6 +1,6 @@
 import { embeddingWidth, toUnitVector, type Vector } from '@quoin/db';
-import type { Config } from '../config.ts';
-import { createTurns } from '../turns.ts';
+import type { Config } from '../config/config.ts';
+import { createTurns } from '../passwords/turns.ts';
 
 // The embeddings endpoint of OpenAI's API, which Ollama, TEI, vLLM and others have as well.
 

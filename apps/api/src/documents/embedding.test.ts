@@ -2,9 +2,9 @@ import { createServer, type Server } from 'node:http';
 import { dbCommand } from '@quoin/db/cli';
 import { keptOpen, runInProcess } from '@quoin/db/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { expectProblem, startTestApp, type TestApp, testEnvironment } from '../../testing/test-app.ts';
 import { reembedding } from '../commands/db.ts';
 import { reembed } from '../commands/reembed.ts';
-import { expectProblem, startTestApp, type TestApp, testEnvironment } from '../testing.ts';
 import { createEmbedder, EmbeddingError } from './embedder.ts';
 
 // Against a server on this machine that speaks the protocol of OpenAI's embeddings, and fails in every way that it is told to.

@@ -1,6 +1,6 @@
 import { Type } from '@fastify/type-provider-typebox';
 import { batchBodyBytesMax } from '../http/body.ts';
-import type { App } from '../schema.ts';
+import type { App } from '../http/schema.ts';
 import {
   Document,
   DocumentChanges,

@@ -1,7 +1,7 @@
 import { type Static, Type } from '@fastify/type-provider-typebox';
 import { embeddingWidth } from '@quoin/db';
-import { pageOf, pageQuery } from '../page.ts';
-import { changesOf, closed, Id, oneOf, Timestamp } from '../schema.ts';
+import { pageOf, pageQuery } from '../http/page.ts';
+import { changesOf, closed, Id, oneOf, Timestamp } from '../http/schema.ts';
 
 const metadata = Type.Unsafe<Record<string, unknown>>({
   type: 'object',

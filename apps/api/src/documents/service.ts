@@ -1,8 +1,8 @@
 import { type Database, type Repositories, type Scope, StatementTimeout, toUnitVector, type Vector } from '@quoin/db';
-import { found, invalid, notFound, Problem } from '../errors.ts';
-import { scopeOf } from '../owner.ts';
-import type { Pages } from '../page.ts';
-import { createTurns } from '../turns.ts';
+import { scopeOf } from '../auth/owner.ts';
+import { found, invalid, notFound, Problem } from '../http/errors.ts';
+import type { Pages } from '../http/page.ts';
+import { createTurns } from '../passwords/turns.ts';
 import { type Embedder, EmbeddingError } from './embedder.ts';
 import type { DocumentChanges, DocumentQuery, DocumentSearch, NewDocument } from './schemas.ts';
 

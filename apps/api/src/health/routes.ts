@@ -1,7 +1,7 @@
 import { Type } from '@fastify/type-provider-typebox';
 import { type Database, DatabaseUnavailable, migrations } from '@quoin/db';
-import { Problem } from '../errors.ts';
-import { type App, closed } from '../schema.ts';
+import { Problem } from '../http/errors.ts';
+import { type App, closed } from '../http/schema.ts';
 
 const Health = closed({ status: Type.Literal('ok') }, { title: 'Health' });
 const DatabaseHealth = closed(

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
-import { Problem } from '../errors.ts';
+import { Problem } from './errors.ts';
 import { hasTooManyValues, nodesMax } from './json.ts';
 
 // How a request body is read: how many bytes a route takes, in which content types, and what happens to a body that is too large.

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { isEmail } from '../email.ts';
+import { isEmail } from './email.ts';
 
 // The string formats that schemas may name. Each takes time linear in the length of the text.
 

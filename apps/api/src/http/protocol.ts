@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { Problem, type ProblemCode, problems } from '../errors.ts';
-import { problemBody } from '../plugins/problem.ts';
+import { Problem, type ProblemCode, problems } from './errors.ts';
+import { problemBody } from './problem.ts';
 
 // Faults of the HTTP message itself. Node's parser answers them with an empty body; here they get a problem response like every other error.
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { expectProblem, startTestApp, type TestApp } from '../testing.ts';
+import { expectProblem, startTestApp, type TestApp } from '../../testing/test-app.ts';
 
 let api: TestApp;
 beforeAll(async () => {
@@ -41,7 +41,7 @@ describe('the guides', () => {
       expect([target, (await api.send('GET', `/${target}`)).statusCode]).toEqual([target, 200]);
   });
 
-  test.each(['nothing.md', '../package.json', '..%2f.env', 'apps/api/src/config.ts', 'docs', '', '%00'])(
+  test.each(['nothing.md', '../package.json', '..%2f.env', 'apps/api/src/config/config.ts', 'docs', '', '%00'])(
     'and nothing else: %j',
     async (path) => {
       const response = await api.send('GET', `//guides/${path}`);

@@ -1,8 +1,8 @@
 import { Type } from '@fastify/type-provider-typebox';
 import type { FastifyReply } from 'fastify';
-import type { Config } from '../config.ts';
-import { found } from '../errors.ts';
-import { type App, closed } from '../schema.ts';
+import type { Config } from '../config/config.ts';
+import { found } from '../http/errors.ts';
+import { type App, closed } from '../http/schema.ts';
 import { listGuides, readGuide } from './guides.ts';
 import { escapeHtml, htmlPage, links, pagePolicy } from './html.ts';
 

@@ -1,6 +1,6 @@
 import type { Database, Mail } from '@quoin/db';
-import type { OneTimeTokens } from '../auth/one-time-token.ts';
-import type { Client } from '../client.ts';
+import type { Client } from '../http/client.ts';
+import type { OneTimeTokens } from '../recovery/one-time-tokens.ts';
 import type { createMessages, Message } from './messages.ts';
 import type { Transport } from './transport.ts';
 

@@ -1,7 +1,7 @@
 import type { MailKind, Repositories } from '@quoin/db';
-import type { Client } from '../client.ts';
-import type { Limiter } from '../http/limiter.ts';
-import type { Rate } from '../throttle-store.ts';
+import type { Client } from '../http/client.ts';
+import type { Limiter } from '../http/throttle/limiter.ts';
+import type { Rate } from '../http/throttle/memory-store.ts';
 
 /** For how long it is worth trying to send a mail. */
 const usefulSeconds: Record<MailKind, number> = {

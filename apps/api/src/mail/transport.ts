@@ -1,6 +1,6 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import type { Message } from './messages.ts';
 
 /** A message on its way. `id` is the same whenever it is tried again, so that who gets it twice can tell. */

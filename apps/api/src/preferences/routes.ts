@@ -1,5 +1,5 @@
 import { preferencesBodyBytesMax } from '../http/body.ts';
-import type { App } from '../schema.ts';
+import type { App } from '../http/schema.ts';
 import { NewPreferences, PreferenceChanges, Preferences as PreferencesSchema } from './schemas.ts';
 import type { Preferences } from './service.ts';
 

@@ -1,6 +1,6 @@
 import { type Static, Type } from '@fastify/type-provider-typebox';
 import { defaultPreferences } from '@quoin/db';
-import { changesOf, closed, nullable, oneOf, Timestamp } from '../schema.ts';
+import { changesOf, closed, nullable, oneOf, Timestamp } from '../http/schema.ts';
 
 const properties = {
   theme: oneOf(['system', 'light', 'dark'], { description: 'How the product looks.', examples: ['dark'] }),

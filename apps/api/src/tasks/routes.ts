@@ -1,5 +1,5 @@
 import { Type } from '@fastify/type-provider-typebox';
-import type { App } from '../schema.ts';
+import type { App } from '../http/schema.ts';
 import { NewTask, OwnerParams, Task, TaskChanges, TaskPage, TaskParams, TaskQuery } from './schemas.ts';
 import type { Tasks } from './service.ts';
 

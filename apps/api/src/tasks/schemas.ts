@@ -1,6 +1,6 @@
 import { type Static, Type } from '@fastify/type-provider-typebox';
-import { pageOf, pageQuery } from '../page.ts';
-import { changesOf, closed, Id, nullable, Timestamp } from '../schema.ts';
+import { pageOf, pageQuery } from '../http/page.ts';
+import { changesOf, closed, Id, nullable, Timestamp } from '../http/schema.ts';
 
 const properties = {
   title: Type.String({

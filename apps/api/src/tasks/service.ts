@@ -1,7 +1,7 @@
 import type { Database, Scope } from '@quoin/db';
-import { found, notFound } from '../errors.ts';
-import { scopeOf } from '../owner.ts';
-import type { Pages } from '../page.ts';
+import { scopeOf } from '../auth/owner.ts';
+import { found, notFound } from '../http/errors.ts';
+import type { Pages } from '../http/page.ts';
 import type { NewTask, TaskChanges, TaskQuery } from './schemas.ts';
 
 interface Dependencies {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { expectProblem, startTestApp, type TestApp } from '../testing.ts';
+import { expectProblem, startTestApp, type TestApp } from '../../testing/test-app.ts';
 
 let api: TestApp;
 let user: Awaited<ReturnType<TestApp['signUp']>>;

@@ -1,8 +1,8 @@
 import { Type } from '@fastify/type-provider-typebox';
-import { User } from '../account.ts';
-import { clientOf } from '../client.ts';
-import type { Throttle } from '../plugins/throttle.ts';
-import type { App } from '../schema.ts';
+import { clientOf } from '../http/client.ts';
+import type { App } from '../http/schema.ts';
+import type { Throttle } from '../http/throttle/throttle.ts';
+import { User } from './account.ts';
 import { NewUser, OwnChanges, OwnDeletion, UserChanges, UserPage, UserParams, UserQuery } from './schemas.ts';
 import type { Users } from './service.ts';
 

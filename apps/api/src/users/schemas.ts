@@ -1,7 +1,7 @@
 import { type Static, Type } from '@fastify/type-provider-typebox';
-import { AccountProperties, AdminProperties, PasswordProperty, User } from '../account.ts';
-import { pageOf, pageQuery } from '../page.ts';
-import { changesOf, closed, Id } from '../schema.ts';
+import { pageOf, pageQuery } from '../http/page.ts';
+import { changesOf, closed, Id } from '../http/schema.ts';
+import { AccountProperties, AdminProperties, PasswordProperty, User } from './account.ts';
 
 const CurrentPassword = Type.String({
   minLength: 1,

@@ -6,14 +6,14 @@ import {
   type User,
   violatedConstraint,
 } from '@quoin/db';
-import type { Passwords } from '../auth/password.ts';
-import { type Client, noClient, turnCallerOf } from '../client.ts';
-import { normalizeEmail } from '../email.ts';
-import { found, notFound, Problem } from '../errors.ts';
-import type { Limiter } from '../http/limiter.ts';
+import { byOneself } from '../auth/owner.ts';
+import { type Client, noClient, turnCallerOf } from '../http/client.ts';
+import { normalizeEmail } from '../http/email.ts';
+import { found, notFound, Problem } from '../http/errors.ts';
+import type { Pages } from '../http/page.ts';
+import type { Limiter } from '../http/throttle/limiter.ts';
 import type { Outbox, Permit } from '../mail/outbox.ts';
-import { byOneself } from '../owner.ts';
-import type { Pages } from '../page.ts';
+import type { Passwords } from '../passwords/passwords.ts';
 import type { NewUser, OwnChanges, UserChanges, UserQuery } from './schemas.ts';
 
 interface Dependencies {

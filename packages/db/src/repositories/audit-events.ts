@@ -1,6 +1,6 @@
 import type { Insertable, Kysely } from 'kysely';
 import { v7 } from 'uuid';
-import type { Tables } from '../tables.ts';
+import type { Tables } from '../schema/tables.ts';
 import { firstIdAt, type PageRequest, paged, timeOfId } from './page.ts';
 
 /** What is recorded. docs/security.md says when, and what `details` then has. */

@@ -1,7 +1,7 @@
 import { CompiledQuery, type Insertable, type Kysely, type SelectQueryBuilder, sql, type Updateable } from 'kysely';
 import { v7 } from 'uuid';
-import type { Tables } from '../tables.ts';
-import type { Vector } from '../vector.ts';
+import type { Tables } from '../schema/tables.ts';
+import type { Vector } from '../schema/vector.ts';
 import { type PageRequest, paged } from './page.ts';
 
 const columns = ['id', 'user_id', 'title', 'content', 'metadata', 'created_at', 'updated_at'] as const;

@@ -1,6 +1,6 @@
 import { type Insertable, type Kysely, sql } from 'kysely';
 import { v7 } from 'uuid';
-import type { Tables } from '../tables.ts';
+import type { Tables } from '../schema/tables.ts';
 
 export type MailKind =
   | 'reset_password'

@@ -1,6 +1,6 @@
 import type { Insertable, Kysely } from 'kysely';
 import { v7 } from 'uuid';
-import type { Tables } from '../tables.ts';
+import type { Tables } from '../schema/tables.ts';
 
 export type TokenPurpose = 'reset_password' | 'verify_email';
 

@@ -1,6 +1,6 @@
 import type { Insertable, Kysely, Updateable } from 'kysely';
 import { v7 } from 'uuid';
-import type { Tables } from '../tables.ts';
+import type { Tables } from '../schema/tables.ts';
 import { compiledOnce } from './compiled-once.ts';
 import { containing, isLike, type PageRequest, paged } from './page.ts';
 

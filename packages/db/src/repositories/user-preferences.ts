@@ -1,5 +1,5 @@
 import type { Kysely, Updateable } from 'kysely';
-import type { Tables } from '../tables.ts';
+import type { Tables } from '../schema/tables.ts';
 
 const preferenceColumns = ['theme', 'locale', 'timezone', 'email_notifications', 'settings', 'updated_at'] as const;
 

@@ -1,6 +1,6 @@
 import { type Insertable, type Kysely, sql, type Updateable } from 'kysely';
 import { v7 } from 'uuid';
-import type { Tables } from '../tables.ts';
+import type { Tables } from '../schema/tables.ts';
 import { containing, isLike, type PageRequest, paged } from './page.ts';
 
 /** Every column but the password's hash: what most callers want, and what may be shown. */

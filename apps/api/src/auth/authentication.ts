@@ -1,0 +1,118 @@
+import type { Database, Scope, SignedInUser } from '@quoin/db';
+import DataLoader from 'dataloader';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Config } from '../config/config.ts';
+import { forbidden, Problem } from '../http/errors.ts';
+import { type AccessTokens, invalidToken } from './access-token.ts';
+import { aliveAt } from './session-lifetime.ts';
+
+// Authentication. Every route needs an access token unless its config says `public: true`, and an admin's if it says `admin: true`. The session and
+// the user are read on every request, so that a sign-out, a deactivation and a demotion count from the next request. Requests that arrive at the same
+// time share one statement. Nothing is cached between batches.
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Anonymous access is allowed. With `or signed in`, an invalid access token is still rejected with 401. */
+    public?: boolean | 'or signed in';
+    /** Only admins may call it. Others get 403 before the path and the body are validated. */
+    admin?: boolean;
+    /** It answers even while the process is overloaded. */
+    evenWhenOverloaded?: boolean;
+  }
+  interface FastifyRequest {
+    /** The caller; on private routes, and on routes that are public `or signed in`. */
+    scope: Scope;
+    /** The caller's account as it is now; on private routes only. */
+    user: SignedInUser;
+  }
+}
+
+interface Dependencies {
+  database: Database;
+  accessTokens: AccessTokens;
+  config: Pick<Config, 'sessionInactivitySeconds'>;
+  clock: () => Date;
+}
+
+const batchMax = 500;
+/** How often a session's last use is written. More often would make every read a write. */
+const touchMs = 60_000;
+const touchDelayMs = 1_000;
+
+export function authentication(app: FastifyInstance, { database, accessTokens, config, clock }: Dependencies) {
+  const sessions = new DataLoader<string, SignedInUser | undefined>(
+    async (ids) => {
+      const alive = aliveAt(clock(), config);
+      const rows = await database.system(({ userSessions }) => userSessions.findAlive([...new Set(ids)], alive), {
+        single: 'read',
+      });
+      const byId = new Map(rows.map((row) => [row.session_id, row]));
+      return ids.map((id) => byId.get(id));
+    },
+    { cache: false, maxBatchSize: batchMax, batchScheduleFn: (run) => setImmediate(run) },
+  );
+  const touch = createTouches(app, database, clock);
+
+  app.decorateRequest('scope', null as unknown as Scope);
+  app.decorateRequest('user', null as unknown as SignedInUser);
+
+  const authenticate = async (request: FastifyRequest) => {
+    const { userId, sessionId, generation } = accessTokens.verify(bearerToken(request));
+    const user = await sessions.load(sessionId);
+    if (user?.id !== userId) throw invalidToken();
+    const isFirstUse = generation > user.used_generation;
+    if (isFirstUse || clock().getTime() - user.last_used_at.getTime() >= touchMs) touch(sessionId, generation);
+    request.user = user;
+    request.scope = { userId, sessionId, isAdmin: user.is_admin, authenticatedAt: user.authenticated_at };
+  };
+
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { config: route } = request.routeOptions;
+    const isOpen = request.is404 || route.public === true;
+    if (isOpen || (route.public && request.headers.authorization === undefined)) return done();
+    authenticate(request).then(() => done(), done);
+  });
+}
+
+/** Refuses users on routes for admins. After the limit of each user's requests, so that refused ones count too. */
+export function adminsOnly(app: FastifyInstance): void {
+  app.addHook('onRequest', ({ routeOptions, scope }, _reply, done) =>
+    done(routeOptions.config.admin && !scope.isAdmin ? forbidden() : undefined),
+  );
+}
+
+function bearerToken({ headers: { authorization } }: FastifyRequest): string {
+  const token = /^Bearer +([\w.~+/=-]+) *$/i.exec(authorization ?? '')?.[1];
+  if (!token) throw new Problem('missing_token', 'Send the header `Authorization: Bearer <access token>`.');
+  return token;
+}
+
+/** Collects uses of sessions and writes them together a moment later, off the path of any request. A failed write fails no request. */
+function createTouches(app: FastifyInstance, database: Database, clock: () => Date) {
+  let uses = new Map<string, number>();
+  let timer: NodeJS.Timeout | undefined;
+  let writing = Promise.resolve();
+
+  const write = async () => {
+    timer = undefined;
+    const collected = uses;
+    uses = new Map();
+    await database
+      .system(({ userSessions }) => userSessions.recordUse(collected, clock()))
+      .catch((error) => app.log.warn({ err: error }, 'the last use of sessions could not be written'));
+  };
+  const flush = () => {
+    writing = writing.then(write);
+  };
+
+  app.addHook('onClose', async () => {
+    clearTimeout(timer);
+    if (uses.size > 0) flush();
+    await writing;
+  });
+
+  return (sessionId: string, generation: number) => {
+    uses.set(sessionId, Math.max(generation, uses.get(sessionId) ?? 0));
+    timer ??= setTimeout(flush, touchDelayMs).unref();
+  };
+}

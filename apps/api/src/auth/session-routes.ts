@@ -1,0 +1,59 @@
+import { Type } from '@fastify/type-provider-typebox';
+import { clientOf } from '../http/client.ts';
+import type { App } from '../http/schema.ts';
+import { SessionList, SessionParams, UserParams } from './session-schemas.ts';
+import type { Sessions } from './session-service.ts';
+
+const noContent = { 204: Type.Null({ description: 'Ended.' }) };
+
+export function sessionRoutes(app: App, { sessions }: { sessions: Sessions }) {
+  app.get(
+    '/auth/sessions',
+    {
+      schema: {
+        operationId: 'listSessions',
+        tags: ['auth'],
+        summary: 'Where you are signed in',
+        response: { 200: SessionList },
+      },
+    },
+    async ({ scope }) => sessions.list(scope),
+  );
+
+  app.delete(
+    '/auth/sessions/:session_id',
+    {
+      schema: {
+        operationId: 'endSession',
+        tags: ['auth'],
+        summary: 'End one of your sessions',
+        description: 'Its access and refresh tokens are dead at once.',
+        params: SessionParams,
+        response: noContent,
+      },
+      config: { problems: ['not_found'] },
+    },
+    async (request, reply) => {
+      await sessions.end(request.scope, request.params.session_id.toLowerCase(), clientOf(request));
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.delete(
+    '/users/:user_id/sessions',
+    {
+      schema: {
+        operationId: 'endSessionsOfUser',
+        tags: ['users'],
+        summary: 'End all sessions of a user (admins)',
+        params: UserParams,
+        response: noContent,
+      },
+      config: { admin: true, problems: ['not_found'] },
+    },
+    async (request, reply) => {
+      await sessions.endAllOf(request.scope, request.params.user_id.toLowerCase(), clientOf(request));
+      return reply.code(204).send(null);
+    },
+  );
+}

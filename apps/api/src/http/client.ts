@@ -1,0 +1,35 @@
+import type { FastifyRequest } from 'fastify';
+import type { TurnCaller } from '../passwords/turns.ts';
+import { addressOf, networksOf } from './address.ts';
+import { requestIds } from './request-id.ts';
+
+/** Where a request came from, under the names of the columns: to be spread into an audit event. */
+export interface Client {
+  user_agent: string | null;
+  ip_address: string | null;
+  /** The server's own id of the request. */
+  request_id: string | null;
+  /** The X-Request-Id that the caller sent. */
+  client_request_id: string | null;
+}
+
+/** For the commands, which no request has caused. */
+export const noClient: Client = { user_agent: null, ip_address: null, request_id: null, client_request_id: null };
+
+const userAgentLengthMax = 255;
+
+export function clientOf(request: FastifyRequest): Client {
+  const { own, callers } = requestIds(request);
+  return {
+    user_agent: request.headers['user-agent']?.slice(0, userAgentLengthMax) ?? null,
+    ip_address: addressOf(request) ?? null,
+    request_id: own,
+    client_request_id: callers,
+  };
+}
+
+/** Decides whose turn it is to have a password hashed: an IPv6 /64 counts as one address. */
+export const turnCallerOf = (account: string, { ip_address }: Pick<Client, 'ip_address'>): TurnCaller => ({
+  account,
+  address: networksOf(ip_address ?? undefined)[0]?.network ?? '',
+});

@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startTestApp, type TestApp } from '../../testing/test-app.ts';
+import { problems } from './errors.ts';
+
+let api: TestApp;
+beforeAll(async () => {
+  api = await startTestApp();
+});
+afterAll(() => api.close());
+
+describe('the OpenAPI document', () => {
+  interface Operation {
+    operationId: string;
+    summary: string;
+    responses: Record<string, { description: string; content?: Record<string, { examples?: object }> }>;
+    requestBody?: { content: Record<string, { schema: { $ref: string }; example: unknown }> };
+  }
+  const document = async () => (await api.send('GET', '//openapi.json')).json();
+
+  test('is 3.1, has every route, and gives every operation a name of its own', async () => {
+    const { openapi, paths } = await document();
+    expect(openapi).toMatch(/^3\.1\./);
+    const shown = Object.entries<Record<string, Operation>>(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method} ${path}`),
+    );
+    const routes = api.app.routes
+      .filter(({ schema, url }) => !schema?.hide && !url.startsWith('/docs'))
+      .flatMap(({ method, url }) =>
+        [method].flat().map((one) => `${one.toLowerCase()} ${url.replace(/:(\w+)/g, '{$1}')}`),
+      )
+      .filter((route) => !route.startsWith('head '));
+    expect(shown.sort()).toEqual(routes.sort());
+    const ids = Object.values<Record<string, Operation>>(paths).flatMap((methods) =>
+      Object.values(methods).map(({ operationId }) => operationId),
+    );
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test('names every schema, has an example for every body and every error, and knows no code that the table does not', async () => {
+    const { paths } = await document();
+    for (const operation of Object.values<Record<string, Operation>>(paths).flatMap((methods) =>
+      Object.values(methods),
+    )) {
+      for (const { schema, example } of Object.values(operation.requestBody?.content ?? {})) {
+        expect(schema.$ref, operation.operationId).toMatch(/^#\/components\/schemas\/\w+$/);
+        expect(example, operation.operationId).toBeTypeOf('object');
+      }
+      for (const [status, { content = {} }] of Object.entries(operation.responses).filter(([code]) => code < '300')) {
+        for (const { examples } of Object.values(content))
+          expect(examples, `${operation.operationId} ${status}`).toBeTypeOf('object');
+      }
+      for (const [status, response] of Object.entries(operation.responses).filter(([code]) => code >= '400')) {
+        const examples = response.content?.['application/problem+json']?.examples ?? {};
+        expect(Object.keys(examples).length, `${operation.operationId} ${status}`).toBeGreaterThan(0);
+        for (const code of Object.keys(examples))
+          expect(String(problems[code as keyof typeof problems].status)).toBe(status);
+      }
+    }
+  });
+
+  test('is compressed, has an ETag, and returns 304 for If-None-Match', async () => {
+    const headers = { 'accept-encoding': 'gzip' };
+    const first = await api.send('GET', '//openapi.json', { headers });
+    expect(first.headers).toMatchObject({ 'content-encoding': 'gzip', etag: expect.stringMatching(/^W\/"/) });
+    expect(first.rawPayload.length).toBeLessThan(Buffer.byteLength((await api.send('GET', '//openapi.json')).body) / 4);
+    const again = await api.send('GET', '//openapi.json', { headers: { 'if-none-match': String(first.headers.etag) } });
+    expect([again.statusCode, again.body]).toEqual([304, '']);
+    const script = await api.send('GET', '//docs/static/swagger-ui-bundle.js', { headers });
+    expect(script.headers).toMatchObject({ 'content-encoding': 'gzip', etag: expect.any(String) });
+  });
+
+  test('keeps no password in the browser: the page does not persist its authorization', async () => {
+    const page = await api.send('GET', '//docs/static/swagger-initializer.js');
+    expect(page.statusCode).toBe(200);
+    expect(page.body).toMatch(/"?persistAuthorization"?:\s*false/);
+    expect(page.body).not.toMatch(/"?persistAuthorization"?:\s*true/);
+  });
+
+  test('documents with assets of our own: the page loads nothing from elsewhere', async () => {
+    const page = await api.send('GET', '//docs');
+    expect(page.statusCode).toBe(200);
+    expect(page.body).not.toMatch(/(src|href)="https?:/);
+    const assets = [...page.body.matchAll(/(?:src|href)="\.?\/?([^"]+)"/g)].map(
+      ([, path]) => path?.replace(/^docs\//, '') ?? '',
+    );
+    expect(assets.length).toBeGreaterThan(3);
+    for (const asset of assets) expect((await api.send('GET', `//docs/${asset}`)).statusCode, asset).toBe(200);
+    expect(page.headers['content-security-policy']).toContain("default-src 'self'");
+  });
+});

@@ -1,0 +1,103 @@
+import { DatabaseUnavailable, StatementTimeout, violatedConstraint } from '@quoin/db';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { discardBody, unsupportedMediaType } from './body.ts';
+import { notFound, Problem, type ProblemCode, problems } from './errors.ts';
+import { securityHeaders } from './security-headers.ts';
+import { inputErrors, validationProblem } from './validation.ts';
+
+// Every error becomes a response here, and nowhere else: application/problem+json (RFC 9457) with a stable code. Stacks, SQL and internal names
+// go to the log only.
+
+/** Fastify's own errors that have a code here. The others below 500 are malformed requests. */
+const fastifyCodes: Record<string, ProblemCode> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: 'malformed_json',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed_json',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'payload_too_large',
+};
+
+const details: Partial<Record<ProblemCode, string>> = {
+  malformed_json: 'The body is not valid JSON in UTF-8.',
+  malformed_request: 'The request cannot be understood.',
+  payload_too_large: 'The body is larger than this route accepts.',
+  internal_error: 'The server logged the error under this request_id.',
+  database_unavailable: 'The database cannot be reached. Try again later.',
+  overloaded: 'The database took too long. Try again later.',
+};
+
+export function problemResponses(app: FastifyInstance) {
+  app.setErrorHandler(async (error: FastifyError, request, reply) => {
+    const problem = toProblem(error, request);
+    // Rejections are logged without a stack, which would fill the log under a flood.
+    if (problem.code === 'overloaded' && !problem.cause) request.log.warn(problem.code);
+    else if (problem.status >= 500) request.log.error({ err: problem.cause ?? problem }, problem.code);
+    if (problem.code === 'payload_too_large') await discardBody(request.raw);
+    return sendProblem(problem, request, reply);
+  });
+
+  // Unknown paths return 404 before the body is parsed.
+  app.addHook('preParsing', (request, _reply, payload, done) => done(request.is404 ? nothingHere() : null, payload));
+  app.setNotFoundHandler((request, reply) => sendProblem(nothingHere(), request, reply));
+}
+
+const nothingHere = () => new Problem('not_found', 'There is nothing at this path.');
+
+/** Answers a URL that cannot be decoded. No hook has run, because no route is chosen yet. */
+export function frameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
+  const headers = { 'x-request-id': request.id, ...securityHeaders };
+  return sendProblem(toProblem(error, request), request, reply.headers(headers));
+}
+
+function toProblem(error: FastifyError, request: FastifyRequest): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof DatabaseUnavailable) return plain('database_unavailable', error);
+  if (error instanceof StatementTimeout) return plain('overloaded', error);
+  if (isOwnerGone(error)) return notFound();
+  if (error.validation) return validationProblem(inputErrors(error));
+  if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return unsupportedMediaType(request, error);
+  const code = fastifyCodes[error.code];
+  if (code) return plain(code, error);
+  return plain(
+    error.statusCode !== undefined && error.statusCode < 500 ? 'malformed_request' : 'internal_error',
+    error,
+  );
+}
+
+/** The account was deleted while a request wrote to one of its tables: to the caller, everything below it is gone. */
+const isOwnerGone = (error: unknown) => /^fk_\w+_user_id$/.test(violatedConstraint(error) ?? '');
+
+const plain = (code: ProblemCode, cause: unknown) =>
+  new Problem(code, details[code] ?? problems[code].title, { cause });
+
+function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply) {
+  const oauth = request.routeOptions.config.oauth ? oauthError(problem) : {};
+  const path = request.url.split('?', 1)[0] ?? '';
+  const body = JSON.stringify({ ...problemBody(problem, path, request.id), ...oauth });
+  return reply.code(problem.status).headers(problem.headers).type('application/problem+json').send(body);
+}
+
+/** The body of a problem response. */
+export function problemBody({ code, status, detail, errors }: Problem, instance: string, request_id: string) {
+  return {
+    type: `urn:quoin:problem:${code}`,
+    title: problems[code].title,
+    status,
+    detail,
+    code,
+    instance,
+    request_id,
+    ...(errors && { errors }),
+  };
+}
+
+/** What OAuth 2 clients look for (RFC 6749, 5.2). */
+function oauthError({ code, status, detail, errors }: Problem) {
+  const byCode: Partial<Record<ProblemCode, string>> = {
+    invalid_credentials: 'invalid_grant',
+    account_inactive: 'invalid_grant',
+    invalid_token: 'invalid_grant',
+    rate_limited: 'temporarily_unavailable',
+  };
+  const isGrantType = errors?.some(({ pointer }) => pointer === '/grant_type');
+  const byStatus = status >= 503 ? 'temporarily_unavailable' : status >= 500 ? 'server_error' : 'invalid_request';
+  return { error: isGrantType ? 'unsupported_grant_type' : (byCode[code] ?? byStatus), error_description: detail };
+}

@@ -1,0 +1,355 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import {
+  expectProblem,
+  password,
+  startTestApp,
+  type TestApp,
+  testRedisUrl,
+  uniqueEmail,
+} from '../../../testing/test-app.ts';
+
+let api: TestApp;
+beforeAll(async () => {
+  api = await startTestApp({
+    RATE_LIMIT: 'true',
+    TRUST_PROXY: '127.0.0.1',
+    ...(testRedisUrl && { REDIS_URL: testRedisUrl }),
+  });
+});
+afterAll(() => api.close());
+
+let next = 0;
+/** An address that no other test has used. */
+const newAddress = () =>
+  `2001:db8:${Math.floor(Date.now() / 1000)
+    .toString(16)
+    .slice(-4)}:${(++next).toString(16)}::1`;
+
+let address: string;
+beforeEach(() => {
+  address = newAddress();
+});
+const from = (ip: string) => ({ headers: { 'x-forwarded-for': ip } });
+const login = (email: string, secret: string, ip = address) =>
+  api.send('POST', '/auth/login', { body: { email, password: secret }, ...from(ip) });
+const register = async () => {
+  const email = uniqueEmail();
+  const response = await api.send('POST', '/auth/register', { body: { email, password }, ...from(newAddress()) });
+  expect(response.statusCode).toBe(201);
+  return email;
+};
+const guess = async (email: string, times: number, ip = address) => {
+  const statuses: number[] = [];
+  for (let n = 0; n < times; n++) statuses.push((await login(email, `wrong guess ${n}`, ip)).statusCode);
+  return statuses;
+};
+const times = <T>(count: number, value: T) => Array<T>(count).fill(value);
+
+describe('guessing a password', () => {
+  test('is slowed down after ten tries, for an account and for none in the same way', async () => {
+    for (const email of [await register(), uniqueEmail()]) {
+      const ip = newAddress();
+      expect(await guess(email, 11, ip)).toEqual([...times(10, 401), 429]);
+      const refused = await login(email, password, ip);
+      expect(expectProblem(refused, 429, 'rate_limited')).toMatchObject({ error: 'temporarily_unavailable' });
+      expect(Number(refused.headers['retry-after'])).toBeLessThanOrEqual(10);
+      expect(refused.headers).toMatchObject({ 'ratelimit-limit': '10', 'ratelimit-remaining': '0' });
+      expect(Number(refused.headers['ratelimit-reset'])).toBeGreaterThan(60);
+    }
+  });
+
+  test('counts tries at once, not only one after the other', async () => {
+    const email = await register();
+    const answers = await Promise.all(Array.from({ length: 30 }, (_, n) => login(email, `wrong guess ${n}`)));
+    expect(answers.filter(({ statusCode }) => statusCode === 401)).toHaveLength(10);
+    expect(answers.filter(({ statusCode }) => statusCode === 429)).toHaveLength(20);
+  });
+
+  test('knows the account in every spelling of its name', async () => {
+    const email = await register();
+    const spellings = [email, email.toUpperCase(), ` ${email} `];
+    const statuses = [];
+    for (let n = 0; n < 12; n++) statuses.push((await login(spellings[n % 3] ?? '', 'wrong guess')).statusCode);
+    expect(statuses.slice(10)).toEqual([429, 429]);
+  });
+
+  test('counts guesses by email and by username together: one account has one bucket', async () => {
+    const account = { email: uniqueEmail(), username: `u${Date.now()}`, password };
+    await api.send('POST', '/auth/register', { body: account, ...from(newAddress()) });
+    const statuses = [];
+    for (let n = 0; n < 12; n++)
+      statuses.push((await login(n % 2 ? account.email : account.username, 'wrong guess')).statusCode);
+    expect(statuses).toEqual([...times(10, 401), 429, 429]);
+  });
+
+  test('is forgotten by a success, which itself counts for nothing', async () => {
+    const email = await register();
+    for (let round = 0; round < 3; round++) {
+      expect(await guess(email, 9)).toEqual(times(9, 401));
+      expect((await login(email, password)).statusCode).toBe(200);
+    }
+    const successes = [];
+    for (let n = 0; n < 15; n++) successes.push((await login(email, password)).statusCode);
+    expect(successes).toEqual(times(15, 200));
+  });
+
+  test('goes by the network of an IPv6 address, not by the address', async () => {
+    const email = await register();
+    const network = address.replace(/::1$/, '');
+    for (let n = 0; n < 10; n++) await login(email, 'wrong guess', `${network}::${n + 1}`);
+    expect((await login(email, 'wrong guess', `${network}:ffff:0:0:1`)).statusCode).toBe(429);
+    expect((await login(email, 'wrong guess', newAddress())).statusCode).toBe(401);
+  });
+
+  test('is limited for a /56 of IPv6 too, with room for four addresses', async () => {
+    const group = (++next).toString(16);
+    const prefix = `2001:${Math.floor(Math.random() * 0xffff).toString(16)}`;
+    const inNetwork = (bits: 56 | 48, n: number) => {
+      const low = (n % 256).toString(16).padStart(2, '0');
+      const high =
+        bits === 48
+          ? Math.floor(n / 256)
+              .toString(16)
+              .padStart(2, '0')
+          : '00';
+      return `${prefix}:${group}:${high}${low}::1`;
+    };
+    const statusesOf = async (bits: 56 | 48, total: number) => {
+      const statuses: number[] = [];
+      for (let n = 0; n < total && !statuses.includes(429); n++)
+        statuses.push(
+          (await api.send('POST', '/auth/email/verify', { body: { token: 'x' }, ...from(inNetwork(bits, n)) }))
+            .statusCode,
+        );
+      return statuses;
+    };
+    // 60 from one address, hence 240 from a /56.
+    const statuses = await statusesOf(56, 256);
+    expect(statuses.indexOf(429)).toBeGreaterThanOrEqual(240);
+    const other = await api.send('POST', '/auth/email/verify', {
+      body: { token: 'x' },
+      ...from(`${prefix}:${group}:ff00::1`),
+    });
+    expect(other.statusCode).toBe(422);
+  });
+
+  test('by X-Forwarded-For with ports keeps clients apart', async () => {
+    const email = await register();
+    await guess(email, 10, '198.51.100.1:1000');
+    expect((await login(email, 'wrong guess', '198.51.100.1:2000')).statusCode).toBe(429);
+    expect((await login(email, 'wrong guess', '198.51.100.2:1000')).statusCode).toBe(401);
+  });
+
+  test('from one address is slowed down over all accounts, and its own success buys nothing', async () => {
+    const own = await register();
+    const statuses: number[] = [];
+    // A slow machine takes longer than the two seconds in which there is room for another one.
+    for (let n = 0; n < 130 && statuses.at(-1) !== 429; n++) {
+      statuses.push((await login(uniqueEmail(), 'wrong guess')).statusCode);
+      if ([0, 30, 60].includes(n)) expect((await login(own, password)).statusCode).toBe(200);
+    }
+    expect(statuses.slice(0, 99)).toEqual(times(99, 401));
+    expect(statuses.at(-1)).toBe(429);
+    expect((await login(own, password, newAddress())).statusCode).toBe(200);
+  });
+});
+
+describe('an account that is attacked from everywhere', () => {
+  test('is slowed down for strangers, but not where its owner has signed in, and never for good', async () => {
+    const email = await register();
+    const home = newAddress();
+    expect((await login(email, password, home)).statusCode).toBe(200);
+    const attackers = Array.from({ length: 11 }, newAddress);
+    const statuses = [];
+    for (const attacker of attackers) statuses.push(...(await guess(email, 10, attacker)));
+    expect(statuses.filter((status) => status === 401)).toHaveLength(100);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(10);
+
+    // From a new address even the owner waits, and is told for how long: a minute at most.
+    const away = newAddress();
+    const refused = await login(email, password, away);
+    expectProblem(refused, 429, 'rate_limited');
+    expect(Number(refused.headers['retry-after'])).toBeLessThanOrEqual(60);
+    // From home they do not, nor from where they prove themselves by mail.
+    await api.send('POST', '/auth/password/forgot', { body: { email }, ...from(away) });
+    const token = await api.tokenFor('reset-password', email);
+    const body = { token, new_password: 'another horse battery' };
+    expect((await api.send('POST', '/auth/password/reset', { body, ...from(away) })).statusCode).toBe(204);
+    expect((await login(email, 'another horse battery', away)).statusCode).toBe(200);
+    expect((await login(email, 'another horse battery', home)).statusCode).toBe(200);
+  });
+});
+
+describe('besides', () => {
+  test('mails to one address are few, whoever asks, and whether there is an account or not', async () => {
+    for (const email of [await register(), uniqueEmail()]) {
+      const statuses = [];
+      for (let n = 0; n < 7; n++)
+        statuses.push(
+          (await api.send('POST', '/auth/password/forgot', { body: { email }, ...from(newAddress()) })).statusCode,
+        );
+      expect(statuses).toEqual([...times(5, 202), 429, 429]);
+    }
+  });
+
+  test('asking for another verification mail is slowed down for each account', async () => {
+    const email = await register();
+    const { access_token: token } = (await login(email, password)).json();
+    const statuses = [];
+    for (let n = 0; n < 6; n++) statuses.push((await api.send('POST', '/auth/email/resend', { token })).statusCode);
+    expect(statuses).toEqual([...times(5, 202), 429]);
+  });
+
+  test('registering one address again and again is slowed down', async () => {
+    const email = uniqueEmail();
+    const statuses = [];
+    for (let n = 0; n < 11; n++)
+      statuses.push(
+        (await api.send('POST', '/auth/register', { body: { email, password }, ...from(newAddress()) })).statusCode,
+      );
+    expect(statuses).toEqual([201, ...times(9, 409), 429]);
+  });
+
+  test('refreshing one session is slowed down, and another session is not concerned', async () => {
+    const email = await register();
+    const [one, other] = [(await login(email, password)).json(), (await login(email, password)).json()];
+    const refresh = (refresh_token: string) =>
+      api.send('POST', '/auth/refresh', { body: { refresh_token }, ...from(address) });
+    const answers = await Promise.all(Array.from({ length: 80 }, () => refresh(one.refresh_token)));
+    expect(answers.filter(({ statusCode }) => statusCode === 200).length).toBeGreaterThanOrEqual(60);
+    expectProblem(answers.find(({ statusCode }) => statusCode === 429) as (typeof answers)[0], 429, 'rate_limited');
+    expect((await refresh(other.refresh_token)).statusCode).toBe(200);
+  });
+
+  test('a request that leaves the current password unchecked does not reset the limit of guesses', async () => {
+    const { access_token: token } = (await login(await register(), password)).json();
+    const patch = (body: object) => api.send('PATCH', '/users/me', { token, body });
+    const statuses = [];
+    for (let n = 0; n < 8; n++)
+      statuses.push((await patch({ username: `u${n}x`, current_password: 'guess' })).statusCode);
+    for (const body of [{ current_password: 'guess' }, { full_name: 'x', current_password: 'guess' }])
+      statuses.push((await patch(body)).statusCode);
+    expect(statuses).toEqual(times(10, 403));
+    expect((await patch({ username: 'another', current_password: 'guess' })).statusCode).toBe(429);
+  });
+
+  test('registering the address of another account takes no room from its mails', async () => {
+    const email = await register();
+    for (let n = 0; n < 9; n++)
+      await api.send('POST', '/auth/register', { body: { email, password }, ...from(newAddress()) });
+    await api.mailsTo(email);
+    await api.send('POST', '/auth/password/forgot', { body: { email }, ...from(newAddress()) });
+    for (let n = 0; n < 4; n++)
+      await api.send('POST', '/auth/password/forgot', { body: { email }, ...from(newAddress()) });
+    expect((await api.mailsTo(email)).filter(({ subject }) => subject === 'Reset your password')).toHaveLength(5);
+  });
+
+  test('addresses with tags count as one mailbox', async () => {
+    const mailbox = `tagged${Date.now()}`;
+    const tag = (n: number) => `${mailbox}+${n}@example.com`;
+    const emails = Array.from({ length: 20 }, (_, n) => tag(n));
+    for (const email of emails)
+      await api.send('POST', '/auth/register', { body: { email, password }, ...from(newAddress()) });
+    let mails = 0;
+    for (const email of emails) mails += (await api.mailsTo(email)).length;
+    expect(mails).toBeLessThanOrEqual(13);
+  });
+
+  test('a stranger gets few mails, however their address is used', async () => {
+    const stranger = uniqueEmail();
+    const { email } = await api.signUp();
+    const { access_token: token } = (await login(email, password)).json();
+    const statuses: number[] = [];
+    const change = async (address: string) => {
+      const body = { email: address, current_password: password };
+      statuses.push((await api.send('PATCH', '/users/me', { token, body })).statusCode);
+    };
+    for (let n = 0; n < 30; n++) await change(n % 2 ? uniqueEmail() : stranger);
+    // The account keeps its fifth address, which is the stranger's: sending that again is no change.
+    expect(statuses.slice(0, 5)).toEqual(times(5, 200));
+    expect(statuses.slice(5)).toEqual(statuses.slice(5).map((_, n) => (n % 2 ? 200 : 429)));
+    for (let n = 0; n < 6; n++)
+      await api.send('POST', '/auth/password/forgot', { body: { email: stranger }, ...from(newAddress()) });
+    expect((await api.mailsTo(stranger)).length).toBeLessThanOrEqual(12);
+  });
+
+  test('registering an address, deleting it and registering it again counts as mails to it', async () => {
+    const stranger = uniqueEmail();
+    for (let n = 0; n < 9; n++) {
+      const registered = await api.send('POST', '/auth/register', {
+        body: { email: stranger, password },
+        ...from(newAddress()),
+      });
+      expect(registered.statusCode).toBe(201);
+      const { access_token: token } = (await login(stranger, password, newAddress())).json();
+      await api.send('DELETE', '/users/me', { token, body: { current_password: password } });
+      await api.mailsTo(stranger);
+    }
+    for (let n = 0; n < 5; n++)
+      await api.send('POST', '/auth/password/forgot', { body: { email: stranger }, ...from(newAddress()) });
+    expect((await api.mailsTo(stranger)).length).toBeLessThanOrEqual(12);
+  });
+
+  test('probing which usernames are taken is slowed down', async () => {
+    const taken = `taken${Date.now()}`;
+    await api.send('POST', '/auth/register', {
+      body: { email: uniqueEmail(), password, username: taken },
+      ...from(newAddress()),
+    });
+    const { access_token: token } = (await login(await register(), password)).json();
+    const statuses = [];
+    for (let n = 0; n < 12; n++)
+      statuses.push(
+        (await api.send('PATCH', '/users/me', { token, body: { username: taken, current_password: password } }))
+          .statusCode,
+      );
+    expect(statuses).toEqual([...times(10, 409), 429, 429]);
+  });
+
+  test('guessing the current password with an access token is slowed down; changes that need none are not', async () => {
+    const email = await register();
+    const { access_token: token } = (await login(email, password)).json();
+    const change = (body: object) => api.send('PATCH', '/users/me', { token, body });
+    for (let n = 0; n < 15; n++) expect((await change({ full_name: `Ada ${n}` })).statusCode).toBe(200);
+    const statuses = [];
+    for (let n = 0; n < 11; n++)
+      statuses.push((await change({ email: uniqueEmail(), current_password: 'wrong guess' })).statusCode);
+    expect(statuses).toEqual([...times(10, 403), 429]);
+    const deleted = await api.send('DELETE', '/users/me', { token, body: { current_password: password } });
+    expectProblem(deleted, 429, 'rate_limited');
+  });
+
+  test('who forwards an address without being trusted is throttled by their own', async () => {
+    const own = await startTestApp({ RATE_LIMIT: 'true' });
+    try {
+      const email = uniqueEmail();
+      const statuses = [];
+      for (let n = 0; n < 11; n++) {
+        const options = { body: { email, password: 'wrong guess' }, ...from(newAddress()), remoteAddress: '192.0.2.7' };
+        statuses.push((await own.send('POST', '/auth/login', options)).statusCode);
+      }
+      expect(statuses.at(-1)).toBe(429);
+    } finally {
+      await own.close();
+    }
+  });
+});
+
+describe('a signed-in user', () => {
+  test('has USER_REQUESTS_PER_MINUTE for all private routes together, and others are not concerned', async () => {
+    const own = await startTestApp({ RATE_LIMIT: 'true', USER_REQUESTS_PER_MINUTE: '20' });
+    try {
+      const [user, other] = [await own.signUp(), await own.signUp()];
+      const paths = ['/users/me', '/users/me/tasks', '/users/me/preferences', '/auth/sessions'];
+      const statuses = [];
+      for (let n = 0; n < 22; n++)
+        statuses.push((await own.send('GET', paths[n % 4] ?? '', { token: user.token })).statusCode);
+      expect(statuses).toEqual([...times(20, 200), 429, 429]);
+      expect((await own.send('GET', '/users/me', { token: other.token })).statusCode).toBe(200);
+      own.clock.advance(3);
+      expect((await own.send('GET', '/users/me', { token: user.token })).statusCode).toBe(200);
+    } finally {
+      await own.close();
+    }
+  });
+});

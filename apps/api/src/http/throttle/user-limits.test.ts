@@ -1,0 +1,55 @@
+import { createTestDatabase } from '@quoin/db/testing';
+import { expect, test } from 'vitest';
+import { expectProblem, password, testEnvironment, uniqueEmail } from '../../../testing/test-app.ts';
+import { buildApp } from '../../app.ts';
+import { parseConfig } from '../../config/config.ts';
+
+test('concurrency: a user’s third request at a time is 429, until a handler has ended; others are not concerned', async () => {
+  const database = await createTestDatabase();
+  const app = await buildApp(parseConfig(testEnvironment({ RATE_LIMIT: 'true' })), database, {});
+  const gate = Promise.withResolvers<void>();
+  let running = 0;
+  app.get('/slow', { schema: { hide: true }, config: { concurrency: { name: 'slow', perUser: 2 } } }, async () => {
+    running += 1;
+    await gate.promise;
+    return { done: true };
+  });
+  const signUp = async () => {
+    const account = { email: uniqueEmail(), password };
+    await app.inject({ method: 'POST', url: '/api/v1/auth/register', payload: account });
+    const tokens = (await app.inject({ method: 'POST', url: '/api/v1/auth/login', payload: account })).json();
+    return (url: string) => app.inject({ url, headers: { authorization: `Bearer ${tokens.access_token}` } });
+  };
+  try {
+    const [get, other] = [await signUp(), await signUp()];
+    const begun = [get('/slow'), get('/slow')];
+    await expect.poll(() => running).toBe(2);
+    const refused = expectProblem(await get('/slow'), 429, 'rate_limited');
+    expect(refused.detail).toContain('1 s');
+    expect((await get('/api/v1/users/me')).statusCode).toBe(200);
+    const others = other('/slow');
+    await expect.poll(() => running).toBe(3);
+    gate.resolve();
+    for (const response of await Promise.all([...begun, others])) expect(response.statusCode).toBe(200);
+    expect((await get('/slow')).statusCode).toBe(200);
+  } finally {
+    await app.close();
+    await database.close();
+  }
+});
+
+test('searches, batches, documents, tasks by text and the lists of admins have a limit at a time for each user', async () => {
+  const database = await createTestDatabase();
+  const app = await buildApp(parseConfig(testEnvironment()), database, {});
+  const limited = app.routes.flatMap(({ url, method, config }) => (config?.concurrency ? [`${method} ${url}`] : []));
+  expect(limited.filter((route) => !route.startsWith('HEAD')).sort()).toEqual([
+    'GET /api/v1/audit-events',
+    'GET /api/v1/users',
+    'GET /api/v1/users/:user_id/documents',
+    'GET /api/v1/users/:user_id/tasks',
+    'POST /api/v1/users/:user_id/documents/batch',
+    'POST /api/v1/users/:user_id/documents/search',
+  ]);
+  await app.close();
+  await database.close();
+});

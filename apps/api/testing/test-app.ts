@@ -1,0 +1,175 @@
+import { randomUUID } from 'node:crypto';
+import { createTestDatabase } from '@quoin/db/testing';
+import type { InjectOptions } from 'fastify';
+import { expect } from 'vitest';
+import { buildApp } from '../src/app.ts';
+import { parseConfig } from '../src/config/config.ts';
+import type { OutgoingMail } from '../src/mail/transport.ts';
+import { createAnswerCheck } from './answer-check.ts';
+
+// What tests of the API share: the application as it ships, on a database of its own, and few builders of data.
+
+/** The Redis that the tests use; without one, those that need it are skipped, and say so. CI has one. */
+export const testRedisUrl = process.env.TEST_REDIS_URL || undefined;
+
+/** How many malformed requests the fuzzer sends; CI sends 10,000 once. */
+export const malformedRequestsTotal = Number(process.env.MALFORMED_REQUESTS || 2_000);
+
+export const password = 'correct horse battery';
+
+/** Puts the environment together that a test starts from. */
+export const testEnvironment = (variables: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
+  NODE_ENV: 'test',
+  SECRET_KEY: 'a secret that is only good for tests: 0123456789',
+  RATE_LIMIT: 'false',
+  LOG_LEVEL: 'silent',
+  ...variables,
+});
+
+/** The application, a database of its own, and a clock that stands still until it is moved. */
+export async function startTestApp(variables: NodeJS.ProcessEnv = {}, options: { log?: string[] } = {}) {
+  const database = await createTestDatabase();
+  const config = parseConfig(testEnvironment(variables));
+  const clock = createClock();
+  const lines = options.log;
+  const log = lines && { level: 'trace', stream: { write: (line: string) => void lines.push(line) } };
+  const sent: OutgoingMail[] = [];
+  const transport = async (mail: OutgoingMail) => void sent.push(mail);
+  const app = await buildApp(config, database, { clock: clock.now, ...(log && { log }), transport });
+  await app.ready();
+  const checkAnswer = createAnswerCheck(app.swagger() as never);
+
+  /** Sends a request and checks that the OpenAPI document allows the answer. Paths are relative to the prefix, or begin with `//`. */
+  const send = async (method: string, path: string, { token, body, form, headers, ...rest }: RequestOptions = {}) => {
+    const url = path.startsWith('//') ? path.slice(1) : `${config.apiPrefix}${path}`;
+    const response = await app.inject({
+      method: method as 'GET',
+      url,
+      headers: {
+        ...(token && { authorization: `Bearer ${token}` }),
+        ...(form && { 'content-type': 'application/x-www-form-urlencoded' }),
+        ...headers,
+      },
+      ...(body !== undefined && { payload: body as InjectOptions['payload'] }),
+      ...(form && { payload: new URLSearchParams(form).toString() }),
+      ...rest,
+    } as InjectOptions);
+    checkAnswer(method, url, response);
+    return response;
+  };
+
+  const register = async (account: Record<string, unknown> = {}) => {
+    const response = await send('POST', '/auth/register', { body: { email: uniqueEmail(), password, ...account } });
+    expect(response.statusCode).toBe(201);
+    return response.json() as { id: string; email: string; username: string | null };
+  };
+
+  const login = async (username: string, secret = password) => {
+    const response = await send('POST', '/auth/login', { body: { username, password: secret } });
+    expect(response.statusCode).toBe(200);
+    return response.json() as { access_token: string; refresh_token: string; token_type: string; expires_in: number };
+  };
+
+  /** A new user who is signed in. */
+  const signUp = async (account: Record<string, unknown> = {}) => {
+    const user = await register(account);
+    const tokens = await login(user.email);
+    return { ...user, token: tokens.access_token, refreshToken: tokens.refresh_token };
+  };
+
+  /** A new admin who is signed in. */
+  const signUpAdmin = async () => {
+    const admin = await signUp();
+    await database.system(({ users }) => users.update(admin.id, { is_admin: true }));
+    return admin;
+  };
+
+  /** Uses an access token, and waits until the session has recorded it. */
+  const useSession = async (token: string) => {
+    expect((await send('GET', '/users/me', { token })).statusCode).toBe(200);
+    const { sid, gen } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+    const used = async () =>
+      (
+        await database.inspect((connection) =>
+          connection.query<{ used_generation: number }>('select used_generation from user_sessions where id = $1', [
+            sid,
+          ]),
+        )
+      ).rows[0]?.used_generation;
+    await expect.poll(used).toBe(gen);
+  };
+
+  /** Has sent what was posted, and finds the mails to an address. */
+  const mailsTo = async (address: string) => {
+    await app.services.mail.deliver();
+    return sent.filter(({ to }) => to === address);
+  };
+
+  /** The token in the last mail to an address that has a link to this page. */
+  const tokenFor = async (page: 'reset-password' | 'verify-email', address: string) => {
+    const mails = await mailsTo(address);
+    const link = mails.findLast((mail) => mail.link?.includes(`/${page}?`))?.link ?? '';
+    return new URL(link).searchParams.get('token') ?? '';
+  };
+
+  const close = async () => {
+    await app.close();
+    await database.close();
+  };
+  return {
+    app,
+    config,
+    database,
+    clock,
+    send,
+    register,
+    login,
+    signUp,
+    signUpAdmin,
+    useSession,
+    mailsTo,
+    tokenFor,
+    close,
+  };
+}
+
+export type TestApp = Awaited<ReturnType<typeof startTestApp>>;
+
+export const uniqueEmail = () => `${randomUUID()}@example.com`;
+
+interface RequestOptions extends Omit<InjectOptions, 'method' | 'url' | 'body' | 'payload'> {
+  token?: string | undefined;
+  /** Sent as JSON, or as it is where it is a text or bytes. */
+  body?: unknown;
+  form?: Record<string, string>;
+  headers?: Record<string, string>;
+}
+
+function createClock() {
+  let time = Date.now();
+  return {
+    now: () => new Date(time),
+    advance: (seconds: number) => {
+      time += seconds * 1000;
+    },
+  };
+}
+
+/** Expects a problem of this status and code, whole. */
+export function expectProblem(response: Awaited<ReturnType<TestApp['send']>>, status: number, code: string) {
+  const problem = response.json();
+  expect({ status: response.statusCode, code: problem.code }).toEqual({ status, code });
+  expect(response.headers['content-type']).toMatch(/^application\/problem\+json/);
+  expect(problem).toMatchObject({
+    type: `urn:quoin:problem:${code}`,
+    title: expect.any(String),
+    status,
+    detail: expect.any(String),
+    instance: expect.any(String),
+    request_id: response.headers['x-request-id'],
+  });
+  if (status === 401) expect(response.headers['www-authenticate']).toBe('Bearer');
+  if (status === 503 || status === 429) expect(Number(response.headers['retry-after'])).toBeGreaterThan(0);
+  if (status === 405) expect(response.headers.allow).toBeTruthy();
+  return problem as { detail: string; errors?: { in: string; pointer: string; message: string }[] };
+}

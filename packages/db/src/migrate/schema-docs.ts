@@ -1,0 +1,103 @@
+import type { Database } from '../database.ts';
+import { type CatalogTable, readCatalog } from './catalog.ts';
+
+/** docs/schema.md, from the live schema: the same text for the same schema, on every server. */
+export async function schemaDocs(database: Database): Promise<string> {
+  const { tables, functions } = await database.inspect(readCatalog);
+  return `# The schema
+
+Made from the live database by \`npm run db -- docs\`; CI fails when it is stale. Do not edit it: change the entities and generate a
+migration ([packages/db/README.md](../packages/db/README.md)).
+
+\`\`\`mermaid
+erDiagram
+${tables.map(diagramTable).join('\n')}
+${tables.flatMap(diagramRelations).join('\n')}
+\`\`\`
+
+${tables.map(tableSection).join('\n\n')}
+
+## Functions
+
+${functions.map(({ name, definition }) => `- \`${name}\`\n\n${fenced(definition.trim())}`).join('\n\n')}
+`;
+}
+
+function tableSection(table: CatalogTable): string {
+  const rowSecurity = {
+    off: 'Row level security is off.',
+    on: 'Row level security is on.',
+    forced: 'Row level security is on, for the owner of the table too.',
+  }[table.row_security];
+  return [
+    `## ${table.name}`,
+    table.comment ?? '',
+    tableOf(
+      ['column', 'type', 'null', 'default', 'meaning'],
+      table.columns.map((column) => [
+        code(column.name),
+        code(column.type),
+        column.not_null ? '' : 'yes',
+        column.default === null ? '' : `${column.generated ? 'generated: ' : ''}${code(column.default)}`,
+        column.comment ?? '',
+      ]),
+    ),
+    tableOf(
+      ['constraint', 'kind', 'definition'],
+      table.constraints.map(({ name, type, definition }) => [code(name), type, code(definition)]),
+    ),
+    tableOf(
+      ['index', 'definition'],
+      table.indexes.map(({ name, definition }) => [code(name), code(definition)]),
+    ),
+    tableOf(
+      ['trigger', 'definition'],
+      table.triggers.map(({ name, definition }) => [code(name), code(definition)]),
+    ),
+    rowSecurity,
+    tableOf(
+      ['policy', 'definition'],
+      table.policies.map(({ name, definition }) => [code(name), code(definition)]),
+    ),
+    tableOf(
+      ['role', 'may'],
+      table.privileges.map(({ name, definition }) => [code(name), definition]),
+    ),
+  ]
+    .filter(Boolean)
+    .join('\n\n');
+}
+
+function diagramTable({ name, columns, constraints }: CatalogTable): string {
+  const keyOf = (column: string) => {
+    const isIn = (type: string) =>
+      constraints.some(
+        (one) => one.type === type && new RegExp(`\\(.*\\b${column}\\b.*\\) ?(REF|$)`).test(one.definition),
+      );
+    return [isIn('primary key') && 'PK', isIn('foreign key') && 'FK'].filter(Boolean).join(', ');
+  };
+  const rows = columns.map((column) =>
+    `    ${column.type.replace(/[^a-z0-9]+/gi, '_').replace(/_$/, '')} ${column.name} ${keyOf(column.name)}`.trimEnd(),
+  );
+  return `  ${name} {\n${rows.join('\n')}\n  }`;
+}
+
+function diagramRelations({ name, constraints }: CatalogTable): string[] {
+  const isOne = (key: string) =>
+    constraints.some(({ type, definition }) => /primary key|unique/.test(type) && definition.endsWith(`(${key})`));
+  return constraints
+    .filter(({ type }) => type === 'foreign key')
+    .map(({ definition, references }) => {
+      const key = /\((.*?)\)/.exec(definition)?.[1] ?? '';
+      return `  ${references} ||--o${isOne(key) ? '|' : '{'} ${name} : "${key}"`;
+    });
+}
+
+function tableOf(head: string[], rows: string[][]): string {
+  if (rows.length === 0) return '';
+  const line = (cells: string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+const code = (text: string) => `\`${text.replaceAll('|', '\\|')}\``;
+const fenced = (text: string) => `\`\`\`sql\n${text}\n\`\`\``;

@@ -110,7 +110,7 @@ export function createTokens() {
     users: numbers(activeUsers).map(accessToken),
     usersWithTasks: numbers(usersWithTasks).map(accessToken),
     /** Each candidate has sessions of its own, which nothing else uses. */
-    refresh: sessionsFrom(activeUsers).map((sessionId) => refreshTokens.make(sessionId, 0, tokenSecretOf(sessionId))),
+    refresh: sessionsFrom(activeUsers).map((sessionId) => refreshTokens.create(sessionId, 0, tokenSecretOf(sessionId))),
     plainRefresh: sessionsFrom(2 * activeUsers).map((sessionId) => `${sessionId}.0`),
     betterAuth: numbers(activeUsers).map((n) => createHash('md5').update(`token${n}`).digest('hex')),
   };

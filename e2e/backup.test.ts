@@ -63,7 +63,13 @@ test.runIf(testServerUrl)('a dump of a server that is running is restored into a
     const { rows } = await administration.query('show server_version');
     const programs = postgresPrograms(rows[0].server_version.split('.')[0]);
     const program = (program: string, args: string[]) => promisify(execFile)(join(programs, program), args);
-    await program('pg_dump', ['--format=custom', '--no-owner', `--file=${dump}`, database.directUrl]);
+    await program('pg_dump', [
+      '--format=custom',
+      '--no-owner',
+      '--enable-row-security',
+      `--file=${dump}`,
+      database.directUrl,
+    ]);
     await server.end('SIGTERM');
 
     await administration.query(`create database ${name}`);

@@ -15,7 +15,7 @@ test('npm run db: migrates, seeds and checks the database that the server then o
   const env = { DATABASE_URL: database?.url ?? 'pglite://data' };
   const db = (args: string[]) => run('db', args, { cwd: directory.path, env });
   try {
-    expect((await db(['upgrade'])).stdout).toMatch(/^applied \d{14}_role_and_extension\n/);
+    expect((await db(['upgrade'])).stdout).toMatch(/^applied 0001_roles_and_extension\n/);
     const seeded = await db(['seed', '--users', '3']);
     expect(seeded.stdout).toContain('4 new accounts: admin@example.com, user1@example.com to user3@example.com');
     expect(await db(['check'])).toMatchObject({ code: 0, stdout: 'database, migrations and entities agree\n' });

@@ -65,7 +65,7 @@ test('a mail that could not be sent before a crash is sent, once, after it', asy
 
   const server = await startServer(options);
   expect((await send(`${server.url}/api/v1/auth/register`, { body: { email, password } })).status).toBe(201);
-  await expect.poll(() => server.output.stdout).toContain('a mail could not be sent');
+  await expect.poll(() => server.output.stdout).toContain('could not send a mail');
   expect(server.output.stdout).not.toContain('token=');
   await server.end('SIGKILL');
 

@@ -35,7 +35,7 @@ describe('--help', () => {
 });
 
 describe('a hint stands beside what went wrong', () => {
-  test('with the port that somebody has: by whom', async () => {
+  test('a port that is in use', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as { port: number };
@@ -43,15 +43,15 @@ describe('a hint stands beside what went wrong', () => {
       const { code, stdout, stderr } = await start(name, [], { PORT: String(port), DATABASE_URL: unreachable });
       expect(code).toBe(1);
       expect(stdout + stderr).toMatch(
-        new RegExp(`port ${port} is taken by .*\\(process ${process.pid}\\)\\s+hint: stop that one`),
+        new RegExp(`port ${port} is in use by another process\\s+hint: stop that process`),
       );
     }
     other.close();
   });
 
   test.each([
-    [unreachable, 'DATABASE_URL: connect ECONNREFUSED 127.0.0.1:1', 'nothing listens there'],
-    ['postgres://user:secret@nowhere.invalid/none', 'DATABASE_URL: getaddrinfo', 'name'],
+    [unreachable, 'DATABASE_URL: connect ECONNREFUSED 127.0.0.1:1', 'no server listens'],
+    ['postgres://user:secret@nowhere.invalid/none', 'DATABASE_URL: getaddrinfo', 'host'],
   ])('with a database that cannot be reached: %s', async (url, sentence, hint) => {
     const env = { DATABASE_URL: url, DATABASE_WAIT_SECONDS: '0' };
     const inProcess = { env: testEnvironment(env) };
@@ -76,7 +76,7 @@ describe('a hint stands beside what went wrong', () => {
         /password authentication failed for user "\w+"\nhint: check the user and the password/,
       ],
       [other({ username: 'nobody' }), /(role "nobody" does not exist|for user "nobody")\nhint: /],
-      [other({ pathname: '/nothing' }), /database "nothing" does not exist\nhint: create it/],
+      [other({ pathname: '/nothing' }), /database "nothing" does not exist\nhint: create the database/],
     ];
     for (const [url, sentence] of wrong) {
       const { code, stderr } = await start('db', ['current'], { DATABASE_URL: url });
@@ -162,8 +162,8 @@ describe('doctor', () => {
     const { code, stdout } = await start('doctor', [], { PORT: '0' });
     expect(code).toBe(0);
     expect(stdout).toMatch(/^ok +Node +v2\d/m);
-    expect(stdout).toMatch(/^note +database +embedded, in \.data\/postgres: npm start makes it/m);
-    expect(stdout).toMatch(/^note +mail +there is no SMTP_URL/m);
+    expect(stdout).toMatch(/^note +database +embedded, in \.data\/postgres: npm start creates it/m);
+    expect(stdout).toMatch(/^note +mail +SMTP_URL is not set/m);
     const inMemory = await start('doctor', [], { PORT: '0', DATABASE_URL: 'memory://' });
     expect(inMemory.stdout).toMatch(/^note +migrations +\d+ are pending; npm start applies them/m);
   });
@@ -206,7 +206,7 @@ describe('doctor', () => {
   test('knows a server of ours that runs already', async () => {
     const server = await startServer({ cwd: directory.path, env: { DATABASE_URL: 'memory://' } });
     const { code, stdout } = await start('doctor', [], { PORT: new URL(server.url).port });
-    expect([code, stdout]).toEqual([0, expect.stringContaining('a server of ours answers')]);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('Quoin already runs on port')]);
     await server.end('SIGTERM');
   });
 });

@@ -1,77 +1,136 @@
 import { globSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 
-// Who may import whom. Exits with 1 and a line for every import that goes where it should not.
+// Checks which folder imports which. Exits with 1 and a line for every violation.
 
-const api = 'apps/api/src/';
-// Whatever has routes is a feature; mail has none, and is one.
-const features = [...globSync(`${api}*/routes.ts`).map((path) => posix.basename(posix.dirname(path))), 'mail'];
-
+/**
+ * The rooms of the API, from the bottom to the top. A file imports from its own folder and from rooms above it in this list. Features import nothing of each other
+ * beside the types of services and what `sharedFiles` lists.
+ */
+const rooms: [room: string, files: RegExp][] = [
+  ['http', /^http\//],
+  ['config', /^config\//],
+  ['passwords and mail', /^(passwords|mail)\//],
+  ['users', /^users\//],
+  ['auth', /^auth\//],
+  ['features', /^(?!process\/|commands\/)[a-z-]+\/[a-z-]+\.ts$/],
+  ['background', /^process\/(jobs|metrics|tracing|open-database|explain|workers)\.ts$/],
+  ['services.ts', /^services\.ts$/],
+  ['app.ts', /^app\.ts$/],
+  ['entry', /^(process\/server\.ts|main\.js|commands\/)/],
+];
 interface Import {
   from: string;
   to: string;
   isType: boolean;
 }
 
-const rules: [rule: string, isBroken: (one: Import) => boolean][] = [
+const api = 'apps/api/src/';
+const rules: [rule: string, isViolated: (one: Import) => boolean][] = [
   [
-    'the database package knows nothing of HTTP',
+    'packages import nothing of the API and no HTTP framework',
     ({ from, to }) => from.startsWith('packages/') && /^(apps\/|@quoin\/api|fastify|@fastify\/)/.test(to),
   ],
   [
-    'a repository knows the tables, and its statements',
+    'schema/ imports nothing of the rest of the package',
+    ({ from, to }) => from.startsWith('packages/db/src/schema/') && !/^(@mikro-orm\/core|kysely)$|\/schema\//.test(to),
+  ],
+  [
+    'a repository imports Kysely, the schema and other repositories',
     ({ from, to }) =>
-      from.includes('/repositories/') &&
-      !from.endsWith('.test.ts') &&
-      !/^(kysely|uuid)$|\/repositories\/|\/(tables|vector)\.ts$/.test(to),
+      from.includes('/repositories/') && !/^(kysely|uuid)$|\/repositories\/|\/schema\/|\/scope\.ts$/.test(to),
   ],
   [
-    'a service knows nothing of HTTP',
-    ({ from, to }) => from.endsWith('/service.ts') && /^(fastify|@fastify\/)|\/routes\.ts$|\/plugins\//.test(to),
+    'only migrate/entity-difference.ts and the entities load MikroORM',
+    ({ from, to, isType }) =>
+      to.startsWith('@mikro-orm/') && !isType && !/migrate\/entity-difference\.ts$|\/schema\//.test(from),
   ],
   [
-    'a route has no query',
+    'a service imports no HTTP framework and no routes',
+    ({ from, to }) => from.endsWith('/service.ts') && /^(fastify|@fastify\/)|\/routes\.ts$/.test(to),
+  ],
+  [
+    'routes contain no queries',
     ({ from, to, isType }) =>
       from.endsWith('/routes.ts') && to === '@quoin/db' && !isType && !from.includes('/health/'),
   ],
   [
-    'a feature is given another feature’s service by app.ts, and knows no more of it than its type',
-    ({ from, to, isType }) => {
-      const [own, other] = [featureOf(from), featureOf(to)];
-      return Boolean(own && other && own !== other) && (!isType || /\/(routes|schemas)\.ts$/.test(to));
+    'a folder imports only what is below it',
+    ({ from, to }) => {
+      const [own, other] = [roomOf(from), roomOf(to)];
+      return own !== undefined && other !== undefined && other > own;
     },
   ],
   [
-    'what features share knows no feature',
-    ({ from, to }) =>
-      /^apps\/api\/src\/(account|client|log-destination|request-log|config|email|errors|jobs|owner|page|schema|session-lifetime|signing-key|throttle-store|redis-throttle-store|hmac|turns)\.ts$/.test(
-        from,
-      ) && featureOf(to) !== undefined,
+    'a feature imports of another feature the type of its service only',
+    ({ from, to, isType }) => {
+      const [own, other] = [featureOf(from), featureOf(to)];
+      return own !== undefined && other !== undefined && own !== other && !(isType && to.endsWith('/service.ts'));
+    },
   ],
   [
-    'http knows no feature',
-    ({ from, to }) => from.startsWith(`${api}http/`) && !from.endsWith('.test.ts') && featureOf(to) !== undefined,
-  ],
-  [
-    'a package is imported by its name',
+    'other workspaces are imported by their package name',
     ({ from, to }) => to.startsWith('packages/') && !from.startsWith('packages/') && !from.startsWith('vitest'),
   ],
 ];
 
-const featureOf = (path: string) => features.find((feature) => path.startsWith(`${api}${feature}/`));
-
-const broken: string[] = [];
-for (const from of globSync('{packages,apps,e2e,bench,scripts}/**/*.ts', { exclude: ['**/node_modules/**'] })) {
-  const text = readFileSync(from, 'utf8');
-  if (/process\.env\b/.test(text) && !/(config|cli|testing|server|tracing)\.ts$|(scripts|bench|e2e)\//.test(from))
-    broken.push(`${from}: reads the environment, which config.ts does`);
-  for (const [, type, path = ''] of text.matchAll(/^(?:import|export)\s+(type\s)?[^;'"]*?from\s+'([^']+)'/gm)) {
-    const to = path.startsWith('.') ? posix.join(posix.dirname(from), path) : path;
-    for (const [rule, isBroken] of rules) {
-      if (isBroken({ from, to, isType: Boolean(type) })) broken.push(`${from} imports ${to}: ${rule}`);
-    }
-  }
+function roomOf(path: string): number | undefined {
+  if (!path.startsWith(api)) return undefined;
+  const file = path.slice(api.length);
+  const index = rooms.findIndex(([, files]) => files.test(file));
+  return index < 0 ? undefined : index;
 }
 
-process.stdout.write(broken.length > 0 ? `${broken.join('\n')}\n` : 'every import goes where it may\n');
-process.exitCode = broken.length > 0 ? 1 : 0;
+/** The folder of a feature. */
+function featureOf(path: string): string | undefined {
+  const room = roomOf(path);
+  return room !== undefined && rooms[room]?.[0] === 'features' ? path.slice(api.length).split('/')[0] : undefined;
+}
+
+const violations: string[] = [];
+const imports = new Map<string, Import[]>();
+const environmentReaders = /(^|\/)(config|cli|testing|process|scripts|bench|e2e)\//;
+const files = globSync('{packages,apps,e2e,bench,scripts}/**/*.{ts,js}', {
+  exclude: ['**/node_modules/**', 'bench/peers/**'],
+});
+for (const from of files) {
+  const text = readFileSync(from, 'utf8');
+  const isTest = /\.test\.ts$/.test(from);
+  if (/process\.env\b/.test(text) && !environmentReaders.test(from) && !from.endsWith('/command.ts'))
+    violations.push(`${from}: only config/ reads the environment`);
+  if (from.startsWith(api) && !isTest && roomOf(from) === undefined)
+    violations.push(`${from}: is in no folder that this script knows`);
+  if (/userSessions\.create\(/.test(text) && from.startsWith(api) && !isTest && !from.endsWith('auth/begin-session.ts'))
+    violations.push(`${from}: only auth/begin-session.ts creates sessions`);
+  const own = [...text.matchAll(/^(?:import|export)\s+(type\s)?[^;'"]*?from\s+'([^']+)'/gm)].map(
+    ([, type, path = '']) => ({
+      from,
+      to: path.startsWith('.') ? posix.join(posix.dirname(from), path) : path,
+      isType: Boolean(type),
+    }),
+  );
+  if (isTest) continue;
+  imports.set(from, own);
+  for (const one of own)
+    for (const [rule, isViolated] of rules)
+      if (isViolated(one)) violations.push(`${one.from} imports ${one.to}: ${rule}`);
+}
+for (const circle of circlesOf(imports)) violations.push(`a circle of imports: ${circle.join(' -> ')}`);
+
+process.stdout.write(violations.length > 0 ? `${violations.join('\n')}\n` : `${files.length} files keep the layers\n`);
+process.exitCode = violations.length > 0 ? 1 : 0;
+
+/** Circles of imports between files, each once. */
+function circlesOf(graph: Map<string, Import[]>): string[][] {
+  const circles: string[][] = [];
+  const done = new Set<string>();
+  const visit = (file: string, path: string[]) => {
+    const start = path.indexOf(file);
+    if (start >= 0) circles.push([...path.slice(start), file]);
+    if (start >= 0 || done.has(file)) return;
+    for (const { to } of graph.get(file) ?? []) if (graph.has(to)) visit(to, [...path, file]);
+    done.add(file);
+  };
+  for (const file of graph.keys()) visit(file, []);
+  return circles;
+}

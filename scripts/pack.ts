@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-// In this repository Node runs the TypeScript itself, which it does not do for what lies in node_modules: what others install is built.
+// Node runs TypeScript in this repository, but not in node_modules. So packages are compiled for others.
 
 const usage = `Usage: npm run pack
 
@@ -22,9 +22,9 @@ for (const manifest of globSync('packages/*/package.json')) {
   const [from, to] = [join('packages', name), join(out, name)];
   mkdirSync(join(to, 'dist'), { recursive: true });
   compile(from, to);
-  // Declarations that were written as such, and migrations as they were checked in: their checksums are taken of the source.
-  for (const file of globSync(['*.d.ts', 'migrations/*.ts'], { cwd: join(from, 'src') }))
-    copyFileSync(join(from, 'src', file), join(to, 'dist/src', file));
+  // Files that the compiler does not copy.
+  for (const file of globSync(['*.d.ts', 'migrations/*.sql'], { cwd: join(from, 'src') }))
+    cpSync(join(from, 'src', file), join(to, 'dist/src', file));
   for (const file of [join(from, 'README.md'), 'LICENSE']) cpSync(file, join(to, basename(file)));
   writeFileSync(join(to, 'package.json'), published(readFileSync(manifest, 'utf8')));
   const tarball = execFileSync('npm', ['pack', '--silent', '--pack-destination', out, `./${to}`], { encoding: 'utf8' });
@@ -54,7 +54,7 @@ function compile(from: string, to: string): void {
   execFileSync('node_modules/.bin/tsc', ['-p', own], { stdio: 'inherit' });
 }
 
-/** The manifest of what is published: entry points in dist/, and nothing that only this repository needs. */
+/** Returns the manifest of the published package: entry points in dist/, no development dependencies and scripts. */
 function published(text: string): string {
   const { private: _private, devDependencies: _tools, scripts: _scripts, exports, ...manifest } = JSON.parse(text);
   const built = Object.entries<string>(exports).map(([entry, source]) => {

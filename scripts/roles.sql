@@ -23,8 +23,7 @@ where to_regrole(name) is null \gexec
 alter role quoin_migrator password :'migrator_password';
 alter role quoin_server password :'server_password';
 
-grant quoin_app to quoin_owner, quoin_server;
-grant quoin_system to quoin_server;
+grant quoin_app, quoin_system to quoin_owner, quoin_server;
 grant quoin_owner to quoin_migrator;
 
 -- An administrator who is no superuser may give a database only to a role of their own.

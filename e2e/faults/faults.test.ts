@@ -1,7 +1,7 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -209,13 +209,10 @@ test('two versions side by side: the older one goes on while the newer one’s m
   await wait(1500);
   const newer = newDirectory();
   const tables = ['users', 'user_sessions', 'tasks', 'mails', 'one_time_tokens', 'audit_events', 'documents'];
-  writeFileSync(
-    join(newer.path, '29990101000000_expand.ts'),
-    `export const up = \`${tables.map((table) => `alter table ${table} add column added int null`).join(';')}\`;
-export const down = \`${tables.map((table) => `alter table ${table} drop column added`).join(';')}\`;\n`,
-  );
-  for (const name of (await migrations.files()).map(({ name }) => name))
-    writeFileSync(join(newer.path, `${name}.ts`), readFileSync(join(migrations.ownDirectory, `${name}.ts`)));
+  cpSync('packages/db/src/migrations', newer.path, { recursive: true });
+  const statements = (action: string) => tables.map((table) => `alter table ${table} ${action};\n`).join('');
+  writeFileSync(join(newer.path, '9001_expand.up.sql'), statements('add column added int null'));
+  writeFileSync(join(newer.path, '9001_expand.down.sql'), statements('drop column added'));
   await migrations.upgrade(database, { directory: newer.path });
   expect((await send(`${url}/health/ready`)).status).toBe(200);
   expect((await send(`${url}/api/v1/auth/password/forgot`, { body: { email: 'user-0@example.com' } })).status).toBe(

@@ -1,18 +1,24 @@
-import type { Field } from './resource.ts';
+// The parts of the templates that depend on the fields.
 
-// What in the templates depends on the fields, as code.
+export const fieldTypes = ['string', 'text', 'boolean', 'integer', 'number', 'timestamp'] as const;
+
+export interface Field {
+  name: string;
+  type: (typeof fieldTypes)[number];
+  /** Whether the field may be null. */
+  isOptional: boolean;
+}
 
 const searched = (fields: Field[]) => fields.filter(({ type }) => type === 'string' || type === 'text');
-/** A list is filtered by what is true or false. */
 const filtered = (fields: Field[]) => fields.filter(({ type }) => type === 'boolean');
 const isRequired = ({ type, isOptional }: Field) => !isOptional && type !== 'boolean';
 const camel = (name: string) => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 const wordsOf = ({ name }: Field) => name.replaceAll('_', ' ');
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** What a field says, as a sentence without its full stop. */
+/** Describes a field, without a full stop. */
 function meaningOf(field: Field): string {
-  if (field.type !== 'boolean') return `The ${wordsOf(field)}`;
+  if (field.type !== 'boolean') return capital(wordsOf(field));
   const [, verb = 'is', rest] = /^(?:(is|has) )?(.*)$/.exec(wordsOf(field)) ?? [];
   return `Whether it ${verb} ${rest}`;
 }
@@ -24,89 +30,78 @@ export function entityParts(fields: Field[]) {
     boolean: 'p.boolean()',
     integer: 'p.integer()',
     number: "p.float().columnType('double precision')",
-    timestamp: "p.datetime().columnType('timestamptz')",
+    timestamp: 'timestamp()',
   };
   const columns = fields.map((field) => {
     const extra = field.isOptional ? '.nullable()' : field.type === 'boolean' ? '.default(false)' : '';
-    const says = `${meaningOf(field)}${field.type === 'string' && !field.isOptional ? '; never blank' : ''}.`;
-    return `    ${field.name}: ${column[field.type]}${extra}.comment('${says}'),`;
+    const comment = `${meaningOf(field)}${field.type === 'string' && !field.isOptional ? '; not blank' : ''}.`;
+    return `    ${field.name}: ${column[field.type]}${extra}.comment('${comment}'),`;
   });
-  return { columns: columns.join('\n') };
+  return {
+    columns: columns.join('\n'),
+    'column imports': fields.some(({ type }) => type === 'timestamp') ? 'timestamp, ' : '',
+  };
 }
 
 export function repositoryParts(fields: Field[], Singular: string) {
   const filters = filtered(fields);
   const hasText = searched(fields).length > 0;
   const hasFilter = filters.length > 0 || hasText;
+  const names = [...filters.map(({ name }) => name), ...(hasText ? ['q'] : [])];
   const properties = [
     ...filters.map(({ name }) => `  ${name}?: boolean | undefined;`),
     ...(hasText
       ? [
-          `  /** A part of the ${searched(fields).map(wordsOf).join(' or the ')}, in any case. */`,
+          `  /** Text in the ${searched(fields).map(wordsOf).join(' or the ')}, regardless of case. */`,
           '  q?: string | undefined;',
         ]
       : []),
   ];
   const likes = searched(fields).map(({ name }) => `isLike('${name}', pattern)`);
-  const like = likes.length > 1 ? `(where) => where.or([${likes.join(', ')}])` : likes[0];
-  const given = (field: Field) => `${field.name}${isRequired(field) ? '' : '?'}: ${tsType(field)}`;
-  // Parameters that may be left out come last.
-  const ordered = [...fields].sort((one, other) => Number(isRequired(other)) - Number(isRequired(one)));
+  const condition = likes.length > 1 ? `query = query.where(({ or }) => or([${likes.join(', ')}]));` : '';
+  const textCondition =
+    likes.length > 1
+      ? `      if (q !== undefined) {\n        const pattern = patternOf(q);\n        ${condition}\n      }`
+      : `      if (q !== undefined) query = query.where(${likes[0]?.replace('pattern', 'patternOf(q)')});`;
   return {
-    'page imports': [...(hasText ? ['containing', 'isLike'] : []), 'type PageRequest', 'paged'].join(', '),
+    'page imports': [
+      ...(hasText ? ['isLike'] : []),
+      'type PageRequest',
+      'paged',
+      ...(hasText ? ['patternOf'] : []),
+    ].join(', '),
     'quoted fields': fields.map(({ name }) => `'${name}'`).join(', '),
     'filter type': hasFilter ? `export interface ${Singular}Filter {\n${properties.join('\n')}\n}` : '',
     'list argument': hasFilter ? `${Singular}Filter & PageRequest` : 'PageRequest',
-    'list parameters': [
-      ...filters.map(({ name }) => `    ${camel(name)}: boolean | undefined,`),
-      ...(hasText ? ['    pattern: string | undefined,'] : []),
-    ].join('\n'),
     'declare query': hasFilter ? 'let' : 'const',
     'list conditions': [
-      ...filters.map(
-        ({ name }) => `    if (${camel(name)} !== undefined) query = query.where('${name}', '=', ${camel(name)});`,
-      ),
-      ...(hasText ? [`    if (pattern !== undefined)\n      query = query.where(${like});`] : []),
+      ...filters.map(({ name }) => `      if (${name} !== undefined) query = query.where('${name}', '=', ${name});`),
+      ...(hasText ? [textCondition] : []),
     ].join('\n'),
-    'list fields': [...filters.map(({ name }) => `, ${name}`), ...(hasText ? [', q'] : [])].join(''),
-    'list values': [
-      ...filters.map(({ name }) => `, ${name}`),
-      ...(hasText ? [', q === undefined ? undefined : containing(q)'] : []),
-    ].join(''),
-    'create parameters': ordered.map(given).join(', '),
-    fields: ordered.map(({ name }) => name).join(', '),
+    'list fields': names.map((name) => `${name}, `).join(''),
+    'is index order': [...names.map((name) => `${name} === undefined`), 'page.skip === undefined'].join(' && '),
   };
-}
-
-function tsType({ type, isOptional }: Field): string {
-  const name = {
-    string: 'string',
-    text: 'string',
-    boolean: 'boolean',
-    integer: 'number',
-    number: 'number',
-    timestamp: 'Date',
-  }[type];
-  return isOptional ? `${name} | null` : name;
 }
 
 export function schemaParts(fields: Field[]) {
   const property = (field: Field) => {
-    const says = `description: '${meaningOf(field)}${field.type === 'string' ? '. Not blank; kept as it is' : ''}.', examples: [${sample(field)}]`;
+    const about = `description: '${meaningOf(field)}${field.type === 'string' ? '; not blank' : ''}.', examples: [${sample(field)}]`;
     const schema = {
-      string: `Type.String({ minLength: 1, maxLength: 200, pattern: '\\\\S', ${says} })`,
-      text: `Type.String({ maxLength: 10_000, ${says} })`,
-      boolean: `Type.Boolean({ ${says} })`,
-      integer: `Type.Integer({ minimum: -2_147_483_648, maximum: 2_147_483_647, ${says} })`,
-      number: `Type.Number({ ${says} })`,
+      string: `Type.String({ minLength: 1, maxLength: 200, pattern: '\\\\S', ${about} })`,
+      text: `Type.String({ maxLength: 10_000, ${about} })`,
+      boolean: `Type.Boolean({ ${about} })`,
+      integer: `Type.Integer({ minimum: -2_147_483_648, maximum: 2_147_483_647, ${about} })`,
+      number: `Type.Number({ ${about} })`,
       timestamp: `Timestamp('${meaningOf(field)}.')`,
     }[field.type];
     return `  ${field.name}: ${field.isOptional ? `nullable(${schema})` : schema},`;
   };
   const isNullable = fields.some(({ isOptional }) => isOptional);
-  const q = searched(fields).map(wordsOf).join(' or the ');
+  const q = searched(fields).map(wordsOf).join(' or ');
   return {
-    'schema imports': ['changesOf', 'closed', 'Id', ...(isNullable ? ['nullable'] : []), 'Timestamp'].join(', '),
+    'schema imports': ['changesOf', 'closed', 'Id', ...(isNullable ? ['nullable'] : []), 'OwnerId', 'Timestamp'].join(
+      ', ',
+    ),
     properties: fields.map(property).join('\n'),
     'new properties': fields
       .map((field) =>
@@ -122,11 +117,11 @@ export function schemaParts(fields: Field[]) {
     'changes example': `${fields[0]?.name}: ${fields[0] && sample(fields[0])}`,
     query: [
       ...filtered(fields).map(
-        ({ name }) => `  ${name}: Type.Optional(Type.Boolean({ description: 'Only those that are, or are not.' })),`,
+        ({ name }) => `  ${name}: Type.Optional(Type.Boolean({ description: 'Filter by ${name}.' })),`,
       ),
       ...(q
         ? [
-            `  q: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'A part of the ${q}, in any case.' })),`,
+            `  q: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'Text in the ${q}, regardless of case.' })),`,
           ]
         : []),
     ].join('\n'),
@@ -138,11 +133,10 @@ export function serviceParts(fields: Field[]) {
   return {
     'take filters': names.length > 0 ? `      const { ${names.join(', ')} } = query;` : '',
     'list request': names.length > 0 ? `{ ...page, ${names.join(', ')} }` : 'page',
-    'is quick': [...names.reverse().map((name) => `${name} === undefined`), 'page.skip === undefined'].join(' && '),
   };
 }
 
-/** A value of the field, as code: an example, or another one. */
+/** Returns an example value of the field, as code. */
 function sample({ name, type }: Field, isOther = false): string {
   const text = capital(name.replaceAll('_', ' '));
   return {
@@ -178,7 +172,7 @@ export function testParts(fields: Field[]) {
         boolean: [refuse('as a text', "'true'")],
         integer: [refuse('a fraction', '0.5'), refuse('out of range', '2 ** 31')],
         number: [refuse('as a text', "'1'")],
-        timestamp: [refuse('no moment', "'yesterday'"), refuse('on a day that is none', "'2026-02-30T00:00:00Z'")],
+        timestamp: [refuse('a word', "'yesterday'"), refuse('30 February', "'2026-02-30T00:00:00Z'")],
       }[field.type],
     ];
   });

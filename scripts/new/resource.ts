@@ -1,29 +1,28 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '@quoin/db/command';
-import { entityParts, repositoryParts, schemaParts, serviceParts, testParts } from './resource-parts.ts';
+import {
+  entityParts,
+  type Field,
+  fieldTypes,
+  repositoryParts,
+  schemaParts,
+  serviceParts,
+  testParts,
+} from './resource-parts.ts';
 
-// What `npm run new -- resource` writes: text, from names, fields and the templates beside this file.
-
-const types = ['string', 'text', 'boolean', 'integer', 'number', 'timestamp'] as const;
-
-export interface Field {
-  name: string;
-  type: (typeof types)[number];
-  /** Whether it may be null. */
-  isOptional: boolean;
-}
+// The files that `npm run new -- resource` writes, from the names, the fields and the templates.
 
 export interface Resource {
-  /** In the plural, as it stands in paths: `meeting-notes`. */
+  /** The plural, as in paths: `meeting-notes`. */
   path: string;
-  /** In the singular: `meeting-note`. */
+  /** The singular: `meeting-note`. */
   singularPath: string;
   fields: Field[];
 }
 
 const fieldsMax = 20;
-// What would be something else in the code, or in a query.
+// Names with another meaning in the code or in a query.
 const taken = 'id user user_id created_at updated_at limit cursor skip q db after query page v7'.split(' ');
 const keywords =
   'arguments await break case catch class const continue debugger default delete do else enum eval export extends false finally for function if implements import in instanceof interface let new null package private protected public return static super switch this throw true try typeof undefined var void while with yield'.split(
@@ -38,30 +37,30 @@ const keywords =
 export function parseResource([path = '', ...texts]: string[], singular?: string): Resource {
   const pattern = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
   if (!pattern.test(path))
-    throw new UsageError('name the resource in the plural, in small letters: notes, meeting-notes');
+    throw new UsageError('name the resource in the plural and in lower case: notes, meeting-notes');
   const singularPath = singular ?? singularOf(path);
   if (!singularPath || !pattern.test(singularPath) || singularPath === path)
-    throw new UsageError(`what is one of ${path} called? Add --singular WORD`);
+    throw new UsageError(`the singular of ${path} is unknown: add --singular WORD`);
   if (path.length > 40 || keywords.includes(path) || keywords.includes(singularPath))
     throw new UsageError(`${path} cannot be the name of a resource`);
-  if (texts.length === 0) throw new UsageError('say which fields it has: title:string body:text? pinned:boolean');
+  if (texts.length === 0) throw new UsageError('fields are missing: title:string body:text? pinned:boolean');
   if (texts.length > fieldsMax) throw new UsageError(`at most ${fieldsMax} fields`);
   const fields = texts.map(parseField);
   const repeated = fields.find(({ name }, place) => fields.findIndex((other) => other.name === name) < place);
-  if (repeated) throw new UsageError(`${repeated.name} is there twice`);
+  if (repeated) throw new UsageError(`${repeated.name} appears twice`);
   if (!fields.some(({ type, isOptional }) => !isOptional && type !== 'boolean'))
-    throw new UsageError('at least one field has to be required: one without ?, and no boolean');
+    throw new UsageError('at least one field must be required: without ?, and not a boolean');
   return { path, singularPath, fields };
 }
 
 function parseField(text: string): Field {
   const [, name = '', type, mark] = /^([a-z][a-z0-9]*(?:_[a-z0-9]+)*):([a-z]+)(\?)?$/.exec(text) ?? [];
   if (!name || name.length > 50)
-    throw new UsageError(`a field is name:type, or name:type? where it may be left out, not ${JSON.stringify(text)}`);
-  const known = types.find((one) => one === type);
-  if (!known) throw new UsageError(`${name}: a type is ${types.join(', ')}; not ${type}`);
+    throw new UsageError(`a field is name:type, or name:type? if it is optional, not ${JSON.stringify(text)}`);
+  const known = fieldTypes.find((one) => one === type);
+  if (!known) throw new UsageError(`${name}: the type must be ${fieldTypes.join(', ')}, not ${type}`);
   if (taken.includes(name) || keywords.includes(name))
-    throw new UsageError(`a field cannot be called ${name}: there is something of that name already`);
+    throw new UsageError(`a field cannot be called ${name}: the name is reserved`);
   return { name, type: known, isOptional: mark !== undefined };
 }
 
@@ -71,7 +70,7 @@ function singularOf(plural: string): string | undefined {
   return /[^s]s$/.test(plural) ? plural.replace(/s$/, '') : undefined;
 }
 
-/** What it is called in each place. */
+/** Returns the names of a resource in code, paths and texts. */
 export function namesOf({ path, singularPath }: Pick<Resource, 'path' | 'singularPath'>) {
   const words = (text: string) => text.replaceAll('-', ' ');
   const camel = (text: string) => text.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
@@ -93,7 +92,7 @@ export function namesOf({ path, singularPath }: Pick<Resource, 'path' | 'singula
   };
 }
 
-/** The files of a resource: their paths and texts, not formatted yet. */
+/** Returns the files of a resource by path, not formatted. */
 export function resourceFiles(resource: Resource): Map<string, string> {
   const { path, singularPath, fields } = resource;
   const values: Record<string, string> = {

@@ -51,7 +51,6 @@ describe('a route is private', () => {
       '/api/v1/health/ready',
       '/docs',
       '/docs/…',
-      '/guides/*',
       '/health',
       '/health/db',
       '/health/ready',

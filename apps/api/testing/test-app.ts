@@ -80,7 +80,7 @@ export async function startTestApp(variables: NodeJS.ProcessEnv = {}, options: {
   /** A new admin who is signed in. */
   const signUpAdmin = async () => {
     const admin = await signUp();
-    await database.system(({ users }) => users.update(admin.id, { is_admin: true }));
+    await database.system().users.update(admin.id, { is_admin: true });
     return admin;
   };
 

@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the process answers */
+        /** Check that the process answers */
         get: operations["getHealth"];
         put?: never;
         post?: never;
@@ -28,7 +28,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the database answers */
+        /** Check that the database answers */
         get: operations["getDatabaseHealth"];
         put?: never;
         post?: never;
@@ -46,8 +46,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whether requests should be sent here
-         * @description 503 while draining, without a database, and with migrations pending.
+         * Check that the server accepts requests
+         * @description 503 while draining, without a database, and while migrations are pending.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -66,8 +66,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The public keys that verify access tokens
-         * @description Empty with HS256, whose secret is shared with nobody.
+         * Get the public keys that verify access tokens
+         * @description Empty with HS256.
          */
         get: operations["getJwks"];
         put?: never;
@@ -85,7 +85,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the process answers */
+        /** Check that the process answers */
         get: operations["getHealthUnderPrefix"];
         put?: never;
         post?: never;
@@ -102,7 +102,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the database answers */
+        /** Check that the database answers */
         get: operations["getDatabaseHealthUnderPrefix"];
         put?: never;
         post?: never;
@@ -120,8 +120,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whether requests should be sent here
-         * @description 503 while draining, without a database, and with migrations pending.
+         * Check that the server accepts requests
+         * @description 503 while draining, without a database, and while migrations are pending.
          */
         get: operations["getReadinessUnderPrefix"];
         put?: never;
@@ -156,7 +156,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Your account */
+        /** Get your account */
         get: operations["getSignedInUser"];
         put?: never;
         post?: never;
@@ -177,7 +177,7 @@ export interface paths {
         put?: never;
         /**
          * End this session
-         * @description Its access and refresh tokens are dead at once.
+         * @description Its access and refresh tokens stop working at once.
          */
         post: operations["logout"];
         delete?: never;
@@ -197,7 +197,7 @@ export interface paths {
         put?: never;
         /**
          * End all your sessions
-         * @description Every access and refresh token of yours is dead at once, on every device.
+         * @description All your access and refresh tokens stop working at once, on every device.
          */
         post: operations["logoutAll"];
         delete?: never;
@@ -217,7 +217,7 @@ export interface paths {
         put?: never;
         /**
          * Sign in
-         * @description OAuth 2's password grant as a form, or JSON. A wrong password and an unknown name get the same response.
+         * @description Accepts JSON, or the form of the OAuth 2 password grant. A wrong password and an unknown name get the same response.
          */
         post: operations["login"];
         delete?: never;
@@ -236,8 +236,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Get the next tokens of your session
-         * @description A refresh token works once. The previous token still gets the current one for REFRESH_GRACE_SECONDS, and until a token of its response was used, if the same client sends it. Any other use of an old token counts as theft and ends the session.
+         * Refresh the tokens of your session
+         * @description A refresh token works once. The same client can still exchange the previous token for the current one, within REFRESH_GRACE_SECONDS and until an access token of the latest response was used. Any other use of an old token counts as theft and ends the session.
          */
         post: operations["refresh"];
         delete?: never;
@@ -256,8 +256,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask for a mail to reset the password
-         * @description The response is the same whether there is such an account or not. The link in the latest mail works once, for ten minutes.
+         * Request a mail to reset a forgotten password
+         * @description The response is the same whether the account exists or not. The link in the latest mail works once, for ten minutes.
          */
         post: operations["forgotPassword"];
         delete?: never;
@@ -276,8 +276,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Set a new password, with the token of the mail
-         * @description Every session ends, and the address counts as verified.
+         * Set a new password with the token from the mail
+         * @description Ends all sessions. The email address counts as verified.
          */
         post: operations["resetPassword"];
         delete?: never;
@@ -296,8 +296,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Verify an email address, with the token of the mail
-         * @description Send the access token too if you have one: that session and the password stay. All other sessions end. Without it, a password that was set before the address was verified stops working, because an impostor may have set it: the address then gets a mail to choose another one.
+         * Verify an email address with the token from the mail
+         * @description Ends all other sessions. Send your access token if you have one: that session and the password stay. Without it, a password from before the verification stops working, because an impostor may have set it, and the address gets a mail to choose a new one.
          */
         post: operations["verifyEmail"];
         delete?: never;
@@ -316,8 +316,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask for another mail to verify your address
-         * @description Nothing is sent where it is verified already.
+         * Request another mail to verify your email address
+         * @description Sends nothing if the address is verified.
          */
         post: operations["resendVerification"];
         delete?: never;
@@ -333,7 +333,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Where you are signed in */
+        /** List your sessions */
         get: operations["listSessions"];
         put?: never;
         post?: never;
@@ -355,7 +355,7 @@ export interface paths {
         post?: never;
         /**
          * End one of your sessions
-         * @description Its access and refresh tokens are dead at once.
+         * @description Its access and refresh tokens stop working at once.
          */
         delete: operations["endSession"];
         options?: never;
@@ -387,11 +387,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Your account */
+        /** Get your account */
         get: operations["getMe"];
         /**
-         * Change your account
-         * @description Only what is sent changes, with PATCH and PUT alike. A new email, username or password needs `current_password`. A new password ends all other sessions, and a new email is not verified.
+         * Update your account
+         * @description Changes the fields that are sent, with PATCH and with PUT. A new email, username or password requires `current_password`. A new password ends all other sessions. A new email is not verified.
          */
         put: operations["replaceMe"];
         post?: never;
@@ -400,8 +400,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change your account
-         * @description Only what is sent changes, with PATCH and PUT alike. A new email, username or password needs `current_password`. A new password ends all other sessions, and a new email is not verified.
+         * Update your account
+         * @description Changes the fields that are sent, with PATCH and with PUT. A new email, username or password requires `current_password`. A new password ends all other sessions. A new email is not verified.
          */
         patch: operations["updateMe"];
         trace?: never;
@@ -413,12 +413,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All accounts, newest first (admins) */
+        /** List all accounts, newest first (admins) */
         get: operations["listUsers"];
         put?: never;
         /**
          * Create an account (admins)
-         * @description Creating an admin needs a session of the last 10 minutes, or `current_password`.
+         * @description Creating an admin requires a sign-in within the last 10 minutes, or `current_password`.
          */
         post: operations["createUser"];
         delete?: never;
@@ -434,11 +434,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** An account (admins) */
+        /** Get an account (admins) */
         get: operations["getUser"];
         /**
-         * Change an account (admins)
-         * @description Only what is sent changes, with PATCH and PUT alike. Deactivating ends the sessions of the user, and so does a new password. An email, a username, a password, `is_admin` and `is_active` need a session of the last 10 minutes, or your own `current_password`.
+         * Update an account (admins)
+         * @description Changes the fields that are sent, with PATCH and with PUT. Deactivating and a new password end the sessions of the user. Changes of email, username, password, `is_admin` and `is_active` require a sign-in within the last 10 minutes, or your own `current_password`.
          */
         put: operations["replaceUser"];
         post?: never;
@@ -447,8 +447,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change an account (admins)
-         * @description Only what is sent changes, with PATCH and PUT alike. Deactivating ends the sessions of the user, and so does a new password. An email, a username, a password, `is_admin` and `is_active` need a session of the last 10 minutes, or your own `current_password`.
+         * Update an account (admins)
+         * @description Changes the fields that are sent, with PATCH and with PUT. Deactivating and a new password end the sessions of the user. Changes of email, username, password, `is_admin` and `is_active` require a sign-in within the last 10 minutes, or your own `current_password`.
          */
         patch: operations["updateUser"];
         trace?: never;
@@ -461,13 +461,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Your preferences
-         * @description The defaults before the first write.
+         * Get your preferences
+         * @description Returns the defaults before the first change.
          */
         get: operations["getPreferences"];
         /**
-         * Set your preferences
-         * @description What is left out becomes its default.
+         * Replace your preferences
+         * @description Fields that are not sent become their defaults.
          */
         put: operations["replacePreferences"];
         post?: never;
@@ -475,8 +475,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change your preferences
-         * @description Only what is sent changes; `settings` is one value, and changes as a whole.
+         * Update your preferences
+         * @description Changes the fields that are sent. `settings` changes as a whole.
          */
         patch: operations["updatePreferences"];
         trace?: never;
@@ -488,10 +488,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Tasks, newest first */
+        /** List tasks, newest first */
         get: operations["listTasks"];
         put?: never;
-        /** Make a task */
+        /** Create a task */
         post: operations["createTask"];
         delete?: never;
         options?: never;
@@ -506,11 +506,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A task */
+        /** Get a task */
         get: operations["getTask"];
         /**
-         * Change a task
-         * @description Only what is sent changes, with PATCH and PUT alike.
+         * Update a task
+         * @description Changes the fields that are sent, with PATCH and with PUT.
          */
         put: operations["replaceTask"];
         post?: never;
@@ -519,8 +519,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change a task
-         * @description Only what is sent changes, with PATCH and PUT alike.
+         * Update a task
+         * @description Changes the fields that are sent, with PATCH and with PUT.
          */
         patch: operations["updateTask"];
         trace?: never;
@@ -533,14 +533,14 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Documents, newest first
-         * @description A page ends early once its contents have 2 MiB; `next_cursor` then leads on. With `skip`, add the number of items received.
+         * List documents, newest first
+         * @description A page ends early when its contents reach 2 MiB; follow `next_cursor`. With `skip`, add the number of items received.
          */
         get: operations["listDocuments"];
         put?: never;
         /**
-         * Make a document
-         * @description Without an `embedding`, one is made in the background where a service for it is configured; until then it is found by its words.
+         * Create a document
+         * @description Without an `embedding`, the server computes one in the background if an embedding service is configured. Until then, keyword search finds the document.
          */
         post: operations["createDocument"];
         delete?: never;
@@ -559,8 +559,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Make up to 500 documents: all, or none
-         * @description At most 16 MiB. The answer has them in the order in which they were sent.
+         * Create up to 500 documents
+         * @description Creates all documents or none, and returns them in the order of the request. At most 16 MiB.
          */
         post: operations["createDocuments"];
         delete?: never;
@@ -578,7 +578,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Find documents by words, by meaning, or both */
+        /** Search documents by words, by meaning, or both */
         post: operations["searchDocuments"];
         delete?: never;
         options?: never;
@@ -593,7 +593,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A document */
+        /** Get a document */
         get: operations["getDocument"];
         put?: never;
         post?: never;
@@ -602,8 +602,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Change a document
-         * @description Only what is sent changes. Another text without an `embedding` loses the one it had, and gets a new one as a new document does.
+         * Update a document
+         * @description Changes the fields that are sent. A new text without an `embedding` drops the old embedding; the server computes a new one as for a new document.
          */
         patch: operations["updateDocument"];
         trace?: never;
@@ -615,7 +615,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Audit events of all accounts, newest first (admins) */
+        /** List audit events of all accounts, newest first (admins) */
         get: operations["listAuditEvents"];
         put?: never;
         post?: never;
@@ -633,8 +633,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Audit events of your account, newest first
-         * @description They include failed attempts to sign in as you.
+         * List audit events of your account, newest first
+         * @description Includes failed attempts to sign in to your account.
          */
         get: operations["listOwnAuditEvents"];
         put?: never;
@@ -657,53 +657,53 @@ export interface components {
         Problem: {
             /** @description `urn:quoin:problem:` and the code. */
             type: string;
-            /** @description What the code means, the same every time. */
+            /** @description Meaning of the code. */
             title: string;
-            /** @description The HTTP status. */
+            /** @description HTTP status. */
             status: number;
-            /** @description What it is about this time, for a person. */
+            /** @description Explanation of this occurrence, for people. */
             detail: string;
             /**
-             * @description What a program goes by.
+             * @description Stable code, for programs.
              * @enum {string}
              */
             code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "forbidden" | "account_inactive" | "wrong_password" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
-            /** @description The path of the request. */
+            /** @description Path of the request. */
             instance: string;
-            /** @description The X-Request-Id of the answer: what to look for in the log. */
+            /** @description `X-Request-Id` of the response; search the log for it. */
             request_id: string;
         };
         InputError: {
             /** @enum {string} */
             in: "body" | "query" | "path" | "headers";
             /**
-             * @description A JSON pointer (RFC 6901) into that part.
+             * @description JSON pointer (RFC 6901) into that part of the request.
              * @example /email
              */
             pointer: string;
             /** @example must be an email address */
             message: string;
         };
-        /** @description An error (RFC 9457) of the input. */
+        /** @description An input error (RFC 9457). */
         ValidationProblem: {
             /** @description `urn:quoin:problem:` and the code. */
             type: string;
-            /** @description What the code means, the same every time. */
+            /** @description Meaning of the code. */
             title: string;
-            /** @description The HTTP status. */
+            /** @description HTTP status. */
             status: number;
-            /** @description What it is about this time, for a person. */
+            /** @description Explanation of this occurrence, for people. */
             detail: string;
             /**
-             * @description What a program goes by.
+             * @description Stable code, for programs.
              * @enum {string}
              */
             code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "forbidden" | "account_inactive" | "wrong_password" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
-            /** @description The path of the request. */
+            /** @description Path of the request. */
             instance: string;
-            /** @description The X-Request-Id of the answer: what to look for in the log. */
+            /** @description `X-Request-Id` of the response; search the log for it. */
             request_id: string;
-            /** @description Every fault of the input. */
+            /** @description All errors of the input, up to 50. */
             errors: components["schemas"]["InputError"][];
         };
         DatabaseHealth: {
@@ -734,22 +734,22 @@ export interface components {
         Registration: {
             /**
              * Format: email
-             * @description Trimmed, compared without case, and stored in lower case.
+             * @description Email address. Trimmed, stored in lower case, and unique regardless of case.
              * @example ada@example.com
              */
             email: string;
             /**
-             * @description Any characters, at least PASSWORD_MIN_LENGTH (8) of them. Not among the 10,000 most common passwords, and nothing like the email or the username.
+             * @description At least PASSWORD_MIN_LENGTH (8) characters of any kind. Not one of the 10,000 most common passwords, and not similar to the email or username.
              * @example correct horse battery
              */
             password: string;
             /**
-             * @description A second name to sign in with; compared without case.
+             * @description Alternative sign-in name, unique regardless of case.
              * @example ada
              */
             username?: string | null;
             /**
-             * @description Kept as it is.
+             * @description Display name.
              * @example Ada Lovelace
              */
             full_name?: string | null;
@@ -757,77 +757,77 @@ export interface components {
         User: {
             /**
              * Format: uuid
-             * @description The account.
+             * @description Id of the account.
              * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
              */
             id: string;
             /**
              * Format: email
-             * @description Trimmed, compared without case, and stored in lower case.
+             * @description Email address. Trimmed, stored in lower case, and unique regardless of case.
              * @example ada@example.com
              */
             email: string;
             /**
-             * @description A second name to sign in with; compared without case.
+             * @description Alternative sign-in name, unique regardless of case.
              * @example ada
              */
             username: string | null;
             /**
-             * @description Kept as it is.
+             * @description Display name.
              * @example Ada Lovelace
              */
             full_name: string | null;
             /**
-             * @description False: may not sign in, and every session is over.
+             * @description If false, the user cannot sign in and has no sessions.
              * @example true
              */
             is_active: boolean;
             /**
-             * @description May manage all accounts.
+             * @description Whether the user can manage all accounts.
              * @example false
              */
             is_admin: boolean;
             /**
              * Format: date-time
-             * @description When the owner proved to read this mailbox.
+             * @description When the email address was verified; null if it is not.
              * @example 2026-11-20T09:30:00.000Z
              */
             email_verified_at: string | null;
             /**
              * Format: date-time
-             * @description When the account was made.
+             * @description When the account was created.
              * @example 2026-11-20T09:30:00.000Z
              */
             created_at: string;
             /**
              * Format: date-time
-             * @description When it was last changed.
+             * @description When the account was last changed.
              * @example 2026-11-20T09:30:00.000Z
              */
             updated_at: string;
         };
         Login: {
-            /** @description The email of the account. */
+            /** @description Email address of the account. */
             email?: string;
-            /** @description The username of the account, or its email. */
+            /** @description Username or email address of the account. */
             username?: string;
-            /** @description The password. */
+            /** @description Password of the account. */
             password: string;
             /**
-             * @description As OAuth 2 clients send it.
+             * @description Sent by OAuth 2 clients.
              * @enum {string}
              */
             grant_type?: "password";
         } & (unknown | unknown);
         LoginForm: {
             /**
-             * @description As OAuth 2 clients send it.
+             * @description Sent by OAuth 2 clients.
              * @enum {string}
              */
             grant_type?: "password";
-            /** @description The email or the username of the account. */
+            /** @description Email address or username of the account. */
             username: string;
-            /** @description The password. */
+            /** @description Password of the account. */
             password: string;
             /** @description Ignored. */
             scope?: string;
@@ -838,12 +838,12 @@ export interface components {
         };
         TokenPair: {
             /**
-             * @description A JWT (RFC 9068) for the header `Authorization: Bearer …`.
+             * @description JWT (RFC 9068). Send it as `Authorization: Bearer …`.
              * @example eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJpc3MiOiJxdW9pbiJ9.signature
              */
             access_token: string;
             /**
-             * @description For `POST /auth/refresh`, once: the answer has the next one.
+             * @description For `POST /auth/refresh`. It works once; the response contains the next one.
              * @example AZng9XwecXs6mlMPXOmhwgAAAAAnM1k3c2Vuc2VsZXNzIGJ1dCBvZiB0aGUgcmlnaHQgbGVuZ3Ro
              */
             refresh_token: string;
@@ -855,56 +855,56 @@ export interface components {
              */
             expires_in: number;
         };
-        /** @description An error (RFC 9457) that OAuth 2 clients understand (RFC 6749, 5.2). */
+        /** @description An error (RFC 9457) with the fields of OAuth 2 (RFC 6749, 5.2). */
         OAuthProblem: {
             /** @description `urn:quoin:problem:` and the code. */
             type: string;
-            /** @description What the code means, the same every time. */
+            /** @description Meaning of the code. */
             title: string;
-            /** @description The HTTP status. */
+            /** @description HTTP status. */
             status: number;
-            /** @description What it is about this time, for a person. */
+            /** @description Explanation of this occurrence, for people. */
             detail: string;
             /**
-             * @description What a program goes by.
+             * @description Stable code, for programs.
              * @enum {string}
              */
             code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "forbidden" | "account_inactive" | "wrong_password" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
-            /** @description The path of the request. */
+            /** @description Path of the request. */
             instance: string;
-            /** @description The X-Request-Id of the answer: what to look for in the log. */
+            /** @description `X-Request-Id` of the response; search the log for it. */
             request_id: string;
             /**
-             * @description OAuth 2's code for it.
+             * @description OAuth 2 error code (RFC 6749, 5.2).
              * @example invalid_grant
              */
             error: string;
             /** @description As `detail`. */
             error_description: string;
         };
-        /** @description An error (RFC 9457) of the input that OAuth 2 clients understand (RFC 6749, 5.2). */
+        /** @description An input error (RFC 9457) with the fields of OAuth 2 (RFC 6749, 5.2). */
         OAuthValidationProblem: {
             /** @description `urn:quoin:problem:` and the code. */
             type: string;
-            /** @description What the code means, the same every time. */
+            /** @description Meaning of the code. */
             title: string;
-            /** @description The HTTP status. */
+            /** @description HTTP status. */
             status: number;
-            /** @description What it is about this time, for a person. */
+            /** @description Explanation of this occurrence, for people. */
             detail: string;
             /**
-             * @description What a program goes by.
+             * @description Stable code, for programs.
              * @enum {string}
              */
             code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "forbidden" | "account_inactive" | "wrong_password" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
-            /** @description The path of the request. */
+            /** @description Path of the request. */
             instance: string;
-            /** @description The X-Request-Id of the answer: what to look for in the log. */
+            /** @description `X-Request-Id` of the response; search the log for it. */
             request_id: string;
-            /** @description Every fault of the input. */
+            /** @description All errors of the input, up to 50. */
             errors: components["schemas"]["InputError"][];
             /**
-             * @description OAuth 2's code for it.
+             * @description OAuth 2 error code (RFC 6749, 5.2).
              * @example invalid_grant
              */
             error: string;
@@ -912,19 +912,19 @@ export interface components {
             error_description: string;
         };
         Refresh: {
-            /** @description The latest one of the session. */
+            /** @description The latest refresh token of the session. */
             refresh_token: string;
             /**
-             * @description As OAuth 2 clients send it.
+             * @description Sent by OAuth 2 clients.
              * @enum {string}
              */
             grant_type?: "refresh_token";
         };
         RefreshForm: {
-            /** @description The latest one of the session. */
+            /** @description The latest refresh token of the session. */
             refresh_token: string;
             /**
-             * @description As OAuth 2 clients send it.
+             * @description Sent by OAuth 2 clients.
              * @enum {string}
              */
             grant_type?: "refresh_token";
@@ -938,61 +938,61 @@ export interface components {
         ForgottenPassword: {
             /**
              * Format: email
-             * @description Trimmed, compared without case, and stored in lower case.
+             * @description Email address. Trimmed, stored in lower case, and unique regardless of case.
              * @example ada@example.com
              */
             email: string;
         };
         PasswordReset: {
-            /** @description From the link in the mail. */
+            /** @description Token from the link in the mail. */
             token: string;
             /**
-             * @description Any characters, at least PASSWORD_MIN_LENGTH (8) of them. Not among the 10,000 most common passwords, and nothing like the email or the username.
+             * @description At least PASSWORD_MIN_LENGTH (8) characters of any kind. Not one of the 10,000 most common passwords, and not similar to the email or username.
              * @example correct horse battery
              */
             new_password: string;
         };
         TokenOfMail: {
-            /** @description From the link in the mail. */
+            /** @description Token from the link in the mail. */
             token: string;
         };
         Session: {
             /**
              * Format: uuid
-             * @description The session.
+             * @description Id of the session.
              * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
              */
             id: string;
             /**
-             * @description What the client called itself when it signed in.
+             * @description User-Agent at sign-in.
              * @example Mozilla/5.0
              */
             user_agent: string | null;
             /**
-             * @description Where the sign-in came from.
+             * @description Client address at sign-in.
              * @example 203.0.113.9
              */
             ip_address: string | null;
             /**
              * Format: date-time
-             * @description When it began.
+             * @description When the session began.
              * @example 2026-11-20T09:30:00.000Z
              */
             created_at: string;
             /**
              * Format: date-time
-             * @description The last request, to within a minute.
+             * @description Time of the last request, to the minute.
              * @example 2026-11-20T09:30:00.000Z
              */
             last_used_at: string;
             /**
              * Format: date-time
-             * @description When it ends, however busy it is.
+             * @description When the session expires, regardless of use.
              * @example 2026-11-20T09:30:00.000Z
              */
             expires_at: string;
             /**
-             * @description Whether it is the one that asks.
+             * @description Whether this is the session of the request.
              * @example true
              */
             current: boolean;
@@ -1003,22 +1003,22 @@ export interface components {
         OwnAccountChanges: {
             /**
              * Format: email
-             * @description Trimmed, compared without case, and stored in lower case.
+             * @description Email address. Trimmed, stored in lower case, and unique regardless of case.
              * @example ada@example.com
              */
             email?: string;
             /**
-             * @description A second name to sign in with; compared without case.
+             * @description Alternative sign-in name, unique regardless of case.
              * @example ada
              */
             username?: string | null;
             /**
-             * @description Kept as it is.
+             * @description Display name.
              * @example Ada Lovelace
              */
             full_name?: string | null;
             /**
-             * @description Any characters, at least PASSWORD_MIN_LENGTH (8) of them. Not among the 10,000 most common passwords, and nothing like the email or the username.
+             * @description At least PASSWORD_MIN_LENGTH (8) characters of any kind. Not one of the 10,000 most common passwords, and not similar to the email or username.
              * @example correct horse battery
              */
             password?: string;
@@ -1038,40 +1038,40 @@ export interface components {
         UserPage: {
             items: components["schemas"]["User"][];
             /**
-             * @description Where the next page starts; null on the last one.
-             * @example AZng9XwecXs6mlMPXOmhwtTqxX0m1l0lXcRkVx0k4Aw
+             * @description Cursor of the next page; null on the last page.
+             * @example AZng9XwecXs6mlMPXOmhwtTqxX0
              */
             next_cursor: string | null;
         };
         NewUser: {
             /**
              * Format: email
-             * @description Trimmed, compared without case, and stored in lower case.
+             * @description Email address. Trimmed, stored in lower case, and unique regardless of case.
              * @example ada@example.com
              */
             email: string;
             /**
-             * @description Any characters, at least PASSWORD_MIN_LENGTH (8) of them. Not among the 10,000 most common passwords, and nothing like the email or the username.
+             * @description At least PASSWORD_MIN_LENGTH (8) characters of any kind. Not one of the 10,000 most common passwords, and not similar to the email or username.
              * @example correct horse battery
              */
             password: string;
             /**
-             * @description A second name to sign in with; compared without case.
+             * @description Alternative sign-in name, unique regardless of case.
              * @example ada
              */
             username?: string | null;
             /**
-             * @description Kept as it is.
+             * @description Display name.
              * @example Ada Lovelace
              */
             full_name?: string | null;
             /**
-             * @description False: may not sign in, and every session is over.
+             * @description If false, the user cannot sign in and has no sessions.
              * @example true
              */
             is_active?: boolean;
             /**
-             * @description May manage all accounts.
+             * @description Whether the user can manage all accounts.
              * @example false
              */
             is_admin?: boolean;
@@ -1084,32 +1084,32 @@ export interface components {
         UserChanges: {
             /**
              * Format: email
-             * @description Trimmed, compared without case, and stored in lower case.
+             * @description Email address. Trimmed, stored in lower case, and unique regardless of case.
              * @example ada@example.com
              */
             email?: string;
             /**
-             * @description A second name to sign in with; compared without case.
+             * @description Alternative sign-in name, unique regardless of case.
              * @example ada
              */
             username?: string | null;
             /**
-             * @description Kept as it is.
+             * @description Display name.
              * @example Ada Lovelace
              */
             full_name?: string | null;
             /**
-             * @description Any characters, at least PASSWORD_MIN_LENGTH (8) of them. Not among the 10,000 most common passwords, and nothing like the email or the username.
+             * @description At least PASSWORD_MIN_LENGTH (8) characters of any kind. Not one of the 10,000 most common passwords, and not similar to the email or username.
              * @example correct horse battery
              */
             password?: string;
             /**
-             * @description False: may not sign in, and every session is over.
+             * @description If false, the user cannot sign in and has no sessions.
              * @example true
              */
             is_active?: boolean;
             /**
-             * @description May manage all accounts.
+             * @description Whether the user can manage all accounts.
              * @example false
              */
             is_admin?: boolean;
@@ -1121,30 +1121,30 @@ export interface components {
         };
         Preferences: {
             /**
-             * @description How the product looks.
+             * @description Color theme.
              * @example dark
              * @enum {string}
              */
             theme: "system" | "light" | "dark";
             /**
              * Format: bcp47
-             * @description A BCP 47 language tag.
+             * @description BCP 47 language tag.
              * @example de-CH
              */
             locale: string;
             /**
              * Format: timezone
-             * @description An IANA time zone name.
+             * @description IANA time zone name.
              * @example Europe/Zurich
              */
             timezone: string;
             /**
-             * @description Whether the product may send mail that nobody asked for.
+             * @description Whether the product may send mail that the user did not request.
              * @example true
              */
             email_notifications: boolean;
             /**
-             * @description The product's own settings: any JSON object of at most 64 KiB and 2,000 values.
+             * @description Settings of the product: a JSON object of at most 64 KiB and 2,000 values.
              * @example {
              *       "sidebar": "left"
              *     }
@@ -1154,38 +1154,38 @@ export interface components {
             };
             /**
              * Format: date-time
-             * @description When they were last changed; null before the first time.
+             * @description When the preferences were last changed; null before the first change.
              * @example 2026-11-20T09:30:00.000Z
              */
             updated_at: string | null;
         };
-        /** @description What is left out becomes {"theme":"system","locale":"en","timezone":"UTC","email_notifications":true,"settings":{}}. */
+        /** @description Fields that are not sent become {"theme":"system","locale":"en","timezone":"UTC","email_notifications":true,"settings":{}}. */
         NewPreferences: {
             /**
-             * @description How the product looks.
+             * @description Color theme.
              * @example dark
              * @enum {string}
              */
             theme?: "system" | "light" | "dark";
             /**
              * Format: bcp47
-             * @description A BCP 47 language tag.
+             * @description BCP 47 language tag.
              * @example de-CH
              */
             locale?: string;
             /**
              * Format: timezone
-             * @description An IANA time zone name.
+             * @description IANA time zone name.
              * @example Europe/Zurich
              */
             timezone?: string;
             /**
-             * @description Whether the product may send mail that nobody asked for.
+             * @description Whether the product may send mail that the user did not request.
              * @example true
              */
             email_notifications?: boolean;
             /**
-             * @description The product's own settings: any JSON object of at most 64 KiB and 2,000 values.
+             * @description Settings of the product: a JSON object of at most 64 KiB and 2,000 values.
              * @example {
              *       "sidebar": "left"
              *     }
@@ -1196,30 +1196,30 @@ export interface components {
         };
         PreferenceChanges: {
             /**
-             * @description How the product looks.
+             * @description Color theme.
              * @example dark
              * @enum {string}
              */
             theme?: "system" | "light" | "dark";
             /**
              * Format: bcp47
-             * @description A BCP 47 language tag.
+             * @description BCP 47 language tag.
              * @example de-CH
              */
             locale?: string;
             /**
              * Format: timezone
-             * @description An IANA time zone name.
+             * @description IANA time zone name.
              * @example Europe/Zurich
              */
             timezone?: string;
             /**
-             * @description Whether the product may send mail that nobody asked for.
+             * @description Whether the product may send mail that the user did not request.
              * @example true
              */
             email_notifications?: boolean;
             /**
-             * @description The product's own settings: any JSON object of at most 64 KiB and 2,000 values.
+             * @description Settings of the product: a JSON object of at most 64 KiB and 2,000 values.
              * @example {
              *       "sidebar": "left"
              *     }
@@ -1231,40 +1231,40 @@ export interface components {
         Task: {
             /**
              * Format: uuid
-             * @description The task.
+             * @description Id of the task.
              * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
              */
             id: string;
             /**
              * Format: uuid
-             * @description Whose it is.
+             * @description Id of the owner.
              * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
              */
             user_id: string;
             /**
-             * @description What is to be done. Not blank; kept as it is.
+             * @description Short title; not blank.
              * @example Lay the cornerstone
              */
             title: string;
             /**
-             * @description Anything more to say about it.
+             * @description Longer text.
              * @example Before the walls
              */
             description: string | null;
             /**
-             * @description Whether it is done.
+             * @description Whether the task is completed.
              * @example false
              */
             is_completed: boolean;
             /**
              * Format: date-time
-             * @description When it was made.
+             * @description When the task was created.
              * @example 2026-11-20T09:30:00.000Z
              */
             created_at: string;
             /**
              * Format: date-time
-             * @description When it was last changed.
+             * @description When the task was last changed.
              * @example 2026-11-20T09:30:00.000Z
              */
             updated_at: string;
@@ -1272,41 +1272,41 @@ export interface components {
         TaskPage: {
             items: components["schemas"]["Task"][];
             /**
-             * @description Where the next page starts; null on the last one.
-             * @example AZng9XwecXs6mlMPXOmhwtTqxX0m1l0lXcRkVx0k4Aw
+             * @description Cursor of the next page; null on the last page.
+             * @example AZng9XwecXs6mlMPXOmhwtTqxX0
              */
             next_cursor: string | null;
         };
         NewTask: {
             /**
-             * @description What is to be done. Not blank; kept as it is.
+             * @description Short title; not blank.
              * @example Lay the cornerstone
              */
             title: string;
             /**
-             * @description Anything more to say about it.
+             * @description Longer text.
              * @example Before the walls
              */
             description?: string | null;
             /**
-             * @description Whether it is done.
+             * @description Whether the task is completed.
              * @example false
              */
             is_completed?: boolean;
         };
         TaskChanges: {
             /**
-             * @description What is to be done. Not blank; kept as it is.
+             * @description Short title; not blank.
              * @example Lay the cornerstone
              */
             title?: string;
             /**
-             * @description Anything more to say about it.
+             * @description Longer text.
              * @example Before the walls
              */
             description?: string | null;
             /**
-             * @description Whether it is done.
+             * @description Whether the task is completed.
              * @example false
              */
             is_completed?: boolean;
@@ -1314,28 +1314,28 @@ export interface components {
         Document: {
             /**
              * Format: uuid
-             * @description The document.
+             * @description Id of the document.
              * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
              */
             id: string;
             /**
              * Format: uuid
-             * @description Whose it is.
+             * @description Id of the owner.
              * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
              */
             user_id: string;
             /**
-             * @description What it is called. Not blank; kept as it is.
+             * @description Title; not blank.
              * @example On cornerstones
              */
             title: string;
             /**
-             * @description The text itself; kept as it is.
+             * @description The text.
              * @example A quoin is the stone at the corner of a wall.
              */
             content: string;
             /**
-             * @description The product's own: any JSON object of at most 16 KiB and 1,000 values. Searches filter by containment.
+             * @description A JSON object of at most 16 KiB and 1,000 values. Searches filter by containment.
              * @example {
              *       "project": "wall",
              *       "year": 2026
@@ -1345,19 +1345,19 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description Whether it can be found by its meaning yet.
+             * @description Whether semantic search finds the document.
              * @example true
              */
             has_embedding: boolean;
             /**
              * Format: date-time
-             * @description When it was made.
+             * @description When the document was created.
              * @example 2026-11-20T09:30:00.000Z
              */
             created_at: string;
             /**
              * Format: date-time
-             * @description When it was last changed.
+             * @description When the document was last changed.
              * @example 2026-11-20T09:30:00.000Z
              */
             updated_at: string;
@@ -1365,24 +1365,24 @@ export interface components {
         DocumentPage: {
             items: components["schemas"]["Document"][];
             /**
-             * @description Where the next page starts; null on the last one.
-             * @example AZng9XwecXs6mlMPXOmhwtTqxX0m1l0lXcRkVx0k4Aw
+             * @description Cursor of the next page; null on the last page.
+             * @example AZng9XwecXs6mlMPXOmhwtTqxX0
              */
             next_cursor: string | null;
         };
         NewDocument: {
             /**
-             * @description What it is called. Not blank; kept as it is.
+             * @description Title; not blank.
              * @example On cornerstones
              */
             title: string;
             /**
-             * @description The text itself; kept as it is.
+             * @description The text.
              * @example A quoin is the stone at the corner of a wall.
              */
             content: string;
             /**
-             * @description The product's own: any JSON object of at most 16 KiB and 1,000 values. Searches filter by containment.
+             * @description A JSON object of at most 16 KiB and 1,000 values. Searches filter by containment.
              * @example {
              *       "project": "wall",
              *       "year": 2026
@@ -1391,7 +1391,7 @@ export interface components {
             metadata?: {
                 [key: string]: unknown;
             };
-            /** @description What it means, as a vector of 768 numbers that are not all zero; its length does not matter. */
+            /** @description Embedding of the text: 768 numbers, not all zero. Its length does not matter. */
             embedding?: number[];
         };
         NewDocuments: {
@@ -1401,22 +1401,22 @@ export interface components {
             items: components["schemas"]["Document"][];
         };
         DocumentSearch: {
-            /** @description What to look for, in words. Quotes keep words together, `-` excludes one, `or` allows either. */
+            /** @description Words to search for. Quotes match a phrase, `-` excludes a word, `or` matches either side. */
             query?: string;
-            /** @description What it means, as a vector of 768 numbers that are not all zero; its length does not matter. */
+            /** @description Embedding of the text: 768 numbers, not all zero. Its length does not matter. */
             embedding?: number[];
             /**
-             * @description By meaning, by words, or both. By default as much as is possible: words need a `query`, meaning an `embedding` or a service that embeds the query.
+             * @description Search by meaning, by words, or both. Default: both if possible. Words need a `query`; meaning needs an `embedding` or an embedding service.
              * @enum {string}
              */
             mode?: "semantic" | "keyword" | "hybrid";
             /**
-             * @description Items at most.
+             * @description Maximum number of items.
              * @default 10
              */
             limit: number;
             /**
-             * @description The product's own: any JSON object of at most 16 KiB and 1,000 values. Searches filter by containment.
+             * @description A JSON object of at most 16 KiB and 1,000 values. Searches filter by containment.
              * @example {
              *       "project": "wall",
              *       "year": 2026
@@ -1429,7 +1429,7 @@ export interface components {
         SearchResult: {
             document: components["schemas"]["Document"];
             /**
-             * @description The higher the better, within one answer. By meaning the cosine similarity, by words the cover density, for both the fusion of the ranks.
+             * @description Higher is better, within one response. Semantic: cosine similarity. Keyword: cover density. Hybrid: fused ranks.
              * @example 0.83
              */
             score: number;
@@ -1439,17 +1439,17 @@ export interface components {
         };
         DocumentChanges: {
             /**
-             * @description What it is called. Not blank; kept as it is.
+             * @description Title; not blank.
              * @example On cornerstones
              */
             title?: string;
             /**
-             * @description The text itself; kept as it is.
+             * @description The text.
              * @example A quoin is the stone at the corner of a wall.
              */
             content?: string;
             /**
-             * @description The product's own: any JSON object of at most 16 KiB and 1,000 values. Searches filter by containment.
+             * @description A JSON object of at most 16 KiB and 1,000 values. Searches filter by containment.
              * @example {
              *       "project": "wall",
              *       "year": 2026
@@ -1458,13 +1458,13 @@ export interface components {
             metadata?: {
                 [key: string]: unknown;
             };
-            /** @description What it means, as a vector of 768 numbers that are not all zero; its length does not matter. */
+            /** @description Embedding of the text: 768 numbers, not all zero. Its length does not matter. */
             embedding?: number[];
         };
         AuditEvent: {
             /**
              * Format: uuid
-             * @description The event.
+             * @description Id of the event.
              * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
              */
             id: string;
@@ -1476,44 +1476,44 @@ export interface components {
             action: "account_created" | "account_changed" | "account_deleted" | "audit_events_pruned" | "email_changed" | "email_verified" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthentication_failed" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "username_changed";
             /**
              * Format: uuid
-             * @description To whose account; null where there is no such account.
+             * @description The account that the event is about; null if there is none.
              * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
              */
             user_id: string | null;
             /**
              * Format: uuid
-             * @description Who did it; null where nobody was signed in.
+             * @description The user who acted; null for an anonymous client.
              * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
              */
             actor_id: string | null;
             /**
              * Format: uuid
-             * @description The session that it was done in, or done to.
+             * @description The session in which the actor acted, or that was ended.
              * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
              */
             session_id: string | null;
             /**
-             * @description Where the request came from.
+             * @description Client address.
              * @example 203.0.113.9
              */
             ip_address: string | null;
             /**
-             * @description What the client called itself.
+             * @description User-Agent of the client.
              * @example Mozilla/5.0
              */
             user_agent: string | null;
             /**
-             * @description The server's own id of the request. Its log line has it as `request_id` or `own_request_id`.
+             * @description Request id that the server assigned; `request_id` or `own_request_id` in the log.
              * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
              */
             request_id: string | null;
             /**
-             * @description The X-Request-Id that the caller chose.
+             * @description `X-Request-Id` that the client sent.
              * @example checkout-42
              */
             client_request_id: string | null;
             /**
-             * @description More about it, by action.
+             * @description More facts, by action.
              * @example {}
              */
             details: {
@@ -1529,8 +1529,8 @@ export interface components {
         AuditEventPage: {
             items: components["schemas"]["AuditEvent"][];
             /**
-             * @description Where the next page starts; null on the last one.
-             * @example AZng9XwecXs6mlMPXOmhwtTqxX0m1l0lXcRkVx0k4Aw
+             * @description Cursor of the next page; null on the last page.
+             * @example AZng9XwecXs6mlMPXOmhwtTqxX0
              */
             next_cursor: string | null;
         };
@@ -1591,7 +1591,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -1649,7 +1649,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -1707,7 +1707,7 @@ export interface operations {
             /** @description `shutting_down`: Shutting down. `database_unavailable`: Database unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -1765,7 +1765,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -1823,7 +1823,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -1881,7 +1881,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -1939,7 +1939,7 @@ export interface operations {
             /** @description `shutting_down`: Shutting down. `database_unavailable`: Database unavailable. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -1972,7 +1972,7 @@ export interface operations {
             /** @description Created. */
             201: {
                 headers: {
-                    /** @description The path of what was created. */
+                    /** @description Path of the new resource. */
                     Location?: string;
                     [name: string]: unknown;
                 };
@@ -2028,7 +2028,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2048,7 +2048,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2108,7 +2108,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2128,7 +2128,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2186,7 +2186,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2206,7 +2206,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2264,7 +2264,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2284,7 +2284,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2388,7 +2388,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2408,7 +2408,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2501,7 +2501,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2521,7 +2521,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2549,7 +2549,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Noted. */
+            /** @description Accepted. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -2595,7 +2595,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2615,7 +2615,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2690,7 +2690,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2710,7 +2710,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2795,7 +2795,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2815,7 +2815,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2834,7 +2834,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Noted. */
+            /** @description Accepted. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -2873,7 +2873,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2893,7 +2893,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2953,7 +2953,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2973,7 +2973,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -2989,7 +2989,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The session.
+                 * @description Id of the session.
                  * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
                  */
                 session_id: string;
@@ -3046,7 +3046,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -3066,7 +3066,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -3082,7 +3082,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description Whose sessions.
+                 * @description Id of the user.
                  * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
                  */
                 user_id: string;
@@ -3148,7 +3148,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -3168,7 +3168,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -3228,7 +3228,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -3248,7 +3248,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -3362,7 +3362,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -3382,7 +3382,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -3410,7 +3410,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Gone. */
+            /** @description Deleted. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -3494,7 +3494,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -3514,7 +3514,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -3628,7 +3628,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -3648,7 +3648,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -3661,17 +3661,17 @@ export interface operations {
     listUsers: {
         parameters: {
             query?: {
-                /** @description Items at most. */
+                /** @description Maximum number of items. */
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Items to pass over: for small tables. Not together with `cursor`. */
+                /** @description Number of items to skip, for small tables. Cannot be combined with `cursor`. */
                 skip?: number;
-                /** @description A part of the email, in any case. */
+                /** @description Part of the email address, regardless of case. */
                 email?: string;
-                /** @description Filter by activation. */
+                /** @description Filter by is_active. */
                 is_active?: boolean;
-                /** @description Filter by role. */
+                /** @description Filter by is_admin. */
                 is_admin?: boolean;
             };
             header?: never;
@@ -3730,7 +3730,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -3750,7 +3750,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -3783,7 +3783,7 @@ export interface operations {
             /** @description Created. */
             201: {
                 headers: {
-                    /** @description The path of what was created. */
+                    /** @description Path of the new resource. */
                     Location?: string;
                     [name: string]: unknown;
                 };
@@ -3859,7 +3859,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -3879,7 +3879,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -3895,7 +3895,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The account.
+                 * @description Id of the account.
                  * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
                  */
                 user_id: string;
@@ -3963,7 +3963,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -3983,7 +3983,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -3999,7 +3999,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The account.
+                 * @description Id of the account.
                  * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
                  */
                 user_id: string;
@@ -4103,7 +4103,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4123,7 +4123,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4139,7 +4139,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The account.
+                 * @description Id of the account.
                  * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
                  */
                 user_id: string;
@@ -4148,7 +4148,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone. */
+            /** @description Deleted. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -4214,7 +4214,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4234,7 +4234,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4250,7 +4250,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The account.
+                 * @description Id of the account.
                  * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
                  */
                 user_id: string;
@@ -4354,7 +4354,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4374,7 +4374,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4434,7 +4434,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4454,7 +4454,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4471,7 +4471,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description What is left out becomes {"theme":"system","locale":"en","timezone":"UTC","email_notifications":true,"settings":{}}. */
+        /** @description Fields that are not sent become {"theme":"system","locale":"en","timezone":"UTC","email_notifications":true,"settings":{}}. */
         requestBody: {
             content: {
                 /**
@@ -4553,7 +4553,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4573,7 +4573,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4671,7 +4671,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4691,7 +4691,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4704,21 +4704,21 @@ export interface operations {
     listTasks: {
         parameters: {
             query?: {
-                /** @description Items at most. */
+                /** @description Maximum number of items. */
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Items to pass over: for small tables. Not together with `cursor`. */
+                /** @description Number of items to skip, for small tables. Cannot be combined with `cursor`. */
                 skip?: number;
-                /** @description Only those that are, or are not. */
+                /** @description Filter by is_completed. */
                 is_completed?: boolean;
-                /** @description A part of the title or the description, in any case. */
+                /** @description Text in the title or description, regardless of case. */
                 q?: string;
             };
             header?: never;
             path: {
                 /**
-                 * @description `me`, your own id, or for an admin anybody’s.
+                 * @description `me` or your own id; for admins, the id of any user.
                  * @example me
                  */
                 user_id: "me" | string;
@@ -4777,7 +4777,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4797,7 +4797,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4813,7 +4813,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description `me`, your own id, or for an admin anybody’s.
+                 * @description `me` or your own id; for admins, the id of any user.
                  * @example me
                  */
                 user_id: "me" | string;
@@ -4835,7 +4835,7 @@ export interface operations {
             /** @description Created. */
             201: {
                 headers: {
-                    /** @description The path of what was created. */
+                    /** @description Path of the new resource. */
                     Location?: string;
                     [name: string]: unknown;
                 };
@@ -4911,7 +4911,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4931,7 +4931,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -4947,12 +4947,12 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description `me`, your own id, or for an admin anybody’s.
+                 * @description `me` or your own id; for admins, the id of any user.
                  * @example me
                  */
                 user_id: "me" | string;
                 /**
-                 * @description The task.
+                 * @description Id of the task.
                  * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
                  */
                 task_id: string;
@@ -5020,7 +5020,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5040,7 +5040,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5056,12 +5056,12 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description `me`, your own id, or for an admin anybody’s.
+                 * @description `me` or your own id; for admins, the id of any user.
                  * @example me
                  */
                 user_id: "me" | string;
                 /**
-                 * @description The task.
+                 * @description Id of the task.
                  * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
                  */
                 task_id: string;
@@ -5156,7 +5156,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5176,7 +5176,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5192,12 +5192,12 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description `me`, your own id, or for an admin anybody’s.
+                 * @description `me` or your own id; for admins, the id of any user.
                  * @example me
                  */
                 user_id: "me" | string;
                 /**
-                 * @description The task.
+                 * @description Id of the task.
                  * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
                  */
                 task_id: string;
@@ -5206,7 +5206,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone. */
+            /** @description Deleted. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -5263,7 +5263,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5283,7 +5283,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5299,12 +5299,12 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description `me`, your own id, or for an admin anybody’s.
+                 * @description `me` or your own id; for admins, the id of any user.
                  * @example me
                  */
                 user_id: "me" | string;
                 /**
-                 * @description The task.
+                 * @description Id of the task.
                  * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
                  */
                 task_id: string;
@@ -5399,7 +5399,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5419,7 +5419,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5432,17 +5432,17 @@ export interface operations {
     listDocuments: {
         parameters: {
             query?: {
-                /** @description Items at most. */
+                /** @description Maximum number of items. */
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Items to pass over: for small tables. Not together with `cursor`. */
+                /** @description Number of items to skip, for small tables. Cannot be combined with `cursor`. */
                 skip?: number;
             };
             header?: never;
             path: {
                 /**
-                 * @description `me`, your own id, or for an admin anybody’s.
+                 * @description `me` or your own id; for admins, the id of any user.
                  * @example me
                  */
                 user_id: "me" | string;
@@ -5501,7 +5501,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5521,7 +5521,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5537,7 +5537,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description `me`, your own id, or for an admin anybody’s.
+                 * @description `me` or your own id; for admins, the id of any user.
                  * @example me
                  */
                 user_id: "me" | string;
@@ -5562,7 +5562,7 @@ export interface operations {
             /** @description Created. */
             201: {
                 headers: {
-                    /** @description The path of what was created. */
+                    /** @description Path of the new resource. */
                     Location?: string;
                     [name: string]: unknown;
                 };
@@ -5638,7 +5638,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5658,7 +5658,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5674,7 +5674,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description `me`, your own id, or for an admin anybody’s.
+                 * @description `me` or your own id; for admins, the id of any user.
                  * @example me
                  */
                 user_id: "me" | string;
@@ -5700,7 +5700,7 @@ export interface operations {
             /** @description Created. */
             201: {
                 headers: {
-                    /** @description The path of what was created. */
+                    /** @description Path of the new resource. */
                     Location?: string;
                     [name: string]: unknown;
                 };
@@ -5776,7 +5776,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5796,7 +5796,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5812,7 +5812,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description `me`, your own id, or for an admin anybody’s.
+                 * @description `me` or your own id; for admins, the id of any user.
                  * @example me
                  */
                 user_id: "me" | string;
@@ -5899,7 +5899,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5919,7 +5919,7 @@ export interface operations {
             /** @description `embedding_unavailable`: Embedding service unavailable. `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -5935,12 +5935,12 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description `me`, your own id, or for an admin anybody’s.
+                 * @description `me` or your own id; for admins, the id of any user.
                  * @example me
                  */
                 user_id: "me" | string;
                 /**
-                 * @description The document.
+                 * @description Id of the document.
                  * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
                  */
                 document_id: string;
@@ -6008,7 +6008,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6028,7 +6028,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6044,12 +6044,12 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description `me`, your own id, or for an admin anybody’s.
+                 * @description `me` or your own id; for admins, the id of any user.
                  * @example me
                  */
                 user_id: "me" | string;
                 /**
-                 * @description The document.
+                 * @description Id of the document.
                  * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
                  */
                 document_id: string;
@@ -6058,7 +6058,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Gone. */
+            /** @description Deleted. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -6115,7 +6115,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6135,7 +6135,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6151,12 +6151,12 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description `me`, your own id, or for an admin anybody’s.
+                 * @description `me` or your own id; for admins, the id of any user.
                  * @example me
                  */
                 user_id: "me" | string;
                 /**
-                 * @description The document.
+                 * @description Id of the document.
                  * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
                  */
                 document_id: string;
@@ -6253,7 +6253,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6273,7 +6273,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6286,36 +6286,36 @@ export interface operations {
     listAuditEvents: {
         parameters: {
             query?: {
-                /** @description Items at most. */
+                /** @description Maximum number of items. */
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Items to pass over: for small tables. Not together with `cursor`. */
+                /** @description Number of items to skip, for small tables. Cannot be combined with `cursor`. */
                 skip?: number;
                 /**
                  * @description What happened.
                  * @example signed_in
                  */
                 action?: "account_created" | "account_changed" | "account_deleted" | "audit_events_pruned" | "email_changed" | "email_verified" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthentication_failed" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "username_changed";
-                /** @description From this moment on (ISO 8601). */
+                /** @description Events at or after this time (ISO 8601). */
                 since?: string;
-                /** @description Before this moment (ISO 8601). */
+                /** @description Events before this time (ISO 8601). */
                 until?: string;
                 /**
-                 * @description To this account.
+                 * @description Filter by account.
                  * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
                  */
                 user_id?: string;
                 /**
-                 * @description Done by this one.
+                 * @description Filter by actor.
                  * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
                  */
                 actor_id?: string;
-                /** @description From this address. */
+                /** @description Filter by client address. */
                 ip_address?: string;
-                /** @description By the server's own id of the request. */
+                /** @description Filter by the request id that the server assigned. */
                 request_id?: string;
-                /** @description By the X-Request-Id of the caller. */
+                /** @description Filter by the `X-Request-Id` that the client sent. */
                 client_request_id?: string;
             };
             header?: never;
@@ -6374,7 +6374,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6394,7 +6394,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6407,20 +6407,20 @@ export interface operations {
     listOwnAuditEvents: {
         parameters: {
             query?: {
-                /** @description Items at most. */
+                /** @description Maximum number of items. */
                 limit?: number;
-                /** @description The `next_cursor` of the page before. */
+                /** @description `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Items to pass over: for small tables. Not together with `cursor`. */
+                /** @description Number of items to skip, for small tables. Cannot be combined with `cursor`. */
                 skip?: number;
                 /**
                  * @description What happened.
                  * @example signed_in
                  */
                 action?: "account_created" | "account_changed" | "account_deleted" | "audit_events_pruned" | "email_changed" | "email_verified" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthentication_failed" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "username_changed";
-                /** @description From this moment on (ISO 8601). */
+                /** @description Events at or after this time (ISO 8601). */
                 since?: string;
-                /** @description Before this moment (ISO 8601). */
+                /** @description Events before this time (ISO 8601). */
                 until?: string;
             };
             header?: never;
@@ -6470,7 +6470,7 @@ export interface operations {
             /** @description `rate_limited`: Too many requests. */
             429: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };
@@ -6490,7 +6490,7 @@ export interface operations {
             /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
             503: {
                 headers: {
-                    /** @description Seconds until it is worth trying again. */
+                    /** @description Seconds to wait before the next attempt. */
                     "Retry-After"?: string;
                     [name: string]: unknown;
                 };

@@ -15,9 +15,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connect } from './connect.ts';
-import * as migrations from './migrate/migrate.ts';
-import { clusterFile, keptCluster } from './pglite/new-cluster.ts';
-import { parseServerUrl } from './postgres/postgres.ts';
+import { upgrade } from './migrate/migrate.ts';
+import { initdbCacheFile, readInitdbCache } from './pglite/initdb-cache.ts';
+import { parseServerUrl } from './postgres/server-url.ts';
 
 const directories: string[] = [];
 const newDirectory = () => {
@@ -30,39 +30,39 @@ afterEach(() => {
 });
 
 test.each(['', 'mysql://localhost/x', 'pglite://', 'sqlite://x', '/var/lib/x', 'postgres:/x'])(
-  '%j is refused with a sentence',
+  'connect rejects the URL %j with a message',
   async (url) => {
     await expect(connect(url)).rejects.toThrow('DATABASE_URL must be postgres://…, pglite://DIRECTORY or memory://');
   },
 );
 
 describe('the embedded database', () => {
-  beforeAll(async () => (await connect('memory://')).close()); // one is kept from then on
+  beforeAll(async () => (await connect('memory://')).close()); // fills the cache
 
-  test('is made whole: what a start that was killed has left is no obstacle', async () => {
+  test('is created completely, even if a killed start left a part of it', async () => {
     const path = join(newDirectory(), 'data');
     mkdirSync(`${path}.part`);
     writeFileSync(join(`${path}.part`, 'PG_VERSION'), 'half of it');
     const database = await connect(`pglite://${path}`);
-    await migrations.upgrade(database);
+    await upgrade(database);
     await database.close();
     expect(existsSync(`${path}.part`)).toBe(false);
   });
 
-  test('is made anew where what it would be copied from is of no use', async () => {
-    for (const useless of ['', Buffer.alloc(2_000, 1), readFileSync(clusterFile).subarray(0, -512)]) {
-      writeFileSync(clusterFile, useless);
-      expect(await keptCluster()).toBeUndefined();
+  test('is created from scratch if the initdb cache is damaged', async () => {
+    for (const useless of ['', Buffer.alloc(2_000, 1), readFileSync(initdbCacheFile).subarray(0, -512)]) {
+      writeFileSync(initdbCacheFile, useless);
+      expect(await readInitdbCache()).toBeUndefined();
     }
     for (const url of [`pglite://${newDirectory()}/data`, 'memory://', `pglite://${newDirectory()}/data`]) {
       const database = await connect(url);
       await database.ping();
       await database.close();
     }
-    expect(await keptCluster()).toBeDefined();
+    expect(await readInitdbCache()).toBeDefined();
   });
 
-  test('is private at every start: its directory 0700, its files without permissions for others', async () => {
+  test('is private at every start: directory 0700, files without permissions for others', async () => {
     const path = join(newDirectory(), 'data');
     const modesOfOthers = (directory: string): string[] =>
       readdirSync(directory, { recursive: true, withFileTypes: true })
@@ -85,22 +85,22 @@ describe('the embedded database', () => {
     for (const file of [`${path}.pid`, `${path}.lock`]) expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
-  test('keeps what was written, and is one process’s alone', async () => {
+  test('keeps its data, and only one connection can have it open', async () => {
     const url = `pglite://${newDirectory()}/nested/data`;
     const first = await connect(url);
-    await migrations.upgrade(first);
-    await first.system(({ users }) => users.create({ email: 'kept@example.com', password_hash: 'x' }));
+    await upgrade(first);
+    await first.system().users.create({ email: 'kept@example.com', password_hash: 'x' });
     await expect(connect(url)).rejects.toThrow(new RegExp(`in use by process ${process.pid}: stop that process first`));
     await first.close();
 
     const second = await connect(url);
-    expect(await second.system(({ users }) => users.findByEmail('kept@example.com'))).toMatchObject({
+    expect(await second.system().users.findByEmail('kept@example.com')).toMatchObject({
       email: 'kept@example.com',
     });
     await second.close();
   });
 
-  test('is refused to a second process, and free again once the first was killed', async () => {
+  test('is closed to a second process, until the first one is killed', async () => {
     const url = `pglite://${newDirectory()}/data`;
     const script = `import { connect } from ${JSON.stringify(import.meta.resolve('./connect.ts'))};
       await connect(process.argv[1]); console.log('open'); setInterval(() => {}, 1000);`;
@@ -120,7 +120,7 @@ describe('the embedded database', () => {
   });
 });
 
-describe('the URL of a server', () => {
+describe('parseServerUrl', () => {
   const host = 'postgres://user:p%40ss@ep-x.eu-central-1.aws.neon.tech/app';
 
   test.each([
@@ -130,23 +130,23 @@ describe('the URL of a server', () => {
     ['?sslmode=require', { rejectUnauthorized: true }],
     ['?sslmode=require&channel_binding=require', { rejectUnauthorized: true }],
     ['?sslmode=verify-full&sslrootcert=system', { rejectUnauthorized: true }],
-  ])('%s', (query, ssl) => {
+  ])('maps the TLS parameters %j', (query, ssl) => {
     const config = parseServerUrl(`${host}${query}`);
     expect(config.ssl).toEqual(ssl);
     expect(config.connectionString).toBe(host);
   });
 
-  test('keeps what is not about TLS', () => {
+  test('keeps other parameters', () => {
     expect(parseServerUrl(`${host}?options=-c%20search_path%3Dx&sslmode=require`).connectionString).toContain(
       'options=-c',
     );
   });
 
-  test.each(['prefer', 'allow', 'nonsense'])('sslmode=%s, which could mean plain text, is refused', (mode) => {
+  test.each(['prefer', 'allow', 'nonsense'])('rejects sslmode=%s, which may mean plain text', (mode) => {
     expect(() => parseServerUrl(`${host}?sslmode=${mode}`)).toThrow(`sslmode=${mode} is not supported`);
   });
 
-  test('that is none is refused without repeating it', () => {
+  test('rejects a text that is not a URL without repeating it', () => {
     expect(() => parseServerUrl('postgres://user:secret@:x')).toThrow(/^DATABASE_URL is not a URL: write/);
   });
 });

@@ -1,21 +1,28 @@
+export { readSecret } from './cli/secret.ts';
 export { connect, defaultDatabaseUrl } from './connect.ts';
-export type { Connection, Connections } from './connection.ts';
-export type { Database, Repositories } from './database.ts';
+export type { Connection, PoolSize } from './connection.ts';
+export type { Database, OwnerDatabase, SystemDatabase } from './database.ts';
+export { DatabaseUnavailable, StatementTimeout, violatedConstraint } from './errors.ts';
 export * as drift from './migrate/drift.ts';
 export { lockWarnings } from './migrate/lock-warnings.ts';
 export * as migrations from './migrate/migrate.ts';
-export { type AuditAction, type AuditFilter, auditActions, type NewAuditEvent } from './repositories/audit-events.ts';
+export type { AuditFilter, NewAuditEvent } from './repositories/audit-events.ts';
 export type { DocumentChanges, DocumentSearch, NewDocument, OwnDocument } from './repositories/documents.ts';
-export type { MailKind, NewMail } from './repositories/mails.ts';
-export type { TokenPurpose } from './repositories/one-time-tokens.ts';
+export type { Mail, NewMail } from './repositories/mails.ts';
 export type { PageRequest } from './repositories/page.ts';
+export type { OwnerRepositories, SystemRepositories } from './repositories/repositories.ts';
 export type { TaskChanges, TaskFilter } from './repositories/tasks.ts';
-export { defaultPreferences, type PreferenceChanges } from './repositories/user-preferences.ts';
-export type { Alive, RevokedReason, SignedInUser } from './repositories/user-sessions.ts';
+export type { PreferenceChanges } from './repositories/user-preferences.ts';
+export type { Alive, SignedInUser } from './repositories/user-sessions.ts';
 export type { NewUser, UserChanges, UserFilter } from './repositories/users.ts';
-export type { AuditEvent, Document, Mail, Tables, Task, User, UserPreferences, UserSession } from './schema/tables.ts';
+export type { AuditEvent, Document, Tables, Task, User, UserPreferences, UserSession } from './schema/tables.ts';
+export {
+  type AuditAction,
+  auditActions,
+  defaultPreferences,
+  type MailKind,
+  type RevokedReason,
+  type TokenPurpose,
+} from './schema/values.ts';
 export { embeddingWidth, toUnitVector, Vector } from './schema/vector.ts';
-export type { Scope } from './scope.ts';
-export { secretOf } from './secret.ts';
-export { DatabaseUnavailable, StatementTimeout } from './unavailable.ts';
-export { violatedConstraint } from './violation.ts';
+export type { Actor, Scope } from './scope.ts';

@@ -1,9 +1,16 @@
-/** Who is asking: the first argument of everything that touches what belongs to a user. */
+/** Who asks, and whose rows. Every service function that touches rows of an owner takes it first. */
 export interface Scope {
-  readonly userId: string;
-  /** The session that the request was made with. */
-  readonly sessionId: string;
+  /** The caller. Audit events name the actor, even if an admin works on the rows of another user. */
+  readonly actor: Actor;
+  /** The user whose rows a unit of work sees. */
+  readonly owner: { readonly userId: string };
+  /** Whether the actor is an admin. */
   readonly isAdmin: boolean;
-  /** When the session began; undefined outside of requests. */
-  readonly authenticatedAt?: Date;
+}
+
+export interface Actor {
+  readonly userId: string;
+  readonly sessionId: string;
+  /** When the session began. */
+  readonly authenticatedAt: Date;
 }

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../testing/test-database.ts';
+import { createTestDatabase, scopeOf, type TestDatabase } from '../testing/test-database.ts';
 import { embeddingWidth, toUnitVector, type Vector } from './schema/vector.ts';
 import type { Scope } from './scope.ts';
 
-// That an index over everybody's documents starves nobody: whose few documents lie among many, and far from what is asked, still gets the
-// nearest of them. 6,000 documents are enough for the index to be used; bench/search.ts has the figures for 100,000.
+// The index contains the documents of all users. A user with few documents among many, far from the query, must still get the nearest ones. With 6,000 documents
+// the planner uses the index; bench/search.ts has the figures for 100,000.
 
 let database: TestDatabase;
 let many: Scope;
@@ -13,7 +13,7 @@ const manyTotal = 5_600;
 const fewTotal = 30;
 const limit = 10;
 
-/** Uniform in [0, 1), the same on every run. */
+/** Returns a generator of numbers in [0, 1), the same on every run. */
 function createRandom(seed: number) {
   let state = seed;
   return () => {
@@ -23,7 +23,7 @@ function createRandom(seed: number) {
 }
 const random = createRandom(7);
 const topics = Array.from({ length: 12 }, () => Array.from({ length: embeddingWidth }, () => random() - 0.5));
-/** Texts of one topic mean similar things. */
+/** Vectors of one topic are near each other. */
 const textAbout = (topic: number) =>
   toUnitVector((topics[topic] ?? []).map((number) => number + (random() - 0.5) * 0.7)) as Vector;
 const fewTopic = 0;
@@ -31,8 +31,8 @@ const fewTopic = 0;
 beforeAll(async () => {
   database = await createTestDatabase();
   const signUp = async (email: string) => {
-    const { id } = await database.system(({ users }) => users.create({ email, password_hash: 'x' }));
-    return { userId: id, sessionId: id, isAdmin: false };
+    const { id } = await database.system().users.create({ email, password_hash: 'x' });
+    return scopeOf(id);
   };
   [many, few] = [await signUp('many@example.com'), await signUp('few@example.com')];
   const add = async (scope: Scope, total: number, topicOf: (n: number) => number) => {
@@ -44,10 +44,10 @@ beforeAll(async () => {
         embedding: textAbout(topicOf(done + n)),
         embed_after: null,
       }));
-      await database.as(scope, (repositories) => repositories.documents.create(scope.userId, documents));
+      await database.as(scope).documents.create(documents);
     }
   };
-  // Building it at the end takes a tenth of the time.
+  // Building the index at the end takes a tenth of the time.
   const index = 'idx_documents_embedding';
   const [definition] = (
     await database.inspect((connection) =>
@@ -58,32 +58,32 @@ beforeAll(async () => {
   await add(many, manyTotal, (n) => 1 + (n % 11));
   await add(few, fewTotal, () => fewTopic);
   await database.maintain((connection) => connection.execute(`${definition?.indexdef}; analyze documents`));
-}, 120_000);
+});
 afterAll(() => database.close());
 
 const search = async (scope: Scope, vector: Vector, metadata = {}) => {
-  const found = await database.as(scope, ({ documents }) => documents.search({ vector, metadata, limit }));
+  const found = await database.as(scope).documents.search({ vector, metadata, limit });
   return found.map(({ document }) => document.id);
 };
 const nearest = async (scope: Scope, vector: Vector, metadata = {}) => {
   const { rows } = await database.inspect((connection) =>
     connection.query<{ id: string }>(
       `select id from documents where user_id = $1 and metadata @> $2 order by (embedding <=> $3::vector) + 0 limit ${limit}`,
-      [scope.userId, JSON.stringify(metadata), vector],
+      [scope.owner.userId, JSON.stringify(metadata), vector],
     ),
   );
   return rows.map(({ id }) => id);
 };
 
-describe('among the documents of others', () => {
-  test('whoever has few gets the nearest of them, whatever is asked', async () => {
+describe('semantic search among the documents of others', () => {
+  test('returns the nearest documents of a user who has few', async () => {
     for (let topic = 0; topic < topics.length; topic++) {
       const vector = textAbout(topic);
       expect(await search(few, vector)).toEqual(await nearest(few, vector));
     }
   });
 
-  test('whoever has many gets nearly all of the nearest, by the index', async () => {
+  test('returns at least 95 % of the nearest documents of a user who has many, by the index', async () => {
     let found = 0;
     for (let n = 0; n < 20; n++) {
       const vector = textAbout(n % topics.length);
@@ -95,15 +95,17 @@ describe('among the documents of others', () => {
     expect(found / (20 * limit)).toBeGreaterThanOrEqual(0.95);
   });
 
-  test('a filter by metadata starves nobody either', async () => {
+  test('returns the nearest documents that match a metadata filter', async () => {
     const vector = textAbout(3);
     expect(await search(many, vector, { topic: 9 })).toEqual(await nearest(many, vector, { topic: 9 }));
   });
 
-  test('where the index gives up before it has found enough, all are looked at', async () => {
+  test('searches exactly if the index stops before it has found enough', async () => {
     const { rows } = await database.maintain(async (connection) => {
-      // All of the many, but what is asked lies among the few: the first that the index finds are not theirs.
-      await connection.execute(`begin; set local hnsw.max_scan_tuples = 1; set local app.user_id = '${many.userId}'`);
+      // The query lies among the documents of the other user, so the first ones that the index finds do not count.
+      await connection.execute(
+        `begin; set local hnsw.max_scan_tuples = 1; set local app.user_id = '${many.owner.userId}'`,
+      );
       const answer = await connection.query<{ id: string }>(`select id from semantic_matches($1, '{}', 100)`, [
         textAbout(fewTopic),
       ]);
@@ -114,22 +116,17 @@ describe('among the documents of others', () => {
   });
 });
 
-test('what many ask for at once is each one’s own', async () => {
+test('concurrent searches return documents of their own user only', async () => {
   const asked = Array.from({ length: 200 }, async (_, n) => {
     const scope = n % 2 === 0 ? many : few;
-    const found = await database.as(
-      scope,
-      ({ documents }) =>
-        documents.search({
-          vector: textAbout(fewTopic),
-          ...(n % 3 === 0 && { words: 'content' }),
-          metadata: {},
-          limit,
-        }),
-      { single: 'read' },
-    );
+    const found = await database.as(scope).documents.search({
+      vector: textAbout(fewTopic),
+      ...(n % 3 === 0 && { words: 'content' }),
+      metadata: {},
+      limit,
+    });
     expect(found).toHaveLength(limit);
-    expect(found.map(({ document }) => document.user_id)).toEqual(Array(limit).fill(scope.userId));
+    expect(found.map(({ document }) => document.user_id)).toEqual(Array(limit).fill(scope.owner.userId));
   });
   await Promise.all(asked);
 });

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,37 +8,44 @@ import pg from 'pg';
 import { type CommandDefinition, executeCommand } from '../src/cli/command.ts';
 import { connect } from '../src/connect.ts';
 import { createDatabase, type Database } from '../src/database.ts';
-import * as migrations from '../src/migrate/migrate.ts';
+import { readMigrations } from '../src/migrate/files.ts';
+import { upgrade } from '../src/migrate/migrate.ts';
+import { pgliteVersion } from '../src/pglite/initdb-cache.ts';
 import { embeddedSource, openInMemory } from '../src/pglite/pglite.ts';
+import type { Scope } from '../src/scope.ts';
 
-// Throw-away databases for tests. Migrating one takes seconds, so it is done once for each set of migrations, and every test file starts
-// from a copy: of a snapshot of the embedded database, or of a template on the server of TEST_DATABASE_URL.
+// Databases for tests. Migrating one takes seconds, so it happens once per set of migrations. Every test file starts from a copy: of a snapshot of the
+// embedded database, or of a template on the server of TEST_DATABASE_URL.
 
-const embeddedManifest = new URL('../package.json', import.meta.resolve('@electric-sql/pglite'));
-const embeddedVersion: string = JSON.parse(readFileSync(embeddedManifest, 'utf8')).version;
-
-/** The server that the tests run on; undefined for the embedded database. */
+/** The server that the tests use; undefined for the embedded database. */
 export const testServerUrl = process.env.TEST_DATABASE_URL || undefined;
 
-/** A pooler before that server, such as PgBouncer: everything but migrations goes through it. It is taken to know no prepared statements. */
+/** A pooler in front of that server, such as PgBouncer, for everything but migrations. Statements are not prepared. */
 export const testPoolerUrl = process.env.TEST_POOLER_URL || undefined;
 
 export interface TestDatabase extends Database {
-  /** Where other processes reach it; `memory://` cannot be reached from outside. */
+  /** For other processes. They cannot reach `memory://`. */
   readonly url: string;
-  /** As `url`, past the pooler. */
+  /** As `url`, without the pooler. */
   readonly directUrl: string;
 }
 
-/** A database of one's own. `close()` removes it. */
+/** Creates a database. `close()` removes it. */
 export async function createTestDatabase({ isMigrated = true }: { isMigrated?: boolean } = {}): Promise<TestDatabase> {
   return testServerUrl ? onServer(testServerUrl, isMigrated) : inMemory(isMigrated);
 }
 
-/** The same database for a command, which closes what it has opened. */
+/** Returns the scope of a user's request. */
+export const scopeOf = (userId: string, { actorId = userId }: { actorId?: string } = {}): Scope => ({
+  actor: { userId: actorId, sessionId: randomUUID(), authenticatedAt: new Date() },
+  owner: { userId },
+  isAdmin: actorId !== userId,
+});
+
+/** Opens this database for a command, which closes what it opens. */
 export const keptOpen = (database: Database) => async (): Promise<Database> => ({ ...database, close: async () => {} });
 
-/** Runs a command to its end without a process, which takes a hundredth of the time. */
+/** Runs a command in this process, which takes a hundredth of the time of a new process. */
 export async function runInProcess(
   definition: CommandDefinition,
   args: string[],
@@ -66,10 +73,10 @@ async function migratedSnapshot(): Promise<Blob> {
   if (!existsSync(file)) {
     const pglite = await openInMemory();
     const database = createDatabase(embeddedSource(pglite));
-    await migrations.upgrade(database);
+    await upgrade(database);
     const dump = await pglite.dumpDataDir('none');
     await database.close();
-    // Under its name only when it is whole: another test file may be waiting for it.
+    // Renamed when complete, because another test file may wait for it.
     const part = `${file}.${process.pid}`;
     await writeFile(part, Buffer.from(await dump.arrayBuffer()));
     await rename(part, file);
@@ -91,7 +98,7 @@ async function onServer(serverUrl: string, isMigrated: boolean): Promise<TestDat
   return { ...database, url, directUrl, close };
 }
 
-/** Waits for the server's own vacuum to leave the database: to end that takes more rights. */
+/** Waits for autovacuum to leave the database: ending it requires more privileges. */
 async function drop(client: pg.Client, name: string, triesLeft = 60): Promise<void> {
   try {
     await client.query(`drop database if exists ${name} with (force)`);
@@ -112,7 +119,7 @@ async function migratedTemplate(serverUrl: string): Promise<string> {
     await client.query(`drop database if exists ${unfinished} with (force)`);
     await client.query(`create database ${unfinished}`);
     const database = await connect(withDatabase(serverUrl, unfinished));
-    await migrations.upgrade(database);
+    await upgrade(database);
     await database.close();
     await client.query(`alter database ${unfinished} rename to ${name}`);
   });
@@ -123,7 +130,7 @@ async function administer(serverUrl: string, work: (client: pg.Client) => Promis
   const client = new pg.Client(serverUrl);
   await client.connect();
   try {
-    // The lock of `migratedTemplate` ends with the connection.
+    // The advisory lock of `migratedTemplate` ends with the connection.
     await work(client);
   } finally {
     await client.end();
@@ -136,8 +143,8 @@ function withDatabase(serverUrl: string, name: string): string {
   return url.href;
 }
 
-/** Changes with every migration, and with the embedded database itself. */
+/** Changes with every migration and with the version of the embedded database. */
 async function fingerprint(): Promise<string> {
-  const checksums = (await migrations.files()).map(({ checksum }) => checksum).join();
-  return createHash('sha256').update(checksums).update(embeddedVersion).digest('hex').slice(0, 16);
+  const checksums = (await readMigrations()).map(({ checksum }) => checksum).join();
+  return createHash('sha256').update(checksums).update(pgliteVersion).digest('hex').slice(0, 16);
 }

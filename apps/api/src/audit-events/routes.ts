@@ -9,7 +9,7 @@ export function auditEventRoutes(app: App, { auditEvents }: { auditEvents: Audit
       schema: {
         operationId: 'listAuditEvents',
         tags: ['audit-events'],
-        summary: 'Audit events of all accounts, newest first (admins)',
+        summary: 'List audit events of all accounts, newest first (admins)',
         querystring: AuditEventQuery,
         response: { 200: AuditEventPage },
       },
@@ -24,8 +24,8 @@ export function auditEventRoutes(app: App, { auditEvents }: { auditEvents: Audit
       schema: {
         operationId: 'listOwnAuditEvents',
         tags: ['audit-events'],
-        summary: 'Audit events of your account, newest first',
-        description: 'They include failed attempts to sign in as you.',
+        summary: 'List audit events of your account, newest first',
+        description: 'Includes failed attempts to sign in to your account.',
         querystring: OwnAuditEventQuery,
         response: { 200: AuditEventPage },
       },

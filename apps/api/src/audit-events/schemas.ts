@@ -7,26 +7,26 @@ const action = oneOf(auditActions, { description: 'What happened.', examples: ['
 
 export const AuditEvent = closed(
   {
-    id: Id('The event.'),
+    id: Id('Id of the event.'),
     action,
-    user_id: nullable(Id('To whose account; null where there is no such account.')),
-    actor_id: nullable(Id('Who did it; null where nobody was signed in.')),
-    session_id: nullable(Id('The session that it was done in, or done to.')),
-    ip_address: nullable(Type.String({ description: 'Where the request came from.', examples: ['203.0.113.9'] })),
-    user_agent: nullable(Type.String({ description: 'What the client called itself.', examples: ['Mozilla/5.0'] })),
+    user_id: nullable(Id('The account that the event is about; null if there is none.')),
+    actor_id: nullable(Id('The user who acted; null for an anonymous client.')),
+    session_id: nullable(Id('The session in which the actor acted, or that was ended.')),
+    ip_address: nullable(Type.String({ description: 'Client address.', examples: ['203.0.113.9'] })),
+    user_agent: nullable(Type.String({ description: 'User-Agent of the client.', examples: ['Mozilla/5.0'] })),
     request_id: nullable(
       Type.String({
-        description: "The server's own id of the request. Its log line has it as `request_id` or `own_request_id`.",
+        description: 'Request id that the server assigned; `request_id` or `own_request_id` in the log.',
         examples: ['0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4'],
       }),
     ),
     client_request_id: nullable(
-      Type.String({ description: 'The X-Request-Id that the caller chose.', examples: ['checkout-42'] }),
+      Type.String({ description: '`X-Request-Id` that the client sent.', examples: ['checkout-42'] }),
     ),
     details: Type.Unsafe<Record<string, unknown>>({
       type: 'object',
       additionalProperties: true,
-      description: 'More about it, by action.',
+      description: 'More facts, by action.',
       examples: [{}],
     }),
     created_at: Timestamp('When it happened.'),
@@ -36,12 +36,12 @@ export const AuditEvent = closed(
 
 export const AuditEventPage = pageOf('AuditEventPage', AuditEvent);
 
-const moment = (description: string) => Type.Optional(Type.String({ format: 'date-time', maxLength: 40, description }));
+const time = (description: string) => Type.Optional(Type.String({ format: 'date-time', maxLength: 40, description }));
 const ownFilters = {
   ...pageQuery,
   action: Type.Optional(action),
-  since: moment('From this moment on (ISO 8601).'),
-  until: moment('Before this moment (ISO 8601).'),
+  since: time('Events at or after this time (ISO 8601).'),
+  until: time('Events before this time (ISO 8601).'),
 };
 
 export const OwnAuditEventQuery = closed(ownFilters);
@@ -49,10 +49,14 @@ export type OwnAuditEventQuery = Static<typeof OwnAuditEventQuery>;
 
 export const AuditEventQuery = closed({
   ...ownFilters,
-  user_id: Type.Optional(Id('To this account.')),
-  actor_id: Type.Optional(Id('Done by this one.')),
-  ip_address: Type.Optional(Type.String({ format: 'ip', maxLength: 45, description: 'From this address.' })),
-  request_id: Type.Optional(Type.String({ maxLength: 128, description: "By the server's own id of the request." })),
-  client_request_id: Type.Optional(Type.String({ maxLength: 128, description: 'By the X-Request-Id of the caller.' })),
+  user_id: Type.Optional(Id('Filter by account.')),
+  actor_id: Type.Optional(Id('Filter by actor.')),
+  ip_address: Type.Optional(Type.String({ format: 'ip', maxLength: 45, description: 'Filter by client address.' })),
+  request_id: Type.Optional(
+    Type.String({ maxLength: 128, description: 'Filter by the request id that the server assigned.' }),
+  ),
+  client_request_id: Type.Optional(
+    Type.String({ maxLength: 128, description: 'Filter by the `X-Request-Id` that the client sent.' }),
+  ),
 });
 export type AuditEventQuery = Static<typeof AuditEventQuery>;

@@ -1,41 +1,36 @@
 import type { Database, Scope } from '@quoin/db';
-import type { Pages } from '../http/page.ts';
+import { pageFrom, pageRequest } from '../http/page.ts';
 import type { AuditEventQuery, OwnAuditEventQuery } from './schemas.ts';
 
-/** What happened to accounts. Whoever changes one records it, in the same transaction; here it is read. */
-export function createAuditEvents({ database, pages }: { database: Database; pages: Pages }) {
+/** Reads the audit trail. The services that change an account record the events in the same transaction. */
+export function createAuditEvents({ database }: { database: Database }) {
   return {
-    /** For admins: everybody's. */
+    /** For admins: the events of all accounts. */
     list: async (query: AuditEventQuery) => {
-      const page = pages.request('audit events', query);
+      const page = pageRequest('audit events', query);
       const { user_id, actor_id, action, ip_address, request_id, client_request_id } = query;
-      const filter = { user_id, actor_id, action, ip_address, request_id, client_request_id, ...between(query) };
-      const rows = await database.system(({ auditEvents }) => auditEvents.list({ ...page, ...filter }), {
-        single: 'read',
-      });
-      return pages.from('audit events', rows, page);
+      const filter = { user_id, actor_id, action, ip_address, request_id, client_request_id, ...periodOf(query) };
+      const rows = await database.system().auditEvents.list({ ...page, ...filter });
+      return pageFrom('audit events', rows, page);
     },
 
-    /** One's own. Where an admin was at work, it says so, and not from where. */
+    /** The events about the caller. If an admin acted, hides where the admin acted from. */
     listOwn: async (scope: Scope, query: OwnAuditEventQuery) => {
-      const page = pages.request('own audit events', query);
-      const filter = { user_id: scope.userId, action: query.action, ...between(query) };
-      const rows = await database.as(scope, ({ auditEvents }) => auditEvents.list({ ...page, ...filter }), {
-        single: 'read',
-      });
+      const page = pageRequest('own audit events', query);
+      const rows = await database.as(scope).auditEvents.list({ ...page, action: query.action, ...periodOf(query) });
       const own = rows.map((row) =>
-        row.actor_id === null || row.actor_id === scope.userId
+        row.actor_id === null || row.actor_id === scope.actor.userId
           ? row
           : { ...row, session_id: null, ip_address: null, user_agent: null, request_id: null, client_request_id: null },
       );
-      return pages.from('own audit events', own, page);
+      return pageFrom('own audit events', own, page);
     },
   };
 }
 
 export type AuditEvents = ReturnType<typeof createAuditEvents>;
 
-const between = ({ since, until }: OwnAuditEventQuery) => ({
+const periodOf = ({ since, until }: OwnAuditEventQuery) => ({
   since: since === undefined ? undefined : new Date(since),
   until: until === undefined ? undefined : new Date(until),
 });

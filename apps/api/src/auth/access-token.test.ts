@@ -122,11 +122,11 @@ test('the next request sees a deactivation, a demotion and a deletion', async ()
   const admin = await api.signUpAdmin();
   await api.signUpAdmin();
   expect((await api.send('GET', '/users', { token: admin.token })).statusCode).toBe(200);
-  await api.database.system(({ users }) => users.update(admin.id, { is_admin: false }));
+  await api.database.system().users.update(admin.id, { is_admin: false });
   expectProblem(await api.send('GET', '/users', { token: admin.token }), 403, 'forbidden');
-  await api.database.system(({ users }) => users.update(admin.id, { is_active: false }));
+  await api.database.system().users.update(admin.id, { is_active: false });
   expectProblem(await me(admin.token), 401, 'invalid_token');
-  await api.database.system(({ users }) => users.delete(admin.id));
+  await api.database.system().users.delete(admin.id);
   expectProblem(await me(admin.token), 401, 'invalid_token');
 });
 

@@ -9,7 +9,7 @@ import { Problem } from '../http/errors.ts';
 export interface AccessTokenClaims {
   userId: string;
   sessionId: string;
-  /** The generation of the refresh token that came with it: its use shows that the response arrived. */
+  /** Generation of the refresh token that came with it. Its use shows that the response arrived. */
   generation: number;
 }
 
@@ -21,7 +21,7 @@ interface Verified extends AccessTokenClaims {
 const verifiedMax = 10_000;
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Makes access tokens, and takes them apart. */
+/** Signs and verifies access tokens. */
 export function createAccessTokens(
   config: Pick<
     Config,
@@ -41,7 +41,7 @@ export function createAccessTokens(
     header: { alg: algorithm, typ: 'at+jwt' },
   });
 
-  // Pins what a token may be, whatever its header says (RFC 8725, 3.1): a key is ours or it is none, and has one algorithm.
+  // Each key has one algorithm, whatever the header of a token says (RFC 8725, 3.1).
   const verifierOf = (key: string, keyAlgorithm: Algorithm) =>
     createVerifier({
       key,
@@ -52,8 +52,8 @@ export function createAccessTokens(
       requiredClaims: ['iss', 'aud', 'sub', 'sid', 'exp', 'iat'],
       ignoreExpiration: true,
     });
-  // A token is verified once. It expires by our clock all the same, so that remembering never makes one live longer.
-  const verified = createMemory<Verified>(verifiedMax);
+  // Cache of verified tokens. Expiry is checked on every use, so that caching does not extend it.
+  const verified = createCache<Verified>(verifiedMax);
   const keys = signingKey ? [signingKey, ...previousKeys] : [];
   const byKid = new Map(keys.map((key) => [key.kid, verifierOf(key.pem, key.algorithm)]));
   const bySecret = signingKey ? undefined : verifierOf(secretKey, 'HS256');
@@ -61,7 +61,7 @@ export function createAccessTokens(
   return {
     expiresInSeconds,
 
-    /** The public keys with which others can verify what is signed here, the current one first; none with a shared secret. */
+    /** The public keys, the current one first; empty with a shared secret. */
     publicKeys: keys.map(({ jwk }): PublicJwk => jwk),
 
     sign: ({ userId, sessionId, generation }: AccessTokenClaims): string => {
@@ -79,10 +79,10 @@ export function createAccessTokens(
       });
     },
 
-    /** @throws Problem `invalid_token` for one that was not made here, `expired_token` for one that was */
+    /** @throws Problem `invalid_token`; `expired_token` for an expired token of this server */
     verify: (token: string): AccessTokenClaims => {
       const known = verified.get(token) ?? parse(token);
-      if (known.exp <= nowSeconds()) throw new Problem('expired_token', 'The access token has expired: refresh it.');
+      if (known.exp <= nowSeconds()) throw new Problem('expired_token', 'The access token has expired. Refresh it.');
       return known;
     },
   };
@@ -98,7 +98,7 @@ export function createAccessTokens(
   function verifiedClaims(token: string) {
     try {
       const verifier = bySecret ?? byKid.get(kidOf(token));
-      if (!verifier) throw new Error('no key of ours has this kid');
+      if (!verifier) throw new Error('unknown kid');
       return verifier(token);
     } catch (cause) {
       throw invalidToken(cause);
@@ -107,10 +107,10 @@ export function createAccessTokens(
 }
 
 /**
- * Remembers at least half of `max` and at most `max` of what was last asked for: in two maps, of which the older one is forgotten when the
- * younger is full. That keeps the order of use at the cost of a look-up.
+ * Cache of the most recently used entries, between half of `max` and `max`. Two maps: when the younger is full, the older is dropped. This approximates LRU at the
+ * cost of one lookup.
  */
-function createMemory<Value>(max: number) {
+function createCache<Value>(max: number) {
   let young = new Map<string, Value>();
   let old = new Map<string, Value>();
   const set = (key: string, value: Value) => {
@@ -134,12 +134,12 @@ function createMemory<Value>(max: number) {
 
 export type AccessTokens = ReturnType<typeof createAccessTokens>;
 
-/** Which of our own keys a token asks for. Nothing else in its header (`jku`, `x5u`, `jwk`) is looked at. */
+/** Returns the key id of a token. Ignores the rest of its header (`jku`, `x5u`, `jwk`). */
 function kidOf(token: string): string {
   const header = token.slice(0, token.indexOf('.'));
   return JSON.parse(Buffer.from(header, 'base64url').toString()).kid;
 }
 
-/** For any token that is not, or no longer, good: no word about why. */
+/** The same error for every invalid token, without the reason. */
 export const invalidToken = (cause?: unknown) =>
-  new Problem('invalid_token', 'The token is not valid, or its session has ended.', { cause });
+  new Problem('invalid_token', 'The token is invalid, or its session has ended.', { cause });

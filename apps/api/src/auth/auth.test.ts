@@ -177,7 +177,7 @@ describe('login', () => {
 
   test('tells only who knows the password that the account is deactivated', async () => {
     const { id, email } = await api.register();
-    await api.database.system(({ users }) => users.update(id, { is_active: false }));
+    await api.database.system().users.update(id, { is_active: false });
     expectProblem(await api.send('POST', '/auth/login', { body: { email, password } }), 403, 'account_inactive');
     expectProblem(
       await api.send('POST', '/auth/login', { body: { email, password: 'not the password' } }),
@@ -215,14 +215,12 @@ describe('login', () => {
 
   test('a login that has verified the old password gets no session once the password has changed', async () => {
     const user = await api.signUp();
-    const row = await api.database.system(({ users }) => users.findById(user.id));
+    const row = await api.database.system().users.find(user.id);
     await api.send('PATCH', '/users/me', {
       token: user.token,
       body: { password: 'another horse battery', current_password: password },
     });
-    const isUnchanged = await api.database.system(({ users }) =>
-      users.lockUnchanged(user.id, row?.password_hash ?? ''),
-    );
+    const isUnchanged = await api.database.system().users.lockUnchanged(user.id, row?.password_hash ?? '');
     expect(isUnchanged).toBe(false);
   });
 });

@@ -4,19 +4,18 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.ts';
 import { forbidden, Problem } from '../http/errors.ts';
 import { type AccessTokens, invalidToken } from './access-token.ts';
-import { aliveAt } from './session-lifetime.ts';
+import { aliveAt } from './alive.ts';
 
-// Authentication. Every route needs an access token unless its config says `public: true`, and an admin's if it says `admin: true`. The session and
-// the user are read on every request, so that a sign-out, a deactivation and a demotion count from the next request. Requests that arrive at the same
-// time share one statement. Nothing is cached between batches.
+// Every route requires an access token unless its config says `public: true`. The session and the user are read on every request, so that a sign-out, a
+// deactivation and a demotion count from the next request. Concurrent requests share one statement. Nothing is cached between batches.
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** Anonymous access is allowed. With `or signed in`, an invalid access token is still rejected with 401. */
     public?: boolean | 'or signed in';
-    /** Only admins may call it. Others get 403 before the path and the body are validated. */
+    /** Only admins may call the route. Others get 403 before the path and the body are validated. */
     admin?: boolean;
-    /** It answers even while the process is overloaded. */
+    /** The route answers even while the process is overloaded. */
     evenWhenOverloaded?: boolean;
   }
   interface FastifyRequest {
@@ -35,23 +34,20 @@ interface Dependencies {
 }
 
 const batchMax = 500;
-/** How often a session's last use is written. More often would make every read a write. */
-const touchMs = 60_000;
-const touchDelayMs = 1_000;
+/** How often the last use of a session is written. More often would turn every read into a write. */
+const recordUseEveryMs = 60_000;
+const recordUseDelayMs = 1_000;
 
 export function authentication(app: FastifyInstance, { database, accessTokens, config, clock }: Dependencies) {
   const sessions = new DataLoader<string, SignedInUser | undefined>(
     async (ids) => {
-      const alive = aliveAt(clock(), config);
-      const rows = await database.system(({ userSessions }) => userSessions.findAlive([...new Set(ids)], alive), {
-        single: 'read',
-      });
-      const byId = new Map(rows.map((row) => [row.session_id, row]));
+      const alive = await database.system().userSessions.findAlive([...new Set(ids)], aliveAt(clock(), config));
+      const byId = new Map(alive.map((row) => [row.session_id, row]));
       return ids.map((id) => byId.get(id));
     },
     { cache: false, maxBatchSize: batchMax, batchScheduleFn: (run) => setImmediate(run) },
   );
-  const touch = createTouches(app, database, clock);
+  const recordUse = createUseRecorder(app, database, clock);
 
   app.decorateRequest('scope', null as unknown as Scope);
   app.decorateRequest('user', null as unknown as SignedInUser);
@@ -61,9 +57,14 @@ export function authentication(app: FastifyInstance, { database, accessTokens, c
     const user = await sessions.load(sessionId);
     if (user?.id !== userId) throw invalidToken();
     const isFirstUse = generation > user.used_generation;
-    if (isFirstUse || clock().getTime() - user.last_used_at.getTime() >= touchMs) touch(sessionId, generation);
+    if (isFirstUse || clock().getTime() - user.last_used_at.getTime() >= recordUseEveryMs)
+      recordUse(sessionId, generation);
     request.user = user;
-    request.scope = { userId, sessionId, isAdmin: user.is_admin, authenticatedAt: user.authenticated_at };
+    request.scope = {
+      actor: { userId, sessionId, authenticatedAt: user.authenticated_at },
+      owner: { userId },
+      isAdmin: user.is_admin,
+    };
   };
 
   app.addHook('onRequest', (request, _reply, done) => {
@@ -74,7 +75,7 @@ export function authentication(app: FastifyInstance, { database, accessTokens, c
   });
 }
 
-/** Refuses users on routes for admins. After the limit of each user's requests, so that refused ones count too. */
+/** Refuses non-admins on routes for admins. Runs after the rate limit per user, so that refused requests count. */
 export function adminsOnly(app: FastifyInstance): void {
   app.addHook('onRequest', ({ routeOptions, scope }, _reply, done) =>
     done(routeOptions.config.admin && !scope.isAdmin ? forbidden() : undefined),
@@ -88,7 +89,7 @@ function bearerToken({ headers: { authorization } }: FastifyRequest): string {
 }
 
 /** Collects uses of sessions and writes them together a moment later, off the path of any request. A failed write fails no request. */
-function createTouches(app: FastifyInstance, database: Database, clock: () => Date) {
+function createUseRecorder(app: FastifyInstance, database: Database, clock: () => Date) {
   let uses = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;
   let writing = Promise.resolve();
@@ -98,8 +99,9 @@ function createTouches(app: FastifyInstance, database: Database, clock: () => Da
     const collected = uses;
     uses = new Map();
     await database
-      .system(({ userSessions }) => userSessions.recordUse(collected, clock()))
-      .catch((error) => app.log.warn({ err: error }, 'the last use of sessions could not be written'));
+      .system()
+      .userSessions.recordUse(collected, clock())
+      .catch((error) => app.log.warn({ err: error }, 'could not record the last use of sessions'));
   };
   const flush = () => {
     writing = writing.then(write);
@@ -113,6 +115,6 @@ function createTouches(app: FastifyInstance, database: Database, clock: () => Da
 
   return (sessionId: string, generation: number) => {
     uses.set(sessionId, Math.max(generation, uses.get(sessionId) ?? 0));
-    timer ??= setTimeout(flush, touchDelayMs).unref();
+    timer ??= setTimeout(flush, recordUseDelayMs).unref();
   };
 }

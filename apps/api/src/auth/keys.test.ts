@@ -59,7 +59,7 @@ describe.each(['EdDSA', 'ES256'] as const)('with %s', (algorithm) => {
       ]);
       const verify = (api: typeof before) => createAccessTokens(api.config, api.clock.now).verify(user.token);
       expect(verify(during).userId).toBe(user.id);
-      expect(() => verify(after)).toThrow('The token is not valid');
+      expect(() => verify(after)).toThrow('The token is invalid');
       const { token } = await during.signUp();
       const kid = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid;
       expect(kid).toBe(readSigningKey(otherPem).kid);

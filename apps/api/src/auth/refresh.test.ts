@@ -218,8 +218,8 @@ test('garbage, an access token, and forgeries are refused, and end nothing', asy
   const { rows } = await api.database.inspect((connection) =>
     connection.query<{ token_secret: Buffer }>('select token_secret from user_sessions where id = $1', [sessionId]),
   );
-  const secretOnly = createRefreshTokens(api.config.secretKey).make(sessionId, 0, randomBytes(32));
-  const tableOnly = createRefreshTokens('not the secret of this server').make(
+  const secretOnly = createRefreshTokens(api.config.secretKey).create(sessionId, 0, randomBytes(32));
+  const tableOnly = createRefreshTokens('not the secret of this server').create(
     sessionId,
     0,
     rows[0]?.token_secret ?? Buffer.alloc(0),
@@ -257,6 +257,6 @@ test.each([
 
 test('a deactivated user’s session does not refresh', async () => {
   const user = await api.signUp();
-  await api.database.system(({ users }) => users.update(user.id, { is_active: false }));
+  await api.database.system().users.update(user.id, { is_active: false });
   expectProblem(await refresh(user.refreshToken), 401, 'invalid_token');
 });

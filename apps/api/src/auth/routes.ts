@@ -62,7 +62,9 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
 
   app.get(
     '/auth/me',
-    { schema: { operationId: 'getSignedInUser', tags: ['auth'], summary: 'Your account', response: { 200: User } } },
+    {
+      schema: { operationId: 'getSignedInUser', tags: ['auth'], summary: 'Get your account', response: { 200: User } },
+    },
     async ({ user }) => user,
   );
 
@@ -73,7 +75,7 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
         operationId: 'logout',
         tags: ['auth'],
         summary: 'End this session',
-        description: 'Its access and refresh tokens are dead at once.',
+        description: 'Its access and refresh tokens stop working at once.',
         response: noContent,
       },
     },
@@ -90,7 +92,7 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
         operationId: 'logoutAll',
         tags: ['auth'],
         summary: 'End all your sessions',
-        description: 'Every access and refresh token of yours is dead at once, on every device.',
+        description: 'All your access and refresh tokens stop working at once, on every device.',
         response: noContent,
       },
     },
@@ -100,7 +102,7 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
     },
   );
 
-  // The token endpoints speak OAuth 2 as well, whose clients send forms. Nothing else takes a form.
+  // OAuth 2 clients send forms to the token endpoints. No other route accepts forms.
   await app.register(async (oauth: App) => {
     await oauth.register(formbody);
 
@@ -112,7 +114,7 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
           tags: ['auth'],
           summary: 'Sign in',
           description:
-            "OAuth 2's password grant as a form, or JSON. A wrong password and an unknown name get the same response.",
+            'Accepts JSON, or the form of the OAuth 2 password grant. A wrong password and an unknown name get the same response.',
           body: bodyOf(LoginJson, LoginForm),
           response: { 200: TokenPair },
         },
@@ -124,7 +126,7 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
             name: 'login',
             address: { burst: 100, perMinute: 30 },
             account: {
-              // By the account's id, so that guesses by email and by username fill one bucket.
+              // By id, so that guesses by email and by username fill one bucket.
               of: async (request) => {
                 const name = nameOf(request.body as Login);
                 request.account = await auth.findAccount(name);
@@ -140,7 +142,7 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
       async (request) => {
         const body = request.body as Login;
         const name = nameOf(body);
-        // Without rate limits nothing has looked the account up. An unknown name is looked up once too, or time would tell.
+        // The rate limit has looked the account up, if there are limits. An unknown name costs one lookup too, so that the time reveals nothing.
         const account = request.account === null ? await auth.findAccount(name) : request.account;
         return auth.login(account, name, body.password, clientOf(request));
       },
@@ -152,9 +154,9 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
         schema: {
           operationId: 'refresh',
           tags: ['auth'],
-          summary: 'Get the next tokens of your session',
+          summary: 'Refresh the tokens of your session',
           description:
-            'A refresh token works once. The previous token still gets the current one for REFRESH_GRACE_SECONDS, and until a token of its response was used, if the same client sends it. Any other use of an old token counts as theft and ends the session.',
+            'A refresh token works once. The same client can still exchange the previous token for the current one, within REFRESH_GRACE_SECONDS and until an access token of the latest response was used. Any other use of an old token counts as theft and ends the session.',
           body: bodyOf(RefreshJson, RefreshForm),
           response: { 200: TokenPair },
         },
@@ -177,7 +179,7 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
   });
 }
 
-/** The keys lie where every verifier looks for them, outside of the prefix. */
+/** The key set, at its well-known path outside of the prefix. */
 export function keyRoutes(app: App, { accessTokens }: { accessTokens: AccessTokens }) {
   app.get(
     '/.well-known/jwks.json',
@@ -185,8 +187,8 @@ export function keyRoutes(app: App, { accessTokens }: { accessTokens: AccessToke
       schema: {
         operationId: 'getJwks',
         tags: ['auth'],
-        summary: 'The public keys that verify access tokens',
-        description: 'Empty with HS256, whose secret is shared with nobody.',
+        summary: 'Get the public keys that verify access tokens',
+        description: 'Empty with HS256.',
         response: { 200: Jwks },
       },
       config: { public: true, cacheable: true },

@@ -17,14 +17,14 @@ export const Registration = closed(
 export type Registration = Static<typeof Registration>;
 
 const name = { minLength: 1, maxLength: 320 };
-// What somebody types to sign in is compared, not judged: a password that nobody may choose is simply wrong.
-const password = Type.String({ minLength: 1, maxLength: 256, description: 'The password.' });
-const grantType = Type.Optional(Type.Literal('password', { description: 'As OAuth 2 clients send it.' }));
+// A password is compared here, not judged: a password that nobody may choose is wrong, not invalid.
+const password = Type.String({ minLength: 1, maxLength: 256, description: 'Password of the account.' });
+const grantType = Type.Optional(Type.Literal('password', { description: 'Sent by OAuth 2 clients.' }));
 
 export const LoginJson = closed(
   {
-    email: Type.Optional(Type.String({ ...name, description: 'The email of the account.' })),
-    username: Type.Optional(Type.String({ ...name, description: 'The username of the account, or its email.' })),
+    email: Type.Optional(Type.String({ ...name, description: 'Email address of the account.' })),
+    username: Type.Optional(Type.String({ ...name, description: 'Username or email address of the account.' })),
     password,
     grant_type: grantType,
   },
@@ -35,7 +35,7 @@ export const LoginJson = closed(
   },
 );
 
-// The fields that OAuth 2 clients send besides are accepted and mean nothing here: there is one client, and one scope.
+// OAuth 2 clients send these. They have no effect: there is one client and one scope.
 const oauthFields = {
   scope: Type.Optional(Type.String({ maxLength: 1000, description: 'Ignored.' })),
   client_id: Type.Optional(Type.String({ maxLength: 1000, description: 'Ignored.' })),
@@ -46,7 +46,7 @@ const oauthFields = {
 export const LoginForm = closed(
   {
     grant_type: grantType,
-    username: Type.String({ ...name, description: 'The email or the username of the account.' }),
+    username: Type.String({ ...name, description: 'Email address or username of the account.' }),
     password,
     ...oauthFields,
   },
@@ -55,8 +55,8 @@ export const LoginForm = closed(
 export type Login = Static<typeof LoginJson> | Static<typeof LoginForm>;
 
 const refresh = {
-  refresh_token: Type.String({ minLength: 1, maxLength: 500, description: 'The latest one of the session.' }),
-  grant_type: Type.Optional(Type.Literal('refresh_token', { description: 'As OAuth 2 clients send it.' })),
+  refresh_token: Type.String({ minLength: 1, maxLength: 500, description: 'The latest refresh token of the session.' }),
+  grant_type: Type.Optional(Type.Literal('refresh_token', { description: 'Sent by OAuth 2 clients.' })),
 };
 const exampleToken = 'AZng9XwecXs6mlMPXOmhwgAAAAAnM1k3c2Vuc2VsZXNzIGJ1dCBvZiB0aGUgcmlnaHQgbGVuZ3Ro';
 const refreshExample = {
@@ -72,11 +72,11 @@ export type Refresh = Static<typeof RefreshJson>;
 export const TokenPair = closed(
   {
     access_token: Type.String({
-      description: 'A JWT (RFC 9068) for the header `Authorization: Bearer …`.',
+      description: 'JWT (RFC 9068). Send it as `Authorization: Bearer …`.',
       examples: ['eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJpc3MiOiJxdW9pbiJ9.signature'],
     }),
     refresh_token: Type.String({
-      description: 'For `POST /auth/refresh`, once: the answer has the next one.',
+      description: 'For `POST /auth/refresh`. It works once; the response contains the next one.',
       examples: [exampleToken],
     }),
     token_type: Type.Literal('bearer'),
@@ -85,22 +85,6 @@ export const TokenPair = closed(
   { title: 'TokenPair' },
 );
 export type TokenPair = Static<typeof TokenPair>;
-
-export const ForgottenPassword = closed(
-  { email: AccountProperties.email },
-  { title: 'ForgottenPassword', examples: [{ email: 'ada@example.com' }] },
-);
-export type ForgottenPassword = Static<typeof ForgottenPassword>;
-
-const token = Type.String({ minLength: 1, maxLength: 200, description: 'From the link in the mail.' });
-const exampleOfMail = 'Zm9yIGFuIGV4YW1wbGUsIGl0IGhhcyAzMiBieXRlczo';
-
-export const TokenOfMail = closed({ token }, { title: 'TokenOfMail', examples: [{ token: exampleOfMail }] });
-
-export const PasswordReset = closed(
-  { token, new_password: PasswordProperty },
-  { title: 'PasswordReset', examples: [{ token: exampleOfMail, new_password: 'another horse battery' }] },
-);
 
 /** A key set (RFC 7517). */
 export const Jwks = closed(

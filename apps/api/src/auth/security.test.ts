@@ -22,7 +22,7 @@ const signUp = async (account: object = {}) => {
 };
 const signUpAdmin = async () => {
   const admin = await signUp();
-  await api.database.system(({ users }) => users.update(admin.id, { is_admin: true }));
+  await api.database.system().users.update(admin.id, { is_admin: true });
   return admin;
 };
 
@@ -78,7 +78,7 @@ test('every form of signing in refuses a wrong password, and a deactivated accou
   };
   for (const answer of await answersTo('not the password')) expectProblem(answer, 401, 'invalid_credentials');
   for (const answer of await answersTo(password)) expect(answer.statusCode).toBe(200);
-  await api.database.system(({ users }) => users.update(user.id, { is_active: false }));
+  await api.database.system().users.update(user.id, { is_active: false });
   for (const answer of await answersTo('not the password')) expectProblem(answer, 401, 'invalid_credentials');
   for (const answer of await answersTo(password)) expectProblem(answer, 403, 'account_inactive');
 });

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Database, Scope, User } from '@quoin/db';
 import type { Config } from '../config/config.ts';
 import { type Client, turnCallerOf } from '../http/client.ts';
@@ -8,10 +7,11 @@ import type { Limiter } from '../http/throttle/limiter.ts';
 import type { Rate } from '../http/throttle/memory-store.ts';
 import { isOutdatedHash, type Passwords } from '../passwords/passwords.ts';
 import { type AccessTokens, invalidToken } from './access-token.ts';
-import { byOneself } from './owner.ts';
+import { aliveAt } from './alive.ts';
+import { beginSession } from './begin-session.ts';
 import type { RefreshTokens } from './refresh-token.ts';
 import type { TokenPair } from './schemas.ts';
-import { aliveAt } from './session-lifetime.ts';
+import { tokenPairOf } from './tokens.ts';
 
 interface Dependencies {
   database: Database;
@@ -23,34 +23,36 @@ interface Dependencies {
   clock: () => Date;
 }
 
-const signInsOfOwner: Rate = { burst: 100, perMinute: 10 };
+/** Each sign-in costs a hash, a session and an audit event. Only the owner of the account can fill this bucket. */
+const signInsPerAccount: Rate = { burst: 100, perMinute: 10 };
 
-/** An account with its hash; undefined for a name that no account has. */
+/** An account with its password hash; undefined if no account has the name. */
 export type Account = User | undefined;
 
-/** Signing in, staying signed in, and signing out. */
-export function createAuth({ database, passwords, accessTokens, refreshTokens, config, limiter, clock }: Dependencies) {
+/** Signs in, refreshes and signs out. */
+export function createAuth(dependencies: Dependencies) {
+  const { database, passwords, refreshTokens, config, limiter, clock } = dependencies;
   return {
     findAccount,
 
-    /** The session of a refresh token; undefined for a text that this server has not made. */
-    sessionIdOf: (text: string): string | undefined => refreshTokens.parse(text)?.sessionId,
+    /** Returns the session of a refresh token; undefined unless this server created the token. */
+    sessionIdOf: (token: string): string | undefined => refreshTokens.parse(token)?.sessionId,
 
     /**
-     * @param account what `findAccount` found for the name
-     * @throws Problem `invalid_credentials`, whatever is wrong; `account_inactive` only after the right password
+     * @param account the result of `findAccount` for the name
+     * @throws Problem `invalid_credentials` for an unknown name and for a wrong password; `account_inactive` only after the right password
      */
     login: async (account: Account, name: string, password: string, client: Client): Promise<TokenPair> => {
       const tokens =
         (await signIn(account, name, password, client)) ??
-        // The hash has changed in between: another sign-in may have renewed it.
+        // The hash has changed meanwhile: another sign-in may have renewed it.
         (await signIn(await findAccount(name), name, password, client));
       return tokens ?? refuse('wrong_password', undefined, client);
     },
 
     /**
-     * Returns the next tokens of a session. Of any number of tabs that refresh at once, one rotates the token, and the others get the same refresh
-     * token. A copied token ends the session: docs/decisions/013 has the table.
+     * Returns the next tokens of a session. Of concurrent refreshes, one rotates the token, and the others get the same refresh token. A copied token ends the
+     * session: docs/decisions/013 has the state machine.
      *
      * @throws Problem `invalid_token`
      */
@@ -60,50 +62,44 @@ export function createAuth({ database, passwords, accessTokens, refreshTokens, c
       const token = { ...parsed, userAgent: client.user_agent ?? '' };
       const now = clock();
       const alive = aliveAt(now, config);
-      const rotated = await database.system(({ userSessions }) => userSessions.rotate(token, alive), {
-        single: 'write',
-        quick: true,
-      });
-      if (rotated) return tokensOf(rotated);
+      const rotated = await database.system().refreshTokens.rotate(token, alive);
+      if (rotated) return tokenPairOf(dependencies, rotated);
 
-      const graceSince = config.refreshGraceSeconds > 0 ? secondsAfter(now, -config.refreshGraceSeconds) : undefined;
-      const session = await database.system(
-        ({ userSessions }) => userSessions.findUsedToken(token, alive, graceSince),
-        { single: 'read', quick: true },
-      );
+      const { refreshGraceSeconds } = config;
+      const graceSince = refreshGraceSeconds > 0 ? new Date(now.getTime() - refreshGraceSeconds * 1000) : undefined;
+      const session = await database.system().refreshTokens.findUsed(token, alive, graceSince);
       if (!session) throw invalidToken();
       const event = { user_id: session.user_id, session_id: session.id, ...client };
       if (session.is_grace) {
-        const reuse = { action: 'refresh_token_reused', ...event } as const;
-        await database.system(({ auditEvents }) => auditEvents.create(reuse), { single: 'write' });
-        return tokensOf(session);
+        await database.system().auditEvents.create({ action: 'refresh_token_reused', ...event });
+        return tokenPairOf(dependencies, session);
       }
-      await database.system(async ({ userSessions, auditEvents }) => {
-        const isRevoked = await userSessions.revokeStolen(token, now, graceSince);
-        if (isRevoked) await auditEvents.create({ action: 'refresh_token_stolen', ...event });
+      await database.system().transaction(async (repositories) => {
+        const isRevoked = await repositories.refreshTokens.revokeStolen(token, now, graceSince);
+        if (isRevoked) await repositories.auditEvents.create({ action: 'refresh_token_stolen', ...event });
       });
       throw invalidToken();
     },
 
     logout: (scope: Scope, client: Client) =>
-      database.as(scope, async ({ userSessions, auditEvents }) => {
-        await userSessions.revoke(scope.sessionId, 'logout', clock());
-        await auditEvents.create({ action: 'signed_out', ...byOneself(scope), ...client });
+      database.as(scope).transaction(async ({ userSessions, auditEvents }) => {
+        await userSessions.revoke(scope.actor.sessionId, 'logout', clock());
+        await auditEvents.create({ action: 'signed_out', ...client });
       }),
 
     logoutAll: (scope: Scope, client: Client) =>
-      database.as(scope, async ({ userSessions, auditEvents }) => {
-        await userSessions.revokeAll(scope.userId, 'logout_all', clock());
-        await auditEvents.create({ action: 'sessions_ended', ...byOneself(scope), ...client });
+      database.as(scope).transaction(async ({ userSessions, auditEvents }) => {
+        await userSessions.revokeAll('logout_all', clock());
+        await auditEvents.create({ action: 'sessions_ended', ...client });
       }),
   };
 
-  /** The account that a name means: an email or a username. */
+  /** Finds an account by email or username. */
   function findAccount(name: string): Promise<Account> {
-    return database.system(({ users }) => users.findByLogin(normalizeEmail(name)), { single: 'read' });
+    return database.system().users.findByLogin(normalizeEmail(name));
   }
 
-  /** Undefined if the password was changed, or the account deactivated, while this one was being verified. */
+  /** Resolves to undefined if the password changed, or the account was deactivated, while the password was verified. */
   async function signIn(user: Account, name: string, password: string, client: Client): Promise<TokenPair | undefined> {
     const caller = turnCallerOf(user?.id ?? normalizeEmail(name), client);
     const isRight = await passwords.verify(password, user?.password_hash, caller);
@@ -112,58 +108,28 @@ export function createAuth({ database, passwords, accessTokens, refreshTokens, c
     const { password_hash } = user;
     if (!user.is_active) return refuse('account_inactive', user.id, client);
 
-    // Each sign-in is a hash, a session and an event. Only the owner can fill this bucket.
-    await limiter.take('sign-ins', user.id, signInsOfOwner);
+    await limiter.take('sign-ins', user.id, signInsPerAccount);
     const newHash = isOutdatedHash(password_hash) ? await passwords.hash(password, caller) : undefined;
     const now = clock();
-    const token_secret = randomBytes(32);
-    return database.system(async ({ users, userSessions, auditEvents }) => {
-      if (!(await users.lockUnchanged(user.id, password_hash))) return undefined;
-      if (newHash) await users.update(user.id, { password_hash: newHash });
-      const id = await userSessions.create({
-        token_secret,
-        user_id: user.id,
-        user_agent: client.user_agent,
-        ip_address: client.ip_address,
-        created_at: now,
-        last_used_at: now,
-        expires_at: secondsAfter(now, config.sessionSeconds),
-      });
-      const event = { action: 'signed_in', user_id: user.id, actor_id: user.id, session_id: id } as const;
-      await auditEvents.create({ ...event, ...client });
-      return tokensOf({ id, user_id: user.id, generation: 0, token_secret });
+    const session = await database.system().transaction(async (repositories) => {
+      if (!(await repositories.users.lockUnchanged(user.id, password_hash))) return undefined;
+      if (newHash) await repositories.users.update(user.id, { password_hash: newHash });
+      return beginSession(repositories, user.id, client, { now, config });
     });
+    return session && tokenPairOf(dependencies, session);
   }
 
-  /** Records a failed sign-in. What was typed as the name is not kept: it may be a password. */
+  /** Records a failed sign-in. Does not record the name that was typed: it may be a password. */
   async function refuse(
     reason: 'unknown_account' | 'wrong_password' | 'account_inactive',
     user_id: string | undefined,
     client: Client,
   ): Promise<never> {
-    await database.system(
-      ({ auditEvents }) =>
-        auditEvents.create({ action: 'sign_in_failed', user_id: user_id ?? null, details: { reason }, ...client }),
-      { single: 'write' },
-    );
+    const event = { action: 'sign_in_failed', user_id: user_id ?? null, details: { reason } } as const;
+    await database.system().auditEvents.create({ ...event, ...client });
     if (reason === 'account_inactive') throw new Problem(reason, 'An admin has deactivated this account.');
-    throw new Problem('invalid_credentials', 'There is no account with this name and password.');
-  }
-
-  function tokensOf(session: { id: string; user_id: string; generation: number; token_secret: Uint8Array }): TokenPair {
-    return {
-      access_token: accessTokens.sign({
-        userId: session.user_id,
-        sessionId: session.id,
-        generation: session.generation,
-      }),
-      refresh_token: refreshTokens.make(session.id, session.generation, session.token_secret),
-      token_type: 'bearer',
-      expires_in: accessTokens.expiresInSeconds,
-    };
+    throw new Problem('invalid_credentials', 'The name or the password is wrong.');
   }
 }
 
 export type Auth = ReturnType<typeof createAuth>;
-
-const secondsAfter = (moment: Date, seconds: number) => new Date(moment.getTime() + seconds * 1000);

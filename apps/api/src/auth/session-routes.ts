@@ -13,7 +13,7 @@ export function sessionRoutes(app: App, { sessions }: { sessions: Sessions }) {
       schema: {
         operationId: 'listSessions',
         tags: ['auth'],
-        summary: 'Where you are signed in',
+        summary: 'List your sessions',
         response: { 200: SessionList },
       },
     },
@@ -27,7 +27,7 @@ export function sessionRoutes(app: App, { sessions }: { sessions: Sessions }) {
         operationId: 'endSession',
         tags: ['auth'],
         summary: 'End one of your sessions',
-        description: 'Its access and refresh tokens are dead at once.',
+        description: 'Its access and refresh tokens stop working at once.',
         params: SessionParams,
         response: noContent,
       },

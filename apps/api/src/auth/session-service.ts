@@ -2,8 +2,7 @@ import type { Database, Scope } from '@quoin/db';
 import type { Config } from '../config/config.ts';
 import { type Client, noClient } from '../http/client.ts';
 import { found, notFound } from '../http/errors.ts';
-import { byOneself } from './owner.ts';
-import { aliveAt } from './session-lifetime.ts';
+import { aliveAt } from './alive.ts';
 
 interface Dependencies {
   database: Database;
@@ -11,61 +10,60 @@ interface Dependencies {
   clock: () => Date;
 }
 
-/** How long an expired session stays in the table, for questions about it. */
+/** Expired sessions stay in the table for a week, for investigations. */
 const keptMs = 7 * 86_400_000;
-const deletedAtOnce = 1_000;
-const endedAtOnce = 5_000;
+const deletedPerBatch = 1_000;
+const revokedPerBatch = 5_000;
 const smallestId = '00000000-0000-0000-0000-000000000000';
 
-/** Where a user is signed in, and how to end it. */
+/** Lists and ends sessions. */
 export function createSessions({ database, config, clock }: Dependencies) {
   return {
     list: async (scope: Scope) => {
-      const alive = aliveAt(clock(), config);
-      const sessions = await database.as(scope, ({ userSessions }) => userSessions.listAlive(scope.userId, alive), {
-        single: 'read',
-      });
-      return { items: sessions.map((session) => ({ ...session, current: session.id === scope.sessionId })) };
+      const sessions = await database.as(scope).userSessions.listAlive(aliveAt(clock(), config));
+      return { items: sessions.map((session) => ({ ...session, current: session.id === scope.actor.sessionId })) };
     },
 
-    /** @throws Problem `not_found`, for somebody else's and for one that has been ended as well */
+    /** @throws Problem `not_found` for another user's session, and for a session that has ended */
     end: (scope: Scope, id: string, client: Client) =>
-      database.as(scope, async ({ userSessions, auditEvents }) => {
+      database.as(scope).transaction(async ({ userSessions, auditEvents }) => {
         if (!(await userSessions.revoke(id, 'ended_by_user', clock()))) throw notFound();
-        await auditEvents.create({ action: 'session_ended', ...byOneself(scope), session_id: id, ...client });
+        await auditEvents.create({ action: 'session_ended', session_id: id, ...client });
       }),
 
-    /** For admins. @throws Problem `not_found` where there is no such user */
+    /** For admins. @throws Problem `not_found` if the user does not exist */
     endAllOf: (scope: Scope, userId: string, client: Client) =>
-      database.system(async ({ users, userSessions, auditEvents }) => {
-        found(await users.findById(userId));
-        await userSessions.revokeAll(userId, 'ended_by_admin', clock());
-        await auditEvents.create({ action: 'sessions_ended', ...byOneself(scope), user_id: userId, ...client });
+      database.system().transaction(async ({ users, userSessions, auditEvents }) => {
+        found(await users.find(userId));
+        await userSessions.revokeAllOf(userId, 'ended_by_admin', clock());
+        const { userId: actor_id, sessionId: session_id } = scope.actor;
+        await auditEvents.create({ action: 'sessions_ended', user_id: userId, actor_id, session_id, ...client });
       }),
 
-    /** Ends the sessions of all users, in batches. Resolves to how many were alive. For the operator, after `SECRET_KEY` or the table has leaked. */
+    /** Ends the sessions of all users, in batches, for the operator of a server whose secrets leaked. Resolves to their number. */
     endAll: async (): Promise<number> => {
       let total = 0;
       for (let after: string | undefined = smallestId; after !== undefined; ) {
         const from: string = after;
-        const { ended, last } = await database.system(({ userSessions }) =>
-          userSessions.revokeNext(from, endedAtOnce, 'ended_by_operator', clock()),
-        );
-        total += ended;
+        const { revoked, last } = await database
+          .system()
+          .transaction(({ userSessions }) =>
+            userSessions.revokeNext(from, revokedPerBatch, 'ended_by_operator', clock()),
+          );
+        total += revoked;
         after = last;
       }
       const event = { action: 'sessions_ended', user_id: null, details: { sessions: total } } as const;
-      await database.system(({ auditEvents }) => auditEvents.create({ ...event, ...noClient }));
+      await database.system().auditEvents.create({ ...event, ...noClient });
       return total;
     },
 
-    /** Deletes the sessions that expired a week ago. Resolves to how many. */
+    /** Deletes the sessions that expired a week ago. Resolves to their number. */
     deleteExpired: async () => {
       const before = new Date(clock().getTime() - keptMs);
       let total = 0;
-      for (let deleted = deletedAtOnce; deleted === deletedAtOnce; total += deleted) {
-        deleted = await database.system(({ userSessions }) => userSessions.deleteExpired(before, deletedAtOnce));
-      }
+      for (let deleted = deletedPerBatch; deleted === deletedPerBatch; total += deleted)
+        deleted = await database.system().userSessions.deleteExpired(before, deletedPerBatch);
       return total;
     },
   };

@@ -5,11 +5,10 @@ import { ConfigError, parseConfig } from '../config/config.ts';
 import { createEmbedder, EmbeddingError } from '../documents/embedder.ts';
 import { reembed } from './reembed.ts';
 
-// The commands of the database, and the one among them that needs more than a database.
+// The database commands, and `reembed`, which also needs the embedding service.
 
 export const reembedding: Command = {
-  usage:
-    '  reembed                      embed what EMBEDDING_MODEL has not embedded yet; stopped, it goes on when run again',
+  usage: '  reembed                      embed what EMBEDDING_MODEL has not embedded yet; can be stopped and continued',
   run: (database, terminal) =>
     run(database, terminal).catch((error) => {
       throw error instanceof EmbeddingError || error instanceof ConfigError ? new Error(error.message) : error;
@@ -18,15 +17,16 @@ export const reembedding: Command = {
 
 async function run(database: Database, { env, stdout, stderr }: Terminal): Promise<number> {
   const { embedding } = parseConfig(env);
-  if (!embedding) throw new Error('EMBEDDING_URL is not set: there is no service that makes embeddings');
+  if (!embedding) throw new Error('EMBEDDING_URL is not set: there is no embedding service');
   await refusePending(database);
   const { embedded, waiting } = await reembed(database, createEmbedder(embedding), {
-    progress: ({ seen, of, embedded }) => stderr.write(`${embedded} embedded, ${seen} of ${of} documents looked at\n`),
+    progress: ({ checked, total, embedded }) =>
+      stderr.write(`${embedded} embedded, ${checked} of ${total} documents checked\n`),
     failed: ({ message }) => stderr.write(`${message}\n`),
   });
-  stdout.write(`${embedded} documents have a new embedding, by ${embedding.model}\n`);
+  stdout.write(`embedded ${embedded} documents with ${embedding.model}\n`);
   if (waiting === 0) return 0;
-  stdout.write(`${waiting} wait for one still: run this again, or leave them to the server\n`);
+  stdout.write(`${waiting} documents still wait: run this again, or leave them to the server\n`);
   return 1;
 }
 

@@ -9,9 +9,9 @@ import { explain } from '../process/explain.ts';
 
 const usage = `Usage: npm run doctor
 
-Looks at what a start depends on (Node, the configuration, the port, the database, pgvector, migrations, mail, Redis, the embedding service) and says what to do
-where something is wrong. It changes nothing in the database, sends no mail, and asks the embedding service for one word.
-Exit codes: 0 all is well, 1 something is not, 2 the command was not understood.
+Checks what a start depends on (Node, configuration, port, database, pgvector, migrations, mail, Redis, embedding service) and says how to fix what is wrong.
+Changes nothing in the database, sends no mail, and embeds one word.
+Exit codes: 0 no problem, 1 a problem, 2 wrong usage.
 
 Example: DATABASE_URL=postgres://user:password@host/database npm run doctor
 `;
@@ -21,7 +21,7 @@ const [postgresMajorMin, postgresMajorMax] = [15, 18];
 const pgvectorMin = [0, 7];
 const answerMsMax = 5_000;
 
-/** What was found: fine, fine but worth knowing, or wrong, with what to do about it. */
+/** The result of a check: ok, a note, or a problem with its solution. */
 interface Finding {
   state: 'ok' | 'note' | 'wrong';
   text: string;
@@ -29,62 +29,63 @@ interface Finding {
 const ok = (text: string): Finding => ({ state: 'ok', text });
 const note = (text: string): Finding => ({ state: 'note', text });
 const wrong = (text: string): Finding => ({ state: 'wrong', text });
+/** Runs a check and prints its result. An error is a result too, so that the other checks run. */
+type RunCheck = (subject: string, check: () => Promise<Finding>) => Promise<void>;
 
 async function main(): Promise<number> {
-  let isWell = true;
-  const tell = (subject: string, { state, text }: Finding) => {
-    isWell &&= state !== 'wrong';
+  let hasProblem = false;
+  const report = (subject: string, { state, text }: Finding) => {
+    hasProblem ||= state === 'wrong';
     const mark = { ok: colour('green', 'ok   '), note: colour('yellow', 'note '), wrong: colour('red', 'wrong') }[
       state
     ];
     process.stdout.write(`${mark}  ${subject.padEnd(14)} ${text.replaceAll('\n', `\n${' '.repeat(22)}`)}\n`);
   };
-  const look = async (subject: string, find: () => Promise<Finding>) => {
-    // Whatever is thrown is a finding: the other checks go on.
-    tell(subject, await find().catch((error) => wrong(explain(error) ?? error.message)));
+  const run: RunCheck = async (subject, check) => {
+    report(subject, await check().catch((error) => wrong(explain(error) ?? error.message)));
   };
 
-  tell('Node', node());
+  report('Node', node());
   let config: Config;
   try {
     config = readConfig();
-    tell('configuration', ok(`${config.environment}, from the environment and .env`));
+    report('configuration', ok(`${config.environment}, from the environment and .env`));
   } catch (error) {
-    tell('configuration', wrong((error as Error).message));
+    report('configuration', wrong((error as Error).message));
     return 1;
   }
-  await look('port', () => port(config));
-  await database(config, look);
-  await look('mail', () => mail(config));
-  await look('Redis', () => redis(config));
-  await look('embeddings', () => embeddings(config));
-  return isWell ? 0 : 1;
+  await run('port', () => port(config));
+  await database(config, run);
+  await run('mail', () => mail(config));
+  await run('Redis', () => redis(config));
+  await run('embeddings', () => embeddings(config));
+  return hasProblem ? 1 : 0;
 }
 
 function node(): Finding {
   const { version } = process;
   return Number.parseInt(version.slice(1), 10) >= nodeMajorMin
     ? ok(version)
-    : wrong(`${version} is too old: npm ci installs Node ${nodeMajorMin} beside the project, and npm run takes that`);
+    : wrong(`${version} is too old: npm ci installs Node ${nodeMajorMin} in the project, and npm run uses it`);
 }
 
 async function port({ host, port }: Config): Promise<Finding> {
-  if (port === 0) return ok('any that is free');
+  if (port === 0) return ok('any free port');
   const server = createServer().listen(port, host);
   try {
     await once(server, 'listening');
     return ok(`${port} is free`);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE' && (await isOurs(port))) return note(`a server of ours answers at port ${port} already`);
+    if (code === 'EADDRINUSE' && (await isQuoin(port))) return note(`Quoin already runs on port ${port}`);
     throw Object.assign(error as Error, { port });
   } finally {
     server.close();
   }
 }
 
-/** Whether what listens there answers as ours does, and at once. */
-const isOurs = (port: number) =>
+/** Whether the server on this port answers as Quoin does. */
+const isQuoin = (port: number) =>
   fetch(`http://127.0.0.1:${port}/health`, { signal: AbortSignal.timeout(1_000) }).then(
     ({ headers }) => headers.has('x-request-id'),
     () => false,
@@ -92,15 +93,15 @@ const isOurs = (port: number) =>
 
 async function database(
   { databaseUrl, databasePoolMax, databasePrepare, databaseDirectUrl }: Config,
-  look: (subject: string, find: () => Promise<Finding>) => Promise<void>,
+  run: RunCheck,
 ): Promise<void> {
   let open: Database | undefined;
   const directory = databaseUrl.startsWith('pglite://') ? databaseUrl.slice('pglite://'.length) : undefined;
   if (directory && !existsSync(directory)) {
-    await look('database', async () => note(`embedded, in ${directory}: npm start makes it`));
+    await run('database', async () => note(`embedded, in ${directory}: npm start creates it`));
     return;
   }
-  await look('database', async () => {
+  await run('database', async () => {
     const options = { poolMax: databasePoolMax, prepare: databasePrepare, directUrl: databaseDirectUrl };
     const opened = await connect(databaseUrl, options);
     const found = opened.isEmbedded
@@ -114,9 +115,9 @@ async function database(
   });
   if (!open) return;
   const database = open;
-  if (!database.isEmbedded) await look('roles', () => roles(database));
-  await look('pgvector', () => pgvector(database));
-  await look('migrations', () => pending(database));
+  if (!database.isEmbedded) await run('roles', () => roles(database));
+  await run('pgvector', () => pgvector(database));
+  await run('migrations', () => pending(database));
   await database.close();
 }
 
@@ -128,17 +129,13 @@ async function server(database: Database): Promise<Finding> {
   );
   const major = Math.floor((row?.number ?? 0) / 10_000);
   if (major < postgresMajorMin || major > postgresMajorMax)
-    return wrong(
-      `PostgreSQL ${row?.version} is not among those that are supported: ${postgresMajorMin} to ${postgresMajorMax}`,
-    );
+    return wrong(`PostgreSQL ${row?.version} is not supported: use ${postgresMajorMin} to ${postgresMajorMax}`);
   return row?.is_superuser
-    ? note(
-        `PostgreSQL ${row.version}; its user is a superuser, who needs not be: give it a role that owns the database`,
-      )
+    ? note(`PostgreSQL ${row.version}; the role is a superuser, which is unnecessary: use the owner of the database`)
     : ok(`PostgreSQL ${row?.version}`);
 }
 
-/** Whether the server runs with fewer rights than migrations do. */
+/** Whether the server runs with fewer privileges than migrations. */
 async function roles(database: Database): Promise<Finding> {
   const [row] = await rowsOf<{ owned: number }>(
     database,
@@ -146,9 +143,9 @@ async function roles(database: Database): Promise<Finding> {
   );
   return row?.owned
     ? note(
-        'this role owns the tables: an attacker in control of the server can change the schema and empty the audit trail\nhint: docs/operations.md, "Separate roles"',
+        'this role owns the tables: an attacker who controls the server can change the schema and empty the audit trail\nhint: docs/operations.md, "Separate roles"',
       )
-    : ok('this role reads and writes rows, and owns no table');
+    : ok('this role owns no table');
 }
 
 async function pgvector(database: Database): Promise<Finding> {
@@ -157,26 +154,24 @@ async function pgvector(database: Database): Promise<Finding> {
     `select default_version, installed_version from pg_available_extensions where name = 'vector'`,
   );
   if (!row)
-    return wrong(
-      'is not installed on this server\nhint: install it there; the Debian package is postgresql-<version>-pgvector',
-    );
+    return wrong('not installed on the server\nhint: install it; the Debian package is postgresql-<version>-pgvector');
   const version = row.installed_version ?? row.default_version;
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const [majorMin = 0, minorMin = 0] = pgvectorMin;
   if (major < majorMin || (major === majorMin && minor < minorMin))
     return wrong(
-      `${version} is too old: ${pgvectorMin.join('.')} or later\nhint: update it on the server, then run there: alter extension vector update`,
+      `${version} is too old: ${pgvectorMin.join('.')} or later is needed\nhint: update it on the server, then run: alter extension vector update`,
     );
-  return ok(row.installed_version ? version : `${version}, which the first migration makes use of`);
+  return ok(row.installed_version ? version : `${version}; the first migration creates the extension`);
 }
 
 async function pending(database: Database): Promise<Finding> {
   const all = await migrations.history(database);
-  const waiting = all.filter(({ appliedAt }) => !appliedAt).map(({ name }) => name);
-  const unknown = all.filter(({ isUnknown }) => isUnknown).map(({ name }) => name);
+  const waiting = all.filter(({ applied }) => !applied).map(({ name }) => name);
+  const unknown = all.filter(({ checksum }) => checksum === undefined).map(({ name }) => name);
   if (unknown.length > 0)
     return wrong(
-      `a later version has been at work: ${unknown.join(', ')}\nhint: run that version, or take its migrations back with it`,
+      `applied by another version: ${unknown.join(', ')}\nhint: run that version, or revert its migrations with it`,
     );
   if (waiting.length === 0) return ok(`all ${all.length} are applied`);
   if (database.isEmbedded) return note(`${waiting.length} are pending; npm start applies them`);
@@ -185,8 +180,8 @@ async function pending(database: Database): Promise<Finding> {
 
 async function mail({ smtpUrl, environment }: Config): Promise<Finding> {
   if (!smtpUrl) {
-    const text = 'there is no SMTP_URL: mails are written to .data/outbox';
-    return environment === 'production' ? wrong(`${text}, and nobody gets them`) : note(text);
+    const text = 'SMTP_URL is not set: mails are written to .data/outbox';
+    return environment === 'production' ? wrong(`${text} and do not reach their recipients`) : note(text);
   }
   const { createTransport } = await import('nodemailer');
   const transport = createTransport({
@@ -197,10 +192,10 @@ async function mail({ smtpUrl, environment }: Config): Promise<Finding> {
   });
   try {
     await transport.verify();
-    return ok(`${new URL(smtpUrl).host} lets us in`);
+    return ok(`${new URL(smtpUrl).host} accepts the connection`);
   } catch (error) {
     return wrong(
-      `SMTP_URL: ${(error as Error).message}\nhint: check host, port, user and password in it; smtps:// is TLS from the first byte (465), smtp:// is not`,
+      `SMTP_URL: ${(error as Error).message}\nhint: check host, port, user and password; smtps:// is TLS from the first byte (port 465), smtp:// is not`,
     );
   } finally {
     transport.close();
@@ -210,11 +205,11 @@ async function mail({ smtpUrl, environment }: Config): Promise<Finding> {
 async function redis({ redisUrl, workers }: Config): Promise<Finding> {
   if (!redisUrl)
     return workers > 1
-      ? note('there is no REDIS_URL: each of the processes counts its throttles for itself')
-      : ok('not used: throttles are counted in memory');
+      ? note('REDIS_URL is not set: each process has rate limits of its own')
+      : ok('not used: rate limits are counted in memory');
   const { createClient } = await import('@redis/client');
   const client = createClient({ url: redisUrl, socket: { connectTimeout: answerMsMax, reconnectStrategy: false } });
-  client.on('error', () => {}); // it rejects as well
+  client.on('error', () => {}); // `connect` rejects as well.
   try {
     await client.connect();
     await client.ping();
@@ -222,7 +217,7 @@ async function redis({ redisUrl, workers }: Config): Promise<Finding> {
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException;
     return wrong(
-      `REDIS_URL: ${message || code}\nhint: start it, or correct the URL; until it answers, every process throttles by its own memory`,
+      `REDIS_URL: ${message || code}\nhint: start it, or correct the URL; until then, each process has rate limits of its own`,
     );
   } finally {
     if (client.isOpen) client.destroy();
@@ -230,10 +225,10 @@ async function redis({ redisUrl, workers }: Config): Promise<Finding> {
 }
 
 async function embeddings({ embedding }: Config): Promise<Finding> {
-  if (!embedding) return ok('not used: there is no EMBEDDING_URL, so documents are found by their words');
+  if (!embedding) return ok('not used: EMBEDDING_URL is not set, so documents are searched by words');
   try {
-    await createEmbedder(embedding).embed(['word'], { timeoutMs: answerMsMax, tries: 1 });
-    return ok(`${embedding.model}, by ${new URL(embedding.url).host}`);
+    await createEmbedder(embedding).embed(['word'], { timeoutMs: answerMsMax, attemptsMax: 1 });
+    return ok(`${embedding.model} at ${new URL(embedding.url).host}`);
   } catch (error) {
     return wrong(
       `EMBEDDING_URL: ${(error as Error).message}\nhint: check the URL, EMBEDDING_MODEL and EMBEDDING_API_KEY; documents wait until it answers`,

@@ -25,10 +25,10 @@ interface Report {
 }
 
 /**
- * Makes an account of each line of JSON, with the hash of its password from another system: bcrypt or Argon2, renewed when its owner
- * signs in. A line that is no account, or whose email or username somebody has, is reported, and the others go on.
+ * Creates an account per line of JSON, with its password hash from another system (bcrypt or Argon2), which the next sign-in renews. Reports invalid lines and lines
+ * whose email or username is taken, and continues.
  *
- * @returns how many accounts are new, and how many lines were refused
+ * @returns the number of new accounts and of refused lines
  */
 export async function importUsers(lines: AsyncIterable<string>, database: Database, report: Report) {
   let number = 0;
@@ -44,7 +44,7 @@ export async function importUsers(lines: AsyncIterable<string>, database: Databa
     const waiting = batch;
     batch = [];
     if (waiting.length === 0) return;
-    const isNew = await database.system(({ users }) => users.createMany(waiting.map(({ user }) => user)));
+    const isNew = await database.system().users.createMany(waiting.map(({ user }) => user));
     for (const [index, one] of waiting.entries()) {
       if (isNew[index]) imported += 1;
       else refuse(one.number, 'another account has this email or username');
@@ -73,12 +73,11 @@ function parseLine(line: string) {
   try {
     value = JSON.parse(line);
   } catch {
-    throw new Problem('malformed_json', 'is not JSON');
+    throw new Problem('malformed_json', 'the line is not JSON');
   }
   checkBody(ImportedUser, value);
   const { email, email_verified_at, ...user } = value as Static<typeof ImportedUser>;
-  if (!isUsableHash(user.password_hash))
-    throw invalid('/password_hash', 'is no bcrypt or Argon2 hash that can be used here');
+  if (!isUsableHash(user.password_hash)) throw invalid('/password_hash', 'is not a usable bcrypt or Argon2 hash');
   const verifiedAt = email_verified_at ? new Date(email_verified_at) : null;
   if (verifiedAt && Number.isNaN(verifiedAt.getTime()))
     throw invalid('/email_verified_at', 'must be a date and time (ISO 8601)');

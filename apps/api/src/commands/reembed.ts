@@ -6,53 +6,52 @@ const batchSize = 500;
 const smallestId = '00000000-0000-0000-0000-000000000000';
 
 interface Progress {
-  /** Documents looked at, of how many. */
-  seen: number;
-  of: number;
+  /** Documents checked, of `total`. */
+  checked: number;
+  total: number;
   embedded: number;
 }
 
 /**
- * Has every document embedded by `embedder` that has no embedding, or one of another model; embeddings that were sent along stay. It goes
- * batch by batch, so that what is stopped at any moment goes on where it was, and at most one batch is without embeddings meanwhile.
+ * Embeds every document that has no embedding, or one of another model. Embeddings that clients sent stay. Works in batches, so that it can be stopped and
+ * continued at any time, and at most one batch is without embeddings meanwhile.
  *
- * @param failed told each failure; after one that would come again it stops
- * @returns how many were embedded, and how many wait still
- * @throws EmbeddingError before anything has changed, where the service does not work at all
+ * @param failed called for each failure; stops after one that affects all documents
+ * @returns the number of embedded documents, and of those that still wait
+ * @throws EmbeddingError, before anything changes, if the service does not work
  */
 export async function reembed(
   database: Database,
   embedder: Embedder,
   { progress, failed }: { progress: (progress: Progress) => void; failed: (error: Error) => void },
 ): Promise<{ embedded: number; waiting: number }> {
-  await embedder.embed(['A quoin is the stone at the corner of a wall.'], { timeoutMs: 60_000, tries: 2 });
-  let isServiceGone = false;
+  await embedder.embed(['A quoin is the stone at the corner of a wall.'], { timeoutMs: 60_000, attemptsMax: 2 });
+  let isServiceDown = false;
   const warn = ({ err }: { err: EmbeddingError }) => {
-    isServiceGone ||= !err.isLasting;
+    isServiceDown ||= !err.isPermanent;
     failed(err);
   };
   const job = createEmbeddingJob({ database, embedder, clock: () => new Date(), log: { warn } });
 
   const start = new Date();
-  const of = await database.system(({ documents }) => documents.count());
-  let seen = 0;
+  const total = await database.system().documentEmbeddings.countDocuments();
+  let checked = 0;
   let embedded = 0;
   let last: string | undefined = smallestId;
-  while (last && !isServiceGone) {
+  while (last && !isServiceDown) {
     const after: string = last;
-    last = await database.system(({ documents }) =>
-      documents.expireEmbeddings(embedder.model, start, after, batchSize),
-    );
-    seen = Math.min(seen + batchSize, of);
-    // It stops where a batch gets nothing, which may be one batch of texts that are refused.
-    for (let done = -1; done !== 0 && !isServiceGone; ) {
+    last = await database
+      .system()
+      .transaction(({ documentEmbeddings }) => documentEmbeddings.expire(embedder.model, start, after, batchSize));
+    checked = Math.min(checked + batchSize, total);
+    // The job stops after a batch without a result, which may be one batch of refused texts.
+    for (let done = -1; done !== 0 && !isServiceDown; ) {
       const before = embedded;
-      done = await job.embedWaiting((total) => {
-        embedded = before + total;
-        progress({ seen, of, embedded });
+      done = await job.embedWaiting((count) => {
+        embedded = before + count;
+        progress({ checked, total, embedded });
       });
     }
   }
-  const waiting = await database.system(({ documents }) => documents.countUnembedded());
-  return { embedded, waiting };
+  return { embedded, waiting: await database.system().documentEmbeddings.countWaiting() };
 }

@@ -5,18 +5,19 @@ import { openDatabase } from '../process/open-database.ts';
 
 const usage = `Usage: npm run sessions -- end-all
 
-Ends every session of every user, at once: access tokens and refresh tokens stop working with the next request. For after a leak of SECRET_KEY, of a
-signing key or of the database. (Another SECRET_KEY alone ends no session whose access tokens are signed with a key of their own, EdDSA or ES256.)
-On the embedded database, stop the server first. Exit codes: 0 done, 1 failed, 2 the command was not understood.
+Ends every session of every user: access and refresh tokens stop working with the next request. Run it after a leak of SECRET_KEY, of a signing key or of the
+database. (A new SECRET_KEY alone does not end sessions whose access tokens are signed with EdDSA or ES256.)
+With the embedded database, stop the server first. Exit codes: 0 success, 1 failure, 2 wrong usage.
 
 Example: npm run sessions -- end-all
 `;
 
-/** @param open opens the database; a test passes one that is open already */
+/** @param open opens the database */
 export const sessionsCommand = (open: typeof openDatabase = openDatabase): CommandDefinition => ({
   usage,
   main: async ({ args, env, stdout }) => {
-    if (args.join(' ') !== 'end-all') throw new UsageError('say end-all');
+    if (args.join(' ') !== 'end-all')
+      throw new UsageError(args[0] ? `unknown command: ${args.join(' ')}` : 'a command is missing: end-all');
     const config = parseConfig(env);
     const database = await withProgress('opening the database', open(config));
     try {

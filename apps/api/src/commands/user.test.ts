@@ -21,7 +21,7 @@ describe('npm run user', () => {
     );
     expect(created).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/^made ada@example\.com [0-9a-f-]{36} admin\n$/),
+      stdout: expect.stringMatching(/^created ada@example\.com [0-9a-f-]{36} admin\n$/),
     });
     expect((await user(['create', '--email', 'grace@example.com'], password)).code).toBe(0);
     expect(await user(['set-admin', '--email', 'grace@example.com'])).toMatchObject({
@@ -34,16 +34,16 @@ describe('npm run user', () => {
   });
 
   test.each<[string[], string, number, string]>([
-    [['create', '--email', 'ada@example.com'], password, 1, 'Sign in with it, or choose another one.'],
+    [['create', '--email', 'ada@example.com'], password, 1, 'Sign in with this email, or choose another one.'],
     [['create', '--email', 'new@example.com'], 'password123', 1, 'body /password is among the most common passwords'],
     [['create', '--email', 'new@example.com', '--username', 'a b'], password, 1, 'body /username'],
-    [['create', '--email', 'new'], password, 2, '--email takes an email address'],
-    [['create'], password, 2, '--email takes an email address'],
-    [['set-admin', '--email', 'nobody@example.com'], '', 1, 'there is no account nobody@example.com'],
-    [['deactivate', '--email', 'ada@example.com'], '', 1, 'Make somebody else an admin first.'],
-    [['promote', '--email', 'ada@example.com'], '', 2, 'say which command'],
+    [['create', '--email', 'new'], password, 2, '--email must be an email address'],
+    [['create'], password, 2, '--email must be an email address'],
+    [['set-admin', '--email', 'nobody@example.com'], '', 1, 'no account has the email nobody@example.com'],
+    [['deactivate', '--email', 'ada@example.com'], '', 1, 'Make another user an admin first.'],
+    [['promote', '--email', 'ada@example.com'], '', 2, 'unknown command: promote'],
     [['list', '--loud'], '', 2, 'loud'],
-  ])('%j fails with a sentence and an exit code', async (args, input, code, message) => {
+  ])('npm run user %j fails with a message and an exit code', async (args, input, code, message) => {
     const answer = await user(args, input);
     expect(answer.code).toBe(code);
     expect(answer.stderr).toContain(message);
@@ -85,12 +85,12 @@ describe('npm run user -- import', () => {
     );
     try {
       const { code, stdout, stderr } = await run(api.database, ['import'], [...lines, ...many].join('\n'));
-      expect([code, stdout]).toEqual([1, '1202 accounts are new, 8 lines were refused\n']);
+      expect([code, stdout]).toEqual([1, 'created 1202 accounts, refused 8 lines\n']);
       const reported = stderr.split('\n').filter((line) => line.startsWith('line '));
       expect(reported.map((line) => Number(/\d+/.exec(line)?.[0])).sort((a, b) => a - b)).toEqual([
         2, 3, 4, 5, 6, 7, 8, 9,
       ]);
-      expect(stderr).toContain('line 2: is not JSON');
+      expect(stderr).toContain('line 2: the line is not JSON');
       expect(stderr).toContain('line 3: another account has this email or username');
       expect(stderr).toContain('line 4: body /email must be an email address');
       expect(stderr).toContain('1211 lines\n');

@@ -8,53 +8,47 @@ import { ConfigError, parseConfig } from '../config/config.ts';
 import { noClient } from '../http/client.ts';
 import { isEmail, normalizeEmail } from '../http/email.ts';
 import { Problem } from '../http/errors.ts';
-import { createPages } from '../http/page.ts';
-import { createLimiter } from '../http/throttle/limiter.ts';
 import { checkBody } from '../http/validation.ts';
-import { createOutbox } from '../mail/outbox.ts';
-import { createPasswords } from '../passwords/passwords.ts';
 import { openDatabase } from '../process/open-database.ts';
+import { createServices, type Services } from '../services.ts';
 import { NewUser } from '../users/schemas.ts';
-import { createUsers } from '../users/service.ts';
 import { importUsers } from './import-users.ts';
 
 const usage = `Usage: npm run user -- COMMAND
 
-  create --email E [--username U] [--full-name N] [--admin]   make an account
-  set-admin --email E [--revoke]                              make an account an admin's (or no longer)
-  deactivate --email E                                        end its sessions; it may not sign in any more
-  list [--email PART] [--admin]                               accounts, newest first
-  import                                                      accounts from standard input, one JSON object a line:
+  create --email E [--username U] [--full-name N] [--admin]   create an account
+  set-admin --email E [--revoke]                              make a user an admin (or revoke that)
+  deactivate --email E                                        end the user's sessions and refuse new ones
+  list [--email PART] [--admin]                               list accounts, newest first
+  import                                                      create accounts from standard input, a JSON object per line:
                                                               email, password_hash (bcrypt or Argon2), username?, full_name?,
                                                               is_active?, is_admin?, email_verified_at?
 
-The password is asked for on a terminal, or read from standard input: the whole of it, less one line break at its end.
-On the embedded database, stop the server first. Exit codes: 0 done, 1 failed, 2 the command was not understood.
+Asks for the password at a terminal. Otherwise reads it from standard input, without a trailing line break.
+With the embedded database, stop the server first. Exit codes: 0 success, 1 failure, 2 wrong usage.
 
 Example: npm run user -- create --email ada@example.com --admin
 `;
 
-/** @param open opens the database; a test passes one that is open already */
+/** @param open opens the database */
 export const userCommand = (open: typeof openDatabase = openDatabase): CommandDefinition => ({
   usage,
   main: async (terminal) => {
     const { positionals, values } = readArguments(terminal.args);
     const [command, ...rest] = positionals;
     const run = command === undefined ? undefined : commands[command];
-    if (!run || rest.length > 0) throw new UsageError(run ? `what is ${rest.join(' ')}?` : 'say which command');
+    if (!run || rest.length > 0)
+      throw new UsageError(
+        command === undefined ? 'a command is missing' : `unknown command: ${positionals.join(' ')}`,
+      );
     if (!withoutEmail.includes(command ?? '') && !isEmail(values.email ?? ''))
-      throw new UsageError('--email takes an email address');
+      throw new UsageError('--email must be an email address');
 
     const config = parseConfig(terminal.env);
     const database = await withProgress('opening the database', open(config));
     try {
-      const passwords = createPasswords(config);
-      const pages = createPages(config.secretKey);
-      const clock = () => new Date();
-      // The server sends the mails.
-      const limiter = createLimiter(undefined);
-      const outbox = createOutbox({ clock, limiter });
-      const users = createUsers({ database, passwords, pages, outbox, limiter, clock });
+      // Without a job runner: the server sends the mails.
+      const { users } = createServices({ config, database, log: consoleLog });
       return await run({ ...terminal, database, users, values });
     } finally {
       await database.close();
@@ -68,10 +62,11 @@ export const userCommand = (open: typeof openDatabase = openDatabase): CommandDe
 });
 
 const withoutEmail = ['list', 'import'];
+const consoleLog = { info: () => {}, warn: console.warn, error: console.error };
 
 interface Context extends Terminal {
   database: Database;
-  users: ReturnType<typeof createUsers>;
+  users: Services['users'];
   values: ReturnType<typeof readArguments>['values'];
 }
 
@@ -87,7 +82,7 @@ const commands: Record<string, (context: Context) => Promise<number>> = {
     };
     checkBody(NewUser, account);
     const user = await users.create(account, noClient);
-    stdout.write(`made ${describe(user)}\n`);
+    stdout.write(`created ${describe(user)}\n`);
     return 0;
   },
   'set-admin': async (context) => change(context, { is_admin: !context.values.revoke }),
@@ -97,7 +92,7 @@ const commands: Record<string, (context: Context) => Promise<number>> = {
       refused: (line, reason) => stderr.write(`line ${line}: ${reason}\n`),
       progress: (lines) => stderr.write(`${lines} lines\n`),
     });
-    stdout.write(`${imported} accounts are new, ${refused} lines were refused\n`);
+    stdout.write(`created ${imported} accounts, refused ${refused} lines\n`);
     return refused > 0 ? 1 : 0;
   },
   list: async ({ users, values: { email, admin }, stdout }) => {
@@ -122,8 +117,8 @@ async function change(
   changes: Parameters<typeof users.update>[2],
 ): Promise<number> {
   const email = normalizeEmail(values.email ?? '');
-  const user = await database.system((repositories) => repositories.users.findByEmail(email));
-  if (!user) throw new Error(`there is no account ${email}`);
+  const user = await database.system().users.findByEmail(email);
+  if (!user) throw new Error(`no account has the email ${email}`);
   stdout.write(`changed ${describe(await users.update(undefined, user.id, changes, noClient))}\n`);
   return 0;
 }
@@ -149,15 +144,15 @@ function readArguments(args: string[]) {
   }
 }
 
-/** Asks twice on a terminal, without echo; otherwise reads standard input. */
+/** Asks twice at a terminal, without echo. Otherwise reads standard input. */
 async function readPassword(stdin: Terminal['stdin']): Promise<string> {
   if (!stdin.isTTY) return (await text(stdin)).replace(/\r?\n$/, '');
-  const password = await askUnseen('Password: ');
-  if ((await askUnseen('Once more: ')) !== password) throw new Error('the two passwords are not the same');
+  const password = await askWithoutEcho('Password: ');
+  if ((await askWithoutEcho('Repeat password: ')) !== password) throw new Error('the passwords differ');
   return password;
 }
 
-async function askUnseen(question: string): Promise<string> {
+async function askWithoutEcho(question: string): Promise<string> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true });
   terminal.once('SIGINT', () => process.exit(130));

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { defaultDatabaseUrl, secretOf } from '@quoin/db';
+import { defaultDatabaseUrl, readSecret } from '@quoin/db';
 import { isEmail } from '../http/email.ts';
 import { readSigningKey, readVerificationKey, type VerificationKey } from './signing-key.ts';
 
@@ -49,7 +49,7 @@ const secrets = [
 function withSecrets(env: NodeJS.ProcessEnv, problems: string[]): NodeJS.ProcessEnv {
   const read = (name: string) => {
     try {
-      return secretOf(env, name);
+      return readSecret(env, name);
     } catch (error) {
       problems.push((error as Error).message);
       return undefined;

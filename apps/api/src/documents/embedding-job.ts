@@ -9,27 +9,27 @@ interface Dependencies {
 }
 
 const batchSize = 32;
-/** While one process embeds a document, no other one does; if it dies, another takes over after this. */
+/** While a process embeds a document, no other one does. If it dies, another process takes over after this time. */
 const leaseMs = 5 * 60_000;
 const retryMsMin = 30_000;
 const retryMsMax = 86_400_000;
-const effort = { timeoutMs: 60_000, tries: 3 };
+const effort = { timeoutMs: 60_000, attemptsMax: 3 };
 
-/** Gives embeddings to the documents that wait for one. Until then, and while the service is away, they are found by their words. */
+/** Computes the embeddings of documents that wait for one. Until then, keyword search finds them. */
 export function createEmbeddingJob({ database, embedder, clock, log }: Dependencies) {
   return {
     /**
-     * Embeds what is due, batch after batch, and stops where a batch gets nothing.
+     * Embeds the due documents in batches. Stops after a batch without a result.
      *
-     * @param progress told the total after each batch
-     * @returns how many documents have a new embedding
+     * @param progress called with the total after each batch
+     * @returns the number of embedded documents
      */
     embedWaiting: async (progress: (total: number) => void = () => {}): Promise<number> => {
       let total = 0;
       for (;;) {
         const now = clock();
         const leaseEnd = new Date(now.getTime() + leaseMs);
-        const claimed = await database.system(({ documents }) => documents.claimUnembedded(now, leaseEnd, batchSize));
+        const claimed = await database.system().documentEmbeddings.claim(now, leaseEnd, batchSize);
         const done = await embed(claimed, leaseEnd);
         total += done;
         if (done > 0) progress(total);
@@ -43,32 +43,36 @@ export function createEmbeddingJob({ database, embedder, clock, log }: Dependenc
   async function embed(claimed: Claimed[], leaseEnd: Date): Promise<number> {
     if (claimed.length === 0) return 0;
     try {
-      const texts = claimed.map(({ title, content }) => `${title}\n\n${content}`);
-      const vectors = await embedder.embed(texts, effort);
+      const vectors = await embedder.embed(
+        claimed.map(({ title, content }) => `${title}\n\n${content}`),
+        effort,
+      );
       let done = 0;
       for (const [index, { id }] of claimed.entries()) {
         const vector = vectors[index];
-        const isSet =
-          vector &&
-          (await database.system(({ documents }) => documents.setEmbedding(id, leaseEnd, vector, embedder.model)));
+        const isSet = vector && (await database.system().documentEmbeddings.set(id, leaseEnd, vector, embedder.model));
         if (isSet) done += 1;
       }
       return done;
     } catch (error) {
       if (!(error instanceof EmbeddingError)) throw error;
-      // One text that the service refuses is not to keep the others waiting.
-      if (error.isLasting && claimed.length > 1) {
+      // The service may refuse one text of the batch. The others must not wait for it.
+      if (error.isPermanent && claimed.length > 1) {
         let done = 0;
         for (const one of claimed) done += await embed([one], leaseEnd);
         return done;
       }
-      log.warn({ err: error, documents: claimed.length }, 'documents could not be embedded, and will be tried again');
-      for (const { id, embed_attempts } of claimed) {
-        const delay = Math.min(retryMsMin * 2 ** (embed_attempts - 1), retryMsMax);
-        const next = new Date(clock().getTime() + delay);
-        await database.system(({ documents }) => documents.postponeEmbedding(id, leaseEnd, next));
-      }
+      await postpone(claimed, leaseEnd);
+      log.warn({ err: error, documents: claimed.length }, 'could not embed documents; they will be tried again');
       return 0;
+    }
+  }
+
+  async function postpone(claimed: Claimed[], leaseEnd: Date): Promise<void> {
+    for (const { id, embed_attempts } of claimed) {
+      const delay = Math.min(retryMsMin * 2 ** (embed_attempts - 1), retryMsMax);
+      const next = new Date(clock().getTime() + delay);
+      await database.system().documentEmbeddings.postpone(id, leaseEnd, next);
     }
   }
 }

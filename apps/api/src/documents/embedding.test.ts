@@ -65,7 +65,7 @@ afterAll(async () => {
 
 describe('the embedder', () => {
   const embedder = () => createEmbedder({ url, model: 'some-model', apiKey: 'some key' });
-  const effort = { timeoutMs: 200, tries: 3 };
+  const effort = { timeoutMs: 200, attemptsMax: 3 };
 
   test('asks in one request for as many texts as it is given, in our width, and puts the answer in order', async () => {
     const vectors = await embedder().embed(['a stone', 'a river'], effort);
@@ -90,13 +90,13 @@ describe('the embedder', () => {
     await expect(embedder().embed(['x'], effort)).rejects.toThrow('answered 503: loading the model');
     expect(asked).toHaveLength(3);
     const nobody = createEmbedder({ url: 'http://127.0.0.1:1', model: 'm', apiKey: undefined });
-    await expect(nobody.embed(['x'], { ...effort, tries: 1 })).rejects.toThrow('does not answer');
+    await expect(nobody.embed(['x'], { ...effort, attemptsMax: 1 })).rejects.toThrow('does not answer');
   });
 
   test.each<[string, unknown, string]>([
-    ['another width', { data: [{ index: 0, embedding: [1, 2, 3] }] }, '3 numbers: documents.embedding has 768'],
+    ['another width', { data: [{ index: 0, embedding: [1, 2, 3] }] }, '3 dimensions, but documents.embedding has 768'],
     ['fewer vectors', { data: [] }, '0 vectors for 1 texts'],
-    ['no numbers', { data: [{ index: 0, embedding: Array(width).fill(null) }] }, 'no list of numbers'],
+    ['no numbers', { data: [{ index: 0, embedding: Array(width).fill(null) }] }, 'not a list of numbers'],
     ['zeros', { data: [{ index: 0, embedding: Array(width).fill(0) }] }, 'a vector of zeros'],
     ['something else', { vectors: [] }, '0 vectors'],
     ['nothing', 'null', '0 vectors'],
@@ -211,7 +211,7 @@ describe('with EMBEDDING_URL', () => {
     expect(await contents({ query: 'stone' })).toEqual(['about stone']);
     expect(await contents({ query: 'stone', mode: 'hybrid' })).toEqual(['about stone']);
     expectProblem(await search({ query: 'stone', mode: 'semantic' }), 503, 'embedding_unavailable');
-    expect(log.join()).toContain('documents could not be embedded');
+    expect(log.join()).toContain('could not embed documents');
     answer = () => undefined;
     expect(await embed()).toBe(0); // not before its time
     api.clock.advance(31);
@@ -230,7 +230,7 @@ describe('with EMBEDDING_URL', () => {
 
   describe('after a change of the model', () => {
     const model2 = () => createEmbedder({ url, model: 'model-2', apiKey: undefined });
-    const told: { seen: number; of: number; embedded: number }[] = [];
+    const told: { checked: number; total: number; embedded: number }[] = [];
     const again = async (failed = (_: Error) => {}) => {
       asked.length = 0;
       told.length = 0;
@@ -259,7 +259,7 @@ describe('with EMBEDDING_URL', () => {
       const { id } = await make('about stone');
       await embed();
       answer = () => ({ body: { data: [{ embedding: [1, 2] }] } });
-      await expect(again()).rejects.toThrow('2 numbers');
+      await expect(again()).rejects.toThrow('2 dimensions');
       expect((await get(id)).has_embedding).toBe(true);
     });
 
@@ -289,14 +289,14 @@ describe('with EMBEDDING_URL', () => {
       expect(await command({})).toEqual({
         code: 1,
         stdout: '',
-        stderr: 'EMBEDDING_URL is not set: there is no service that makes embeddings\n',
+        stderr: 'EMBEDDING_URL is not set: there is no embedding service\n',
       });
       const env = { EMBEDDING_URL: url, EMBEDDING_MODEL: 'model-3' };
       expect(await command(env)).toMatchObject({
         code: 0,
-        stdout: expect.stringMatching(/^\d+ documents have a new embedding, by model-3\n$/),
+        stdout: expect.stringMatching(/^embedded \d+ documents with model-3\n$/),
       });
-      expect((await command(env)).stdout).toBe('0 documents have a new embedding, by model-3\n');
+      expect((await command(env)).stdout).toBe('embedded 0 documents with model-3\n');
       answer = () => ({ status: 503, body: 'away' });
       expect(await command(env)).toMatchObject({ code: 1, stderr: expect.stringContaining('503') });
     });

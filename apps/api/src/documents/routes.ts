@@ -1,6 +1,6 @@
 import { Type } from '@fastify/type-provider-typebox';
 import { batchBodyBytesMax } from '../http/body.ts';
-import type { App } from '../http/schema.ts';
+import { type App, OwnerParams } from '../http/schema.ts';
 import {
   Document,
   DocumentChanges,
@@ -11,7 +11,6 @@ import {
   DocumentSearch,
   NewDocument,
   NewDocuments,
-  OwnerParams,
   SearchResults,
 } from './schemas.ts';
 import type { Documents } from './service.ts';
@@ -26,9 +25,9 @@ export function documentRoutes(app: App, { documents }: { documents: Documents }
       schema: {
         operationId: 'listDocuments',
         tags: ['documents'],
-        summary: 'Documents, newest first',
+        summary: 'List documents, newest first',
         description:
-          'A page ends early once its contents have 2 MiB; `next_cursor` then leads on. With `skip`, add the number of items received.',
+          'A page ends early when its contents reach 2 MiB; follow `next_cursor`. With `skip`, add the number of items received.',
         params: OwnerParams,
         querystring: DocumentQuery,
         response: { 200: DocumentPage },
@@ -44,9 +43,9 @@ export function documentRoutes(app: App, { documents }: { documents: Documents }
       schema: {
         operationId: 'createDocument',
         tags: ['documents'],
-        summary: 'Make a document',
+        summary: 'Create a document',
         description:
-          'Without an `embedding`, one is made in the background where a service for it is configured; until then it is found by its words.',
+          'Without an `embedding`, the server computes one in the background if an embedding service is configured. Until then, keyword search finds the document.',
         params: OwnerParams,
         body: NewDocument,
         response: { 201: Document },
@@ -67,8 +66,8 @@ export function documentRoutes(app: App, { documents }: { documents: Documents }
       schema: {
         operationId: 'createDocuments',
         tags: ['documents'],
-        summary: 'Make up to 500 documents: all, or none',
-        description: 'At most 16 MiB. The answer has them in the order in which they were sent.',
+        summary: 'Create up to 500 documents',
+        description: 'Creates all documents or none, and returns them in the order of the request. At most 16 MiB.',
         params: OwnerParams,
         body: NewDocuments,
         response: { 201: DocumentList },
@@ -87,7 +86,7 @@ export function documentRoutes(app: App, { documents }: { documents: Documents }
       schema: {
         operationId: 'searchDocuments',
         tags: ['documents'],
-        summary: 'Find documents by words, by meaning, or both',
+        summary: 'Search documents by words, by meaning, or both',
         params: OwnerParams,
         body: DocumentSearch,
         response: { 200: SearchResults },
@@ -106,7 +105,7 @@ export function documentRoutes(app: App, { documents }: { documents: Documents }
       schema: {
         operationId: 'getDocument',
         tags: ['documents'],
-        summary: 'A document',
+        summary: 'Get a document',
         params: DocumentParams,
         response: { 200: Document },
       },
@@ -121,9 +120,9 @@ export function documentRoutes(app: App, { documents }: { documents: Documents }
       schema: {
         operationId: 'updateDocument',
         tags: ['documents'],
-        summary: 'Change a document',
+        summary: 'Update a document',
         description:
-          'Only what is sent changes. Another text without an `embedding` loses the one it had, and gets a new one as a new document does.',
+          'Changes the fields that are sent. A new text without an `embedding` drops the old embedding; the server computes a new one as for a new document.',
         params: DocumentParams,
         body: DocumentChanges,
         response: { 200: Document },
@@ -141,7 +140,7 @@ export function documentRoutes(app: App, { documents }: { documents: Documents }
         tags: ['documents'],
         summary: 'Delete a document',
         params: DocumentParams,
-        response: { 204: Type.Null({ description: 'Gone.' }) },
+        response: { 204: Type.Null({ description: 'Deleted.' }) },
       },
       config: { problems: ['forbidden', 'not_found'] },
     },

@@ -1,21 +1,21 @@
 import { type Static, Type } from '@fastify/type-provider-typebox';
 import { embeddingWidth } from '@quoin/db';
 import { pageOf, pageQuery } from '../http/page.ts';
-import { changesOf, closed, Id, oneOf, Timestamp } from '../http/schema.ts';
+import { changesOf, closed, Id, OwnerId, oneOf, Timestamp } from '../http/schema.ts';
 
 const metadata = Type.Unsafe<Record<string, unknown>>({
   type: 'object',
   additionalProperties: true,
   'x-bytes-max': 16_384,
   'x-values-max': 1_000,
-  description: "The product's own: any JSON object of at most 16 KiB and 1,000 values. Searches filter by containment.",
+  description: 'A JSON object of at most 16 KiB and 1,000 values. Searches filter by containment.',
   examples: [{ project: 'wall', year: 2026 }],
 });
 
 const embedding = Type.Array(Type.Number(), {
   minItems: embeddingWidth,
   maxItems: embeddingWidth,
-  description: `What it means, as a vector of ${embeddingWidth} numbers that are not all zero; its length does not matter.`,
+  description: `Embedding of the text: ${embeddingWidth} numbers, not all zero. Its length does not matter.`,
 });
 
 const text = {
@@ -23,26 +23,26 @@ const text = {
     minLength: 1,
     maxLength: 200,
     pattern: '\\S',
-    description: 'What it is called. Not blank; kept as it is.',
+    description: 'Title; not blank.',
     examples: ['On cornerstones'],
   }),
   content: Type.String({
     minLength: 1,
     maxLength: 100_000,
-    description: 'The text itself; kept as it is.',
+    description: 'The text.',
     examples: ['A quoin is the stone at the corner of a wall.'],
   }),
 };
 
 export const Document = closed(
   {
-    id: Id('The document.'),
-    user_id: Id('Whose it is.'),
+    id: Id('Id of the document.'),
+    user_id: Id('Id of the owner.'),
     ...text,
     metadata,
-    has_embedding: Type.Boolean({ description: 'Whether it can be found by its meaning yet.', examples: [true] }),
-    created_at: Timestamp('When it was made.'),
-    updated_at: Timestamp('When it was last changed.'),
+    has_embedding: Type.Boolean({ description: 'Whether semantic search finds the document.', examples: [true] }),
+    created_at: Timestamp('When the document was created.'),
+    updated_at: Timestamp('When the document was last changed.'),
   },
   { title: 'Document' },
 );
@@ -79,17 +79,19 @@ export const DocumentSearch = closed(
       Type.String({
         minLength: 1,
         maxLength: 10_000,
-        description: 'What to look for, in words. Quotes keep words together, `-` excludes one, `or` allows either.',
+        description: 'Words to search for. Quotes match a phrase, `-` excludes a word, `or` matches either side.',
       }),
     ),
     embedding: Type.Optional(embedding),
     mode: Type.Optional(
       oneOf(['semantic', 'keyword', 'hybrid'], {
         description:
-          'By meaning, by words, or both. By default as much as is possible: words need a `query`, meaning an `embedding` or a service that embeds the query.',
+          'Search by meaning, by words, or both. Default: both if possible. Words need a `query`; meaning needs an `embedding` or an embedding service.',
       }),
     ),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 10, description: 'Items at most.' })),
+    limit: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 100, default: 10, description: 'Maximum number of items.' }),
+    ),
     metadata: Type.Optional(metadata),
   },
   { title: 'DocumentSearch', examples: [{ query: 'corner of a wall', limit: 5 }] },
@@ -104,7 +106,7 @@ export const SearchResults = closed(
           document: Document,
           score: Type.Number({
             description:
-              'The higher the better, within one answer. By meaning the cosine similarity, by words the cover density, for both the fusion of the ranks.',
+              'Higher is better, within one response. Semantic: cosine similarity. Keyword: cover density. Hybrid: fused ranks.',
             examples: [0.83],
           }),
         },
@@ -115,12 +117,4 @@ export const SearchResults = closed(
   { title: 'SearchResults' },
 );
 
-const owner = {
-  user_id: Type.Union([Type.Literal('me'), Type.String({ format: 'uuid' })], {
-    description: '`me`, your own id, or for an admin anybody’s.',
-    examples: ['me'],
-  }),
-};
-
-export const OwnerParams = closed(owner);
-export const DocumentParams = closed({ ...owner, document_id: Id('The document.') });
+export const DocumentParams = closed({ user_id: OwnerId, document_id: Id('Id of the document.') });

@@ -11,11 +11,11 @@ const DatabaseHealth = closed(
 
 interface Dependencies {
   database: Database;
-  /** Whether the process is going down. */
+  /** Whether the process is stopping. */
   isDraining: () => boolean;
 }
 
-/** Whether the process lives: asked by whoever restarts it, so it depends on nothing else. */
+/** Liveness depends on nothing but the process, because a supervisor restarts it if the check fails. */
 export function healthRoutes(
   app: App,
   { database, isDraining }: Dependencies,
@@ -27,7 +27,7 @@ export function healthRoutes(
       schema: {
         operationId: `getHealth${suffix}`,
         tags: ['operations'],
-        summary: 'Whether the process answers',
+        summary: 'Check that the process answers',
         response: { 200: Health },
       },
       config: { public: true, evenWhenOverloaded: true },
@@ -41,7 +41,7 @@ export function healthRoutes(
       schema: {
         operationId: `getDatabaseHealth${suffix}`,
         tags: ['operations'],
-        summary: 'Whether the database answers',
+        summary: 'Check that the database answers',
         response: { 200: DatabaseHealth },
       },
       config: { public: true, evenWhenOverloaded: true },
@@ -58,14 +58,14 @@ export function healthRoutes(
       schema: {
         operationId: `getReadiness${suffix}`,
         tags: ['operations'],
-        summary: 'Whether requests should be sent here',
-        description: '503 while draining, without a database, and with migrations pending.',
+        summary: 'Check that the server accepts requests',
+        description: '503 while draining, without a database, and while migrations are pending.',
         response: { 200: Health },
       },
       config: { public: true, evenWhenOverloaded: true, problems: ['shutting_down'] },
     },
     async () => {
-      if (isDraining()) throw new Problem('shutting_down', 'This server takes no new requests.');
+      if (isDraining()) throw new Problem('shutting_down', 'The server is shutting down.');
       const pending = await migrations.pending(database);
       if (pending.length > 0) throw new DatabaseUnavailable(`migrations are pending: ${pending.join(', ')}`);
       return { status: 'ok' as const };

@@ -1,19 +1,19 @@
 import type { FastifyRequest } from 'fastify';
-import type { TurnCaller } from '../passwords/turns.ts';
 import { addressOf, networksOf } from './address.ts';
 import { requestIds } from './request-id.ts';
+import type { TurnCaller } from './throttle/turns.ts';
 
-/** Where a request came from, under the names of the columns: to be spread into an audit event. */
+/** The client of a request, with the column names of audit events. */
 export interface Client {
   user_agent: string | null;
   ip_address: string | null;
-  /** The server's own id of the request. */
+  /** Request id that the server assigned. */
   request_id: string | null;
-  /** The X-Request-Id that the caller sent. */
+  /** `X-Request-Id` that the client sent. */
   client_request_id: string | null;
 }
 
-/** For the commands, which no request has caused. */
+/** For commands. */
 export const noClient: Client = { user_agent: null, ip_address: null, request_id: null, client_request_id: null };
 
 const userAgentLengthMax = 255;

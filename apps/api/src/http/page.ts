@@ -1,44 +1,43 @@
-import { hkdfSync, timingSafeEqual } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { type TSchema, Type } from '@fastify/type-provider-typebox';
 import type { PageRequest } from '@quoin/db';
 import { Problem } from './errors.ts';
-import { hmacSha256 } from './hmac.ts';
 import { closed, nullable } from './schema.ts';
 
-// Pages by keyset: a cursor names the last row of a page, so that the next one starts behind it, whatever was inserted or deleted in
-// between, and page 10,000 costs what page 1 costs. Cursors are signed: nobody can make one up, or carry it to another list.
+// Keyset pagination (docs/decisions/003): a cursor contains the id of the last row of a page. Insertions and deletions do not shift pages, and page
+// 10,000 costs as much as page 1. A cursor is only a position: filters and row level security decide which rows a page contains.
 
 const limitDefault = 50;
 const limitMax = 200;
-const signatureBytes = 16;
 const idBytes = 16;
+const checksumBytes = 4;
 
-/** The query parameters of a list, to be spread beside its filters. */
+/** The query parameters of a list. Spread them beside its filters. */
 export const pageQuery = {
   limit: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: limitMax, default: limitDefault, description: 'Items at most.' }),
+    Type.Integer({ minimum: 1, maximum: limitMax, default: limitDefault, description: 'Maximum number of items.' }),
   ),
   cursor: Type.Optional(
-    Type.String({ minLength: 1, maxLength: 200, description: 'The `next_cursor` of the page before.' }),
+    Type.String({ minLength: 1, maxLength: 200, description: '`next_cursor` of the previous page.' }),
   ),
   skip: Type.Optional(
     Type.Integer({
       minimum: 0,
       maximum: 1_000_000,
-      description: 'Items to pass over: for small tables. Not together with `cursor`.',
+      description: 'Number of items to skip, for small tables. Cannot be combined with `cursor`.',
     }),
   ),
 };
 
-/** The schema of a page of items. */
+/** Returns the schema of a page of items. */
 export const pageOf = <T extends TSchema>(name: string, item: T) =>
   closed(
     {
       items: Type.Array(item),
       next_cursor: nullable(
         Type.String({
-          description: 'Where the next page starts; null on the last one.',
-          examples: ['AZng9XwecXs6mlMPXOmhwtTqxX0m1l0lXcRkVx0k4Aw'],
+          description: 'Cursor of the next page; null on the last page.',
+          examples: ['AZng9XwecXs6mlMPXOmhwtTqxX0'],
         }),
       ),
     },
@@ -50,59 +49,51 @@ export interface Page<T> {
   next_cursor: string | null;
 }
 
-interface PageQuery {
-  limit?: number;
-  cursor?: string;
-  skip?: number;
-}
-
 /**
- * Reads the query's page and turns the rows into it.
+ * Returns the page that a query asks for.
  *
- * @param list the name of the list: a cursor is good for no other
+ * @param list the name of the list; cursors of other lists are rejected
+ * @throws Problem `validation_failed` for a malformed or foreign cursor, and for `cursor` together with `skip`
  */
-export function createPages(secretKey: string) {
-  const mac = hmacSha256(Buffer.from(hkdfSync('sha256', secretKey, '', 'quoin page cursor', 32)));
-  const sign = (list: string, id: Buffer) => mac(Buffer.concat([Buffer.from(list), id])).subarray(0, signatureBytes);
-
-  const encode = (list: string, id: string) => {
-    const bytes = Buffer.from(id.replaceAll('-', ''), 'hex');
-    return Buffer.concat([bytes, sign(list, bytes)]).toString('base64url');
-  };
-
-  const decode = (list: string, cursor: string): string => {
-    const bytes = Buffer.from(cursor, 'base64url');
-    const [id, signature] = [bytes.subarray(0, idBytes), bytes.subarray(idBytes)];
-    const isOurs =
-      bytes.toString('base64url') === cursor &&
-      signature.length === signatureBytes &&
-      timingSafeEqual(signature, sign(list, id));
-    if (!isOurs) throw invalidQuery('/cursor', 'is not a cursor of this list');
-    return id.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
-  };
-
-  return {
-    /** What to ask the repository for. @throws Problem for a cursor that is not of this list, or together with `skip` */
-    request: (list: string, { limit = limitDefault, cursor, skip }: PageQuery): PageRequest => {
-      if (cursor !== undefined && skip !== undefined) throw invalidQuery('/skip', 'cannot be combined with cursor');
-      return { limit, skip: skip || undefined, after: cursor === undefined ? undefined : decode(list, cursor) };
-    },
-
-    /** The page, from the rows that the repository found: one more than asked for means that there is another page. */
-    from: <Row extends { id: string }>(
-      list: string,
-      rows: Row[],
-      { limit }: PageRequest,
-      hasMore = rows.length > limit,
-    ): Page<Row> => {
-      const items = rows.slice(0, limit);
-      const last = items.at(-1);
-      return { items, next_cursor: hasMore && last ? encode(list, last.id) : null };
-    },
-  };
+export function pageRequest(
+  list: string,
+  { limit = limitDefault, cursor, skip }: { limit?: number; cursor?: string; skip?: number },
+): PageRequest {
+  if (cursor !== undefined && skip !== undefined) throw invalidQuery('/skip', 'cannot be combined with cursor');
+  return { limit, skip: skip || undefined, after: cursor === undefined ? undefined : readCursor(list, cursor) };
 }
 
-export type Pages = ReturnType<typeof createPages>;
+/** Returns the page of the rows that the repository found. One row more than `limit` means that another page follows. */
+export function pageFrom<Row extends { id: string }>(
+  list: string,
+  rows: Row[],
+  { limit }: PageRequest,
+  hasMore = rows.length > limit,
+): Page<Row> {
+  const items = rows.slice(0, limit);
+  const last = items.at(-1);
+  return { items, next_cursor: hasMore && last ? cursorAfter(list, last.id) : null };
+}
+
+/** Recognizes cursors of other lists and truncated ones. */
+const checksum = (list: string, id: Buffer) =>
+  hash('sha256', Buffer.concat([Buffer.from(list), id]), 'buffer').subarray(0, checksumBytes);
+
+function cursorAfter(list: string, id: string): string {
+  const bytes = Buffer.from(id.replaceAll('-', ''), 'hex');
+  return Buffer.concat([bytes, checksum(list, bytes)]).toString('base64url');
+}
+
+function readCursor(list: string, cursor: string): string {
+  const bytes = Buffer.from(cursor, 'base64url');
+  const id = bytes.subarray(0, idBytes);
+  const isValid =
+    bytes.length === idBytes + checksumBytes &&
+    bytes.toString('base64url') === cursor &&
+    bytes.subarray(idBytes).equals(checksum(list, id));
+  if (!isValid) throw invalidQuery('/cursor', 'is not a cursor of this list');
+  return id.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}
 
 function invalidQuery(pointer: string, message: string) {
   return new Problem('validation_failed', `query ${pointer} ${message}`, {

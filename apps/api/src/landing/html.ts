@@ -18,20 +18,15 @@ ul.links li { border-bottom: 1px solid var(--line); }
 ul.links a { display: block; padding: .75rem 0; font-weight: 600; text-decoration: none; }
 ul.links a:hover span:first-child { text-decoration: underline; }
 ul.links span + span { display: block; color: var(--soft); font-weight: 400; font-size: .9375rem; }
-pre { margin: 1rem 0; padding: 1rem; overflow-x: auto; background: var(--code); border-radius: .375rem; }
-code, pre { font: .875rem/1.55 ui-monospace, monospace; }
-:not(pre) > code { padding: .1em .3em; background: var(--code); border-radius: .25rem; }
-.wide { margin: 1rem 0; overflow-x: auto; }
-table { border-collapse: collapse; font-size: .9375rem; }
-th, td { padding: .4rem .9rem .4rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
+code { font: .875rem/1.55 ui-monospace, monospace; ; padding: .1em .3em; background: var(--code); border-radius: .25rem; }
 `;
 
 const hash = createHash('sha256').update(style).digest('base64');
 
-/** Nothing but these pages' own style: no script, no image, nothing from elsewhere. And nothing is upgraded to https, which is the proxy's to do. */
+/** Allows only the style of the page. Nothing is upgraded to https: that is up to the proxy. */
 export const pagePolicy = `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
-/** A page of HTML around `content`, which is HTML already. */
+/** Returns a page. `content` is HTML. */
 export const htmlPage = (title: string, content: string) => `<!doctype html>
 <html lang="en">
 <head>
@@ -46,7 +41,7 @@ ${content}
 </html>
 `;
 
-/** A list of links, each with what one finds there. */
+/** Returns a list of links with descriptions. */
 export const links = (items: readonly { href: string; title: string; text?: string }[]) =>
   `<ul class="links">
 ${items

@@ -1,39 +1,36 @@
-import type { Database, Mail } from '@quoin/db';
-import type { Client } from '../http/client.ts';
-import type { OneTimeTokens } from '../recovery/one-time-tokens.ts';
+import type { Database, Mail, TokenPurpose } from '@quoin/db';
 import type { createMessages, Message } from './messages.ts';
 import type { Transport } from './transport.ts';
 
 interface Dependencies {
   database: Database;
-  oneTimeTokens: OneTimeTokens;
+  /** Issues the token of a mail; undefined if no account needs one. */
+  issueToken: (purpose: TokenPurpose, email: string) => Promise<{ token: string; userId: string } | undefined>;
   messages: ReturnType<typeof createMessages>;
   transport: Transport;
   clock: () => Date;
   log: { warn: (fields: object, message: string) => void; error: (fields: object, message: string) => void };
 }
 
-const atOnce = 10;
-/** While one process sends a mail, no other one touches it; if that process dies, another takes over after this. */
+const batchSize = 10;
+/** While a process sends a mail, no other one does. If it dies, another process takes over after this time. */
 const leaseSeconds = 300;
 const retrySecondsMin = 5;
 const retrySecondsMax = 900;
 
 /**
- * Sends what the outbox holds. A mail is deleted when the server has taken it, so none is lost; one whose server accepted it in the very
- * moment that this process died is sent once more, under the same Message-ID.
+ * Delivers the mails of the outbox at least once. A mail is deleted when the mail server has accepted it. If the process dies between the two, the mail is
+ * sent again with the same Message-ID.
  */
-export function createMailDelivery({ database, oneTimeTokens, messages, transport, clock, log }: Dependencies) {
+export function createMailDelivery({ database, issueToken, messages, transport, clock, log }: Dependencies) {
   return {
-    /** Sends what is due. Resolves to how many mails were sent. */
+    /** Delivers the due mails. Resolves to the number of mails sent. */
     deliver: async (): Promise<number> => {
       let sent = 0;
-      for (let claimed = atOnce; claimed === atOnce; ) {
+      for (let claimed = batchSize; claimed === batchSize; ) {
         const now = clock();
-        const mails = await database.system((repositories) =>
-          repositories.mails.claim(now, secondsAfter(now, leaseSeconds), atOnce),
-        );
-        // In order for each recipient: a second token voids the first, so the mail that arrives last must hold the valid one.
+        const mails = await database.system().mails.claim(now, secondsAfter(now, leaseSeconds), batchSize);
+        // In order for each recipient: a second token voids the first, so the mail that arrives last must contain the valid one.
         const byRecipient = Map.groupBy(
           mails.sort((one, other) => (one.id < other.id ? -1 : 1)),
           ({ recipient }) => recipient,
@@ -49,66 +46,64 @@ export function createMailDelivery({ database, oneTimeTokens, messages, transpor
     },
   };
 
-  /** Resolves to how many were sent. */
+  /** Resolves to the number of mails sent. */
   async function sendInOrder(mails: Mail[]): Promise<number> {
     let sent = 0;
     for (const mail of mails) if (await send(mail)) sent += 1;
     return sent;
   }
 
-  /** Resolves to whether it was sent. */
+  /** Resolves to whether the mail was sent. */
   async function send(mail: Mail): Promise<boolean> {
-    const about = { mail: mail.id, kind: mail.kind, attempts: mail.attempts };
+    const fields = { mail: mail.id, kind: mail.kind, attempts: mail.attempts };
     if (mail.expires_at <= clock()) {
-      log.error(about, 'a mail was given up: it could not be sent while it was of use');
-      await remove(mail);
+      log.error(fields, 'dropped a mail that could not be sent before it expired');
+      await database.system().mails.delete(mail.id);
       return false;
     }
     try {
       const message = await compose(mail);
       if (message) await transport({ id: mail.id, to: mail.recipient, ...message });
-      await remove(mail);
+      await database.system().mails.delete(mail.id);
       return message !== undefined;
     } catch (error) {
-      if (isRefusedForGood(error)) {
-        log.warn({ ...about, err: error }, 'a mail was given up: its address is refused');
-        await remove(mail);
+      if (isRefusedPermanently(error)) {
+        log.warn({ ...fields, err: error }, 'dropped a mail: the mail server refuses its recipient');
+        await database.system().mails.delete(mail.id);
         return false;
       }
       const delay = Math.min(retrySecondsMin * 2 ** (mail.attempts - 1), retrySecondsMax);
-      await database.system(({ mails }) => mails.postpone(mail.id, secondsAfter(clock(), delay)));
-      log.warn({ ...about, err: error }, 'a mail could not be sent, and will be tried again');
+      await database.system().mails.postpone(mail.id, secondsAfter(clock(), delay));
+      log.warn({ ...fields, err: error }, 'could not send a mail; it will be tried again');
       return false;
     }
   }
 
-  /** Undefined where there is nothing to say: nobody has this address, or it is verified already. */
+  /** Resolves to undefined if there is nothing to send: no account has the address, or it is verified. */
   async function compose({ kind, recipient, created_at, attempts, ...mail }: Mail): Promise<Message | undefined> {
     const cause = { at: created_at, ipAddress: mail.ip_address };
     if (kind === 'password_changed' || kind === 'email_changed' || kind === 'username_changed')
       return messages[kind](cause);
-    const issued = await oneTimeTokens.issue(kind === 'set_password' ? 'reset_password' : kind, recipient);
+    const issued = await issueToken(kind === 'set_password' ? 'reset_password' : kind, recipient);
     if (!issued) return undefined;
     if (kind === 'reset_password' && attempts === 1) await recordRequest(issued.userId, mail);
     return messages[kind](issued.token, cause);
   }
 
-  /** Here and not where it was asked for, where an account and none must cost the same. */
-  function recordRequest(userId: string, { user_agent, ip_address, request_id }: Omit<Client, 'client_request_id'>) {
-    return database.system(({ auditEvents }) =>
-      auditEvents.create({ action: 'password_reset_requested', user_id: userId, user_agent, ip_address, request_id }),
-    );
-  }
-
-  function remove({ id }: Mail) {
-    return database.system(({ mails }) => mails.delete(id));
+  /** Recorded here, and not by the request, which must cost the same whether the account exists or not. */
+  function recordRequest(
+    user_id: string,
+    { user_agent, ip_address, request_id }: Omit<Mail, 'kind' | 'recipient' | 'created_at' | 'attempts'>,
+  ) {
+    const event = { action: 'password_reset_requested', user_id, user_agent, ip_address, request_id } as const;
+    return database.system().auditEvents.create(event);
   }
 }
 
-/** The server knows no such mailbox, and says that it never will (RFC 5321, 4.2.1: 5yz). */
-const isRefusedForGood = (error: unknown) => {
+/** A permanent negative reply (RFC 5321, 4.2.1): the mailbox does not exist. */
+const isRefusedPermanently = (error: unknown) => {
   const { code, responseCode } = error as { code?: string; responseCode?: number };
   return code === 'EENVELOPE' && responseCode !== undefined && responseCode >= 500;
 };
 
-const secondsAfter = (moment: Date, seconds: number) => new Date(moment.getTime() + seconds * 1000);
+const secondsAfter = (time: Date, seconds: number) => new Date(time.getTime() + seconds * 1000);

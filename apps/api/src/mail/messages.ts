@@ -1,12 +1,12 @@
-// Every text that is mailed. Nothing in them is of the account's own making (no name, no username): anybody can register anybody's
-// address, and would choose the words that we then send there.
+// The texts of all mails. They contain nothing that a user can choose, such as a name: anybody can register the address of a stranger, and would choose the
+// words that we send there.
 
-/** What is sent, but for where it goes. */
+/** A mail without its recipient. */
 export interface Message {
   subject: string;
   text: string;
   html: string;
-  /** The link that the message is about. */
+  /** The link in the text. */
   link?: string;
 }
 
@@ -15,7 +15,7 @@ interface Cause {
   ipAddress: string | null;
 }
 
-/** @param appUrl the product's own front end, which has the pages behind the links */
+/** @param appUrl the front end of the product, which has the pages behind the links */
 export function createMessages(appUrl: string) {
   const { host: site, href } = new URL(appUrl);
   const linkTo = (page: string, token: string) => `${href.replace(/\/+$/, '')}/${page}?token=${token}`;
@@ -23,48 +23,48 @@ export function createMessages(appUrl: string) {
   return {
     reset_password: (token: string, { ipAddress }: Cause): Message =>
       messageOf('Reset your password', [
-        `Somebody${ipAddress ? ` (${ipAddress})` : ''} asked to reset the password of your account at ${site}.`,
-        'If it was you, choose a new one here. The link is good for ten minutes, and once:',
+        `Someone${ipAddress ? ` (${ipAddress})` : ''} asked to reset the password of your account at ${site}.`,
+        'If it was you, choose a new password. The link works once, for ten minutes:',
         { label: 'Choose a new password', url: linkTo('reset-password', token) },
-        'If it was not you, do nothing: your password stays as it is.',
+        'If it was not you, ignore this mail. Your password does not change.',
       ]),
 
     verify_email: (token: string): Message =>
       messageOf('Verify your email address', [
-        `Somebody gave this address for an account at ${site}.`,
-        'If it was you, say so here. The link is good for a day:',
+        `Someone registered this address for an account at ${site}.`,
+        'If it was you, verify the address. The link works once, for one day:',
         { label: 'Verify this address', url: linkTo('verify-email', token) },
-        'If it was not you, do not open it: the account then never counts as yours.',
+        'If it was not you, ignore this mail. The address will not be verified.',
       ]),
 
     password_changed: ({ at, ipAddress }: Cause): Message =>
       messageOf('Your password was changed', [
-        `The password of your account at ${site} was changed on ${moment(at)}${ipAddress ? `, from ${ipAddress}` : ''}.`,
-        'If it was not you, ask for a new one at once with "Forgotten password" where you sign in.',
+        `The password of your account at ${site} was changed on ${timestamp(at)}${ipAddress ? ` from ${ipAddress}` : ''}.`,
+        'If it was not you, reset your password now: choose "Forgotten password" on the sign-in page.',
       ]),
 
     email_changed: ({ at, ipAddress }: Cause): Message =>
       messageOf('Your email address was changed', [
-        `Your account at ${site} was given another email address on ${moment(at)}${ipAddress ? `, from ${ipAddress}` : ''}.`,
-        'This is the last mail to this one. If it was not you, tell those who run the site at once.',
+        `The email address of your account at ${site} was changed on ${timestamp(at)}${ipAddress ? ` from ${ipAddress}` : ''}.`,
+        'We will not send more mail to this address. If it was not you, contact the operator of the site now.',
       ]),
 
     username_changed: ({ at, ipAddress }: Cause): Message =>
       messageOf('Your username was changed', [
-        `The username of your account at ${site} was changed on ${moment(at)}${ipAddress ? `, from ${ipAddress}` : ''}.`,
-        'If it was not you, choose a new password at once with "Forgotten password" where you sign in.',
+        `The username of your account at ${site} was changed on ${timestamp(at)}${ipAddress ? ` from ${ipAddress}` : ''}.`,
+        'If it was not you, reset your password now: choose "Forgotten password" on the sign-in page.',
       ]),
 
     set_password: (token: string): Message =>
       messageOf('Choose a password', [
         `You verified this address for an account at ${site}. Its old password no longer works, because it was set before the address was verified.`,
-        'Choose a new password here. The link works once, for ten minutes. After that, ask for another one with "Forgotten password":',
+        'Choose a new password. The link works once, for ten minutes. After that, choose "Forgotten password" on the sign-in page:',
         { label: 'Choose a password', url: linkTo('reset-password', token) },
       ]),
   };
 }
 
-const moment = (at: Date) => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+const timestamp = (at: Date) => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 
 type Part = string | { label: string; url: string };
 

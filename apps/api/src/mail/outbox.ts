@@ -1,10 +1,10 @@
-import type { MailKind, Repositories } from '@quoin/db';
+import type { MailKind, SystemRepositories } from '@quoin/db';
 import type { Client } from '../http/client.ts';
 import type { Limiter } from '../http/throttle/limiter.ts';
 import type { Rate } from '../http/throttle/memory-store.ts';
 
-/** For how long it is worth trying to send a mail. */
-const usefulSeconds: Record<MailKind, number> = {
+/** How long each kind of mail is worth sending. */
+const lifetimeSeconds: Record<MailKind, number> = {
   reset_password: 3_600,
   set_password: 3_600,
   verify_email: 86_400,
@@ -13,7 +13,7 @@ const usefulSeconds: Record<MailKind, number> = {
   username_changed: 3 * 86_400,
 };
 
-/** Mails to one recipient. The second bucket leaves room for notices, which tell the owner of an account that it has changed. */
+/** Mails per recipient. The second bucket leaves room for notices, which tell the owner of an account that it changed. */
 const perRecipient: Rate = { burst: 20, perMinute: 0.5 };
 const requestedPerRecipient: Rate = { burst: 12, perMinute: 0.2 };
 const notices: readonly MailKind[] = ['password_changed', 'email_changed', 'username_changed'];
@@ -28,8 +28,8 @@ function bucketsOf(kind: MailKind, recipient: string) {
   return buckets;
 }
 
-/** A mail that may be posted, or that is left out because its recipient has had too many. */
-export interface Permit {
+/** Allows or denies a mail. A mail is denied if its recipient has had too many. */
+export interface MailPermit {
   kind: MailKind;
   recipient: string;
   isAllowed: boolean;
@@ -38,37 +38,37 @@ export interface Permit {
 interface Dependencies {
   clock: () => Date;
   limiter: Limiter;
-  /** Sends what was posted, without waiting for the next look at the outbox. */
+  /** Starts the delivery instead of waiting for its next run. */
   wake?: () => void;
 }
 
 /**
- * Where a service leaves mails. A mail is written in the transaction of its cause, so that neither happens without the other. An attacker
- * could flood a stranger with mails, so each mail needs a permit. Ask for it before the transaction, and call `wake` after it.
+ * Queues mails. A mail is inserted in the transaction of its cause, so that both happen or neither. Each mail needs a permit, because an attacker could flood
+ * a stranger with mails. Ask for the permit before the transaction, and call `wake` after it.
  */
 export function createOutbox({ clock, limiter, wake = () => {} }: Dependencies) {
   return {
-    /** Takes room for a mail from the recipient's bucket. */
-    permit: async (kind: MailKind, recipient: string): Promise<Permit> => ({
+    /** Counts a mail against the limits of its recipient. */
+    permit: async (kind: MailKind, recipient: string): Promise<MailPermit> => ({
       kind,
       recipient,
       isAllowed: await limiter.allows(bucketsOf(kind, recipient)),
     }),
 
-    /** Gives back the room of a mail that was not posted. */
-    release: async ({ kind, recipient, isAllowed }: Permit): Promise<void> => {
+    /** Uncounts a mail that was not queued. */
+    release: async ({ kind, recipient, isAllowed }: MailPermit): Promise<void> => {
       if (isAllowed) await limiter.giveBack(bucketsOf(kind, recipient));
     },
 
-    /** Posts a mail that may be posted. @param client whose request causes the mail */
+    /** Queues an allowed mail. @param client the client whose request causes the mail */
     post: async (
-      { mails }: Pick<Repositories, 'mails'>,
-      { kind, recipient, isAllowed }: Permit,
+      { mails }: Pick<SystemRepositories, 'mails'>,
+      { kind, recipient, isAllowed }: MailPermit,
       { user_agent, ip_address, request_id }: Client,
     ): Promise<void> => {
       if (!isAllowed) return;
       const now = clock();
-      const expires_at = new Date(now.getTime() + usefulSeconds[kind] * 1000);
+      const expires_at = new Date(now.getTime() + lifetimeSeconds[kind] * 1000);
       await mails.create({ kind, recipient, created_at: now, expires_at, user_agent, ip_address, request_id });
     },
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import type { Message } from './messages.ts';
 
-/** A message on its way. `id` is the same whenever it is tried again, so that who gets it twice can tell. */
+/** A mail to send. Every attempt has the same `id`, so that a recipient who gets it twice can tell. */
 export interface OutgoingMail extends Message {
   id: string;
   to: string;
@@ -13,7 +13,7 @@ export interface OutgoingMail extends Message {
 export type Transport = (mail: OutgoingMail) => Promise<void>;
 
 const outbox = '.data/outbox';
-/** A server that says nothing is given up, long before somebody else may take the mail over. */
+/** Much shorter than the lease of a mail, after which another process takes over. */
 const timeouts = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 30_000 };
 
 interface Dependencies {
@@ -21,10 +21,10 @@ interface Dependencies {
   log: { info: (fields: object, message: string) => void };
 }
 
-/** To the server of SMTP_URL; without one, into files in `.data/outbox`, and in development the links into the log. */
+/** Sends mail to the server of SMTP_URL. Without one, writes files to `.data/outbox` and, in development, the links to the log. */
 export function createMailTransport({ config, log }: Dependencies): Transport {
   const { smtpUrl, mailFrom, environment } = config;
-  // Loaded by the first mail: most starts send none.
+  // Loaded by the first mail: most processes send none.
   const nodemailer = () => import('nodemailer');
 
   if (smtpUrl) {
@@ -39,15 +39,15 @@ export function createMailTransport({ config, log }: Dependencies): Transport {
     const { message } = await writer.sendMail(toMimeMessage(mail, mailFrom));
     const file = join(outbox, `${mail.id}.eml`);
     await mkdir(outbox, { recursive: true, mode: 0o700 });
-    // Under its name only when it is whole: somebody may be waiting for it.
+    // Renamed when complete, because another program may wait for it.
     await writeFile(`${file}.part`, message, { mode: 0o600 });
     await rename(`${file}.part`, file);
     const link = environment === 'development' ? mail.link : undefined;
-    log.info({ file, ...(link && { link }) }, 'there is no SMTP_URL: a mail was written to a file');
+    log.info({ file, ...(link && { link }) }, 'SMTP_URL is not set: wrote a mail to a file');
   };
 }
 
-/** Plain text and HTML, both in UTF-8 and quoted-printable: a relay may refuse raw 8-bit text, or break its long lines. */
+/** Plain text and HTML, in UTF-8 and quoted-printable: a relay may refuse raw 8-bit text, or break long lines. */
 function toMimeMessage({ id, to, subject, text, html }: OutgoingMail, from: string) {
   const domain = /@([^\s>]+)/.exec(from)?.[1] ?? 'localhost';
   return {

@@ -1,16 +1,19 @@
 import { createHash } from 'node:crypto';
 
-// A range service, as Have I Been Pwned's (https://haveibeenpwned.com/API/v3#SearchingPwnedPasswordsByRange): it is told the first five
-// hex digits of a password's SHA-1, and answers with the rest of every breached one that begins so. It learns nothing else, and with the
-// padding not even from the length of its answer.
+// Client of a range service such as Have I Been Pwned (https://haveibeenpwned.com/API/v3#SearchingPwnedPasswordsByRange). The service gets the first five hex
+// digits of a password's SHA-1 and returns the rest of all breached ones with that prefix. With padding, not even the length of its response leaks more.
 
 const prefixLength = 5;
-/** Somebody waits for the answer. */
+/** Someone waits for the answer. */
 const answerMsMax = 2_000;
 
-/** Whether a password is among those that were stolen somewhere. Where the service cannot tell, it counts as not: `warn` hears of it. */
-export function createBreachCheck(url: string, warn: (error: unknown) => void) {
-  return async (password: string): Promise<boolean> => {
+/** Whether a password has appeared in a data breach. */
+export type BreachCheck = (password: string) => Promise<boolean>;
+
+/** If the service fails, a password counts as not breached, and the log gets a warning. Without a URL, no password is checked. */
+export function createBreachCheck(url: string, log: { warn: (fields: object, message: string) => void }): BreachCheck {
+  if (url === '') return async () => false;
+  return async (password) => {
     const hash = createHash('sha1').update(password).digest('hex').toUpperCase();
     try {
       const response = await fetch(`${url.replace(/\/+$/, '')}/${hash.slice(0, prefixLength)}`, {
@@ -20,13 +23,11 @@ export function createBreachCheck(url: string, warn: (error: unknown) => void) {
       });
       if (!response.ok) throw new Error(`the service answered ${response.status}`);
       const lines = (await response.text()).toUpperCase().split(/\r?\n/);
-      // What is there only as padding has a count of 0.
+      // Padding has a count of 0.
       return lines.some((line) => line.startsWith(`${hash.slice(prefixLength)}:`) && !/:0+\s*$/.test(line));
-    } catch (error) {
-      warn(error);
+    } catch (err) {
+      log.warn({ err }, 'PASSWORD_BREACH_URL does not answer: a password was accepted without the check');
       return false;
     }
   };
 }
-
-export type BreachCheck = ReturnType<typeof createBreachCheck>;

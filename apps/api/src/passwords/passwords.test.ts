@@ -40,8 +40,9 @@ test('may be anything but a name that everybody tries first, with whatever is pu
 
 test('a stored hash that cannot be verified counts as a wrong password, and is logged', async () => {
   const warnings: string[] = [];
-  const own = createPasswords({ passwordLengthMin: 8, passwordContextWords: [] }, undefined, (_, message) =>
-    warnings.push(message),
+  const own = createPasswords(
+    { passwordLengthMin: 8, passwordContextWords: [] },
+    { warn: (_, message) => warnings.push(message) },
   );
   const broken = '$argon2id$v=19$m=19456,t=0,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc';
   expect(await own.verify('password', broken)).toBe(false);
@@ -112,7 +113,7 @@ describe('a sign-in with an outdated hash', () => {
   ];
   test.each(outdated)('of %s succeeds, and leaves an up-to-date one behind', async (_, make) => {
     const { id, email } = await api.register();
-    await api.database.system(async ({ users }) => users.update(id, { password_hash: await make() }));
+    await api.database.system().transaction(async ({ users }) => users.update(id, { password_hash: await make() }));
     expectProblem(
       await api.send('POST', '/auth/login', { body: { email, password: 'not it' } }),
       401,
@@ -122,15 +123,15 @@ describe('a sign-in with an outdated hash', () => {
     for (const { access_token } of all) {
       expect((await api.send('GET', '/users/me', { token: access_token })).statusCode).toBe(200);
     }
-    const user = await api.database.system(({ users }) => users.findById(id));
+    const user = await api.database.system().users.find(id);
     expect(user?.password_hash).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
     await api.login(email);
   });
 
   test('of an up-to-date one is left as it is', async () => {
     const { id, email } = await api.register();
-    const before = await api.database.system(({ users }) => users.findById(id));
+    const before = await api.database.system().users.find(id);
     await api.login(email);
-    expect(await api.database.system(({ users }) => users.findById(id))).toEqual(before);
+    expect(await api.database.system().users.find(id)).toEqual(before);
   });
 });

@@ -3,9 +3,9 @@ import { hash, type Options, verify } from '@node-rs/argon2';
 import { verify as verifyBcrypt } from '@node-rs/bcrypt';
 import type { Config } from '../config/config.ts';
 import { invalid, Problem } from '../http/errors.ts';
+import { createTurns, type TurnCaller } from '../http/throttle/turns.ts';
 import type { BreachCheck } from './breached-passwords.ts';
 import { isCommonPassword } from './common-passwords.ts';
-import { createTurns, type TurnCaller } from './turns.ts';
 
 // Passwords: which ones are accepted, and how they are hashed and verified.
 
@@ -16,7 +16,7 @@ const argon2id = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } satisfies O
 const hashingMax = Math.max(1, availableParallelism() - 1);
 const waitingMax = 128;
 
-/** The hash of a random password that nobody knows: verified against if there is no account, so that this takes as long. */
+/** The hash of a random password. Verifying against it takes as long for an unknown account as for a known one. */
 const dummyHash = '$argon2id$v=19$m=19456,t=2,p=1$/jiQ4zJSI/SoQE5IriqszQ$jIRbwWfPPBrCOLQSt98Is4JfdvTtMoAZhugGZSWhDcE';
 
 export interface PasswordOwner {
@@ -26,17 +26,20 @@ export interface PasswordOwner {
 
 type PasswordRules = Pick<Config, 'passwordLengthMin' | 'passwordContextWords'>;
 
+interface PasswordChecks {
+  /** Checks a new password that passes every other check. */
+  isBreached?: BreachCheck;
+  /** Logs a stored hash that cannot be verified. */
+  warn?: (error: unknown, message: string) => void;
+}
+
 /**
  * Hashes and verifies passwords: a bounded number at once, on threads of their own, in a fair order. Both throw a Problem `overloaded` if too many
  * are waiting.
- *
- * @param isBreached is asked about a new password that passes every other check
- * @param warn logs a stored hash that cannot be verified
  */
 export function createPasswords(
   { passwordLengthMin, passwordContextWords }: PasswordRules,
-  isBreached: BreachCheck = async () => false,
-  warn: (error: unknown, message: string) => void = () => {},
+  { isBreached = async () => false, warn = () => {} }: PasswordChecks = {},
 ) {
   const turns = createTurns(
     hashingMax,
@@ -45,7 +48,7 @@ export function createPasswords(
   );
 
   return {
-    /** How many hashes are being computed, and how many wait for their turn. */
+    /** Returns the number of hashes being computed and waiting. */
     load: (): { running: number; waiting: number } => turns,
 
     /** Returns Argon2id in PHC format. */
@@ -95,7 +98,7 @@ export function createPasswords(
 
 export type Passwords = ReturnType<typeof createPasswords>;
 
-/** Whether a hash was made in a weaker way than new ones are: with bcrypt, another Argon2, or cheaper parameters. */
+/** Whether a hash is weaker than new ones: bcrypt, another Argon2, or cheaper parameters. */
 export function isOutdatedHash(passwordHash: string): boolean {
   const parameters = argon2Parameters(passwordHash);
   if (!parameters || !passwordHash.startsWith('$argon2id$')) return true;
@@ -137,15 +140,15 @@ function argon2Parameters(passwordHash: string) {
     : { memoryCost: Number(memoryCost), timeCost: Number(timeCost), parallelism: Number(parallelism) };
 }
 
-/** Systems that use bcrypt do not normalize, so their passwords are taken as they were typed. */
+/** Systems with bcrypt do not normalize, so their passwords are verified as typed. */
 const verifyAny = (password: string, passwordHash: string): Promise<boolean> =>
   bcryptPattern.test(passwordHash) ? verifyBcrypt(password, passwordHash) : verify(passwordHash, normalize(password));
 
-/** Whether a password is a name with nothing but digits and signs put around it or into it: what is tried right after the name. */
+/** Whether a password is a name with only digits and punctuation added, which attackers try right after the name. */
 function isLike(password: string, name: string): boolean {
   const lettersOf = (text: string) => text.replace(/[^\p{L}]/gu, '');
   return password === name || (lettersOf(name).length >= 3 && lettersOf(password) === lettersOf(name));
 }
 
-/** One password however it was typed: composed or decomposed, full width or not (NIST SP 800-63B, 5.1.1.2). */
+/** Makes composed and decomposed, full-width and half-width input the same password (NIST SP 800-63B, 5.1.1.2). */
 const normalize = (password: string) => password.normalize('NFKC');

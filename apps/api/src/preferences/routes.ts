@@ -12,8 +12,8 @@ export function preferenceRoutes(app: App, { preferences }: { preferences: Prefe
       schema: {
         operationId: 'getPreferences',
         tags: ['preferences'],
-        summary: 'Your preferences',
-        description: 'The defaults before the first write.',
+        summary: 'Get your preferences',
+        description: 'Returns the defaults before the first change.',
         response: { 200: PreferencesSchema },
       },
     },
@@ -27,8 +27,8 @@ export function preferenceRoutes(app: App, { preferences }: { preferences: Prefe
       schema: {
         operationId: 'replacePreferences',
         tags: ['preferences'],
-        summary: 'Set your preferences',
-        description: 'What is left out becomes its default.',
+        summary: 'Replace your preferences',
+        description: 'Fields that are not sent become their defaults.',
         body: NewPreferences,
         response: { 200: PreferencesSchema },
       },
@@ -44,8 +44,8 @@ export function preferenceRoutes(app: App, { preferences }: { preferences: Prefe
       schema: {
         operationId: 'updatePreferences',
         tags: ['preferences'],
-        summary: 'Change your preferences',
-        description: 'Only what is sent changes; `settings` is one value, and changes as a whole.',
+        summary: 'Update your preferences',
+        description: 'Changes the fields that are sent. `settings` changes as a whole.',
         body: PreferenceChanges,
         response: { 200: PreferencesSchema },
       },

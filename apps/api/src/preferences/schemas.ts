@@ -3,16 +3,16 @@ import { defaultPreferences } from '@quoin/db';
 import { changesOf, closed, nullable, oneOf, Timestamp } from '../http/schema.ts';
 
 const properties = {
-  theme: oneOf(['system', 'light', 'dark'], { description: 'How the product looks.', examples: ['dark'] }),
-  locale: Type.String({ format: 'bcp47', maxLength: 85, description: 'A BCP 47 language tag.', examples: ['de-CH'] }),
+  theme: oneOf(['system', 'light', 'dark'], { description: 'Color theme.', examples: ['dark'] }),
+  locale: Type.String({ format: 'bcp47', maxLength: 85, description: 'BCP 47 language tag.', examples: ['de-CH'] }),
   timezone: Type.String({
     format: 'timezone',
     maxLength: 64,
-    description: 'An IANA time zone name.',
+    description: 'IANA time zone name.',
     examples: ['Europe/Zurich'],
   }),
   email_notifications: Type.Boolean({
-    description: 'Whether the product may send mail that nobody asked for.',
+    description: 'Whether the product may send mail that the user did not request.',
     examples: [true],
   }),
   settings: Type.Unsafe<Record<string, unknown>>({
@@ -20,13 +20,16 @@ const properties = {
     additionalProperties: true,
     'x-bytes-max': 65_536,
     'x-values-max': 2_000,
-    description: "The product's own settings: any JSON object of at most 64 KiB and 2,000 values.",
+    description: 'Settings of the product: a JSON object of at most 64 KiB and 2,000 values.',
     examples: [{ sidebar: 'left' }],
   }),
 };
 
 export const Preferences = closed(
-  { ...properties, updated_at: nullable(Timestamp('When they were last changed; null before the first time.')) },
+  {
+    ...properties,
+    updated_at: nullable(Timestamp('When the preferences were last changed; null before the first change.')),
+  },
   { title: 'Preferences' },
 );
 
@@ -37,6 +40,6 @@ export type PreferenceChanges = Static<typeof PreferenceChanges>;
 
 export const NewPreferences = changesOf(properties, {
   title: 'NewPreferences',
-  description: `What is left out becomes ${JSON.stringify(defaultPreferences)}.`,
+  description: `Fields that are not sent become ${JSON.stringify(defaultPreferences)}.`,
   ...example,
 });

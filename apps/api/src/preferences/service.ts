@@ -1,24 +1,19 @@
 import { type Database, defaultPreferences, type Scope } from '@quoin/db';
 import type { PreferenceChanges } from './schemas.ts';
 
-/** How a user wants the product to look and behave. */
+/** Preferences of the signed-in user. */
 export function createPreferences({ database }: { database: Database }) {
   const get = async (scope: Scope) =>
-    (await database.as(scope, ({ userPreferences }) => userPreferences.find(scope.userId), { single: 'read' })) ?? {
-      ...defaultPreferences,
-      updated_at: null,
-    };
+    (await database.as(scope).userPreferences.find()) ?? { ...defaultPreferences, updated_at: null };
 
-  const change = (scope: Scope, changes: PreferenceChanges) =>
-    Object.keys(changes).length === 0
-      ? get(scope)
-      : database.as(scope, ({ userPreferences }) => userPreferences.change(scope.userId, changes));
+  const change = async (scope: Scope, changes: PreferenceChanges) =>
+    Object.keys(changes).length === 0 ? get(scope) : database.as(scope).userPreferences.change(changes);
 
   return {
     get,
-    /** Only what is sent changes; `settings` is one value, and changes as a whole. */
+    /** Changes the given fields. `settings` changes as a whole. */
     change,
-    /** What is not sent becomes its default. */
+    /** Resets the fields that are not given to their defaults. */
     replace: (scope: Scope, preferences: PreferenceChanges) => change(scope, { ...defaultPreferences, ...preferences }),
   };
 }

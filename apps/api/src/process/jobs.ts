@@ -1,17 +1,24 @@
 import type { FastifyInstance } from 'fastify';
 
-/** Something that is done again and again beside the requests. Many processes may do it at once. */
+/** Work that repeats beside the requests. Many processes may run it at the same time. */
 export interface Job {
   name: string;
   everyMs: number;
-  /** Resolves to how much was done, for the log. */
+  /** Resolves to the number of items processed, for the log. */
   run: () => Promise<number>;
 }
 
-type Ended = (job: string, outcome: 'done' | 'failed') => void;
+/** Adds a job. Returns a function that runs it now, without waiting for it. */
+export type AddJob = (job: Job) => () => void;
 
-/** Runs jobs from the moment the server listens until it closes; one that is under way is waited for. */
-export function createJobs(app: FastifyInstance, ended: Ended = () => {}) {
+/** For commands: the server runs the jobs. */
+export const noJobs: AddJob = () => () => {};
+
+/** Runs jobs from the moment the server listens until it closes. Closing waits for running jobs. */
+export function createJobs(
+  app: FastifyInstance,
+  onEnded: (job: string, outcome: 'done' | 'failed') => void = () => {},
+): AddJob {
   const timers: NodeJS.Timeout[] = [];
   const running = new Set<Promise<void>>();
   const starts: (() => void)[] = [];
@@ -27,41 +34,37 @@ export function createJobs(app: FastifyInstance, ended: Ended = () => {}) {
     await Promise.all(running);
   });
 
-  return {
-    /** Returns what runs the job at once, without waiting for it: in this process never twice at the same time. */
-    add: ({ name, everyMs, run }: Job): (() => void) => {
-      let isRunning = false;
-      let isAskedAgain = false;
-      const once = async () => {
-        try {
-          const done = await run();
-          if (done > 0) app.log.info({ job: name, done }, 'job');
-          ended(name, 'done');
-        } catch (error) {
-          app.log.warn({ err: error, job: name }, 'the job failed, and will be tried again in its turn');
-          ended(name, 'failed');
+  return ({ name, everyMs, run }) => {
+    const once = async () => {
+      try {
+        const items = await run();
+        if (items > 0) app.log.info({ job: name, items }, 'job');
+        onEnded(name, 'done');
+      } catch (error) {
+        app.log.warn({ err: error, job: name }, 'the job failed; it will run again');
+        onEnded(name, 'failed');
+      }
+    };
+    let isRunning = false;
+    let isRequested = false;
+    // A process never runs a job twice at the same time. A request during a run starts another run after it.
+    const wake = () => {
+      if (!isOpen) return;
+      isRequested = true;
+      if (isRunning) return;
+      isRunning = true;
+      const finished = (async () => {
+        while (isRequested && isOpen) {
+          isRequested = false;
+          await once();
         }
-      };
-      const wake = () => {
-        if (!isOpen) return;
-        if (isRunning) {
-          isAskedAgain = true;
-          return;
-        }
-        isRunning = true;
-        const finished: Promise<void> = once().finally(() => {
-          running.delete(finished);
-          isRunning = false;
-          if (!isAskedAgain) return;
-          isAskedAgain = false;
-          wake();
-        });
-        running.add(finished);
-      };
-      starts.push(() => timers.push(setInterval(wake, everyMs).unref()));
-      return wake;
-    },
+      })().finally(() => {
+        running.delete(finished);
+        isRunning = false;
+      });
+      running.add(finished);
+    };
+    starts.push(() => timers.push(setInterval(wake, everyMs).unref()));
+    return wake;
   };
 }
-
-export type Jobs = ReturnType<typeof createJobs>;

@@ -1,27 +1,18 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Connections } from '@quoin/db';
+import type { Database } from '@quoin/db';
 
-// Prometheus metrics, where METRICS=true: what the process, its requests, its pool and its jobs are doing. docs/operations.md says what
-// to look at.
-
-/** What is asked at the moment of a scrape. */
-export interface Watched {
-  connections: () => Connections;
-  hashing: () => { running: number; waiting: number };
-  /** How many rows wait to be worked on. Rejects where the database does not answer. */
-  queues: () => Promise<Record<string, number>>;
-}
+// Prometheus metrics of the process, its requests, its pool and its jobs (METRICS=true). docs/operations.md says what to look at.
 
 const requestSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
-/** The metrics of this process. Loaded where they are used: they cost memory. */
+/** Creates the metrics of this process. Loads the library on demand, because it costs memory. */
 export async function createMetrics() {
   const { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } = await import(
     'prom-client'
   );
   const registry = new Registry();
-  // In a worker: answers the primary when that is asked for the metrics of all.
+  // In a worker: answers the primary, which collects the metrics of all workers.
   AggregatorRegistry.setRegistries(registry);
   new AggregatorRegistry();
   const registers = [registry];
@@ -29,14 +20,14 @@ export async function createMetrics() {
 
   const requests = new Histogram({
     name: 'http_request_duration_seconds',
-    help: 'From the first byte of a request to the last of its answer.',
+    help: 'Time from the first byte of a request to the last byte of its response.',
     labelNames: ['method', 'route', 'status'],
     buckets: requestSeconds,
     registers,
   });
   const jobs = new Counter({
     name: 'quoin_job_runs_total',
-    help: 'Runs of background jobs, by how they ended.',
+    help: 'Runs of background jobs, by outcome.',
     labelNames: ['job', 'outcome'],
     registers,
   });
@@ -47,7 +38,8 @@ export async function createMetrics() {
 
     jobEnded: (job: string, outcome: 'done' | 'failed') => jobs.inc({ job, outcome }),
 
-    watch: ({ connections, hashing, queues }: Watched) => {
+    /** Reads the state of the pool, of the hashing and of the job queues at each scrape. */
+    watch: (database: Database, hashing: () => { running: number; waiting: number }) => {
       const gauge = (name: string, help: string, state: string, read: () => Record<string, number>) =>
         new Gauge({
           name,
@@ -59,22 +51,25 @@ export async function createMetrics() {
           },
         });
       gauge('quoin_database_connections', 'Connections of the pool, and callers that wait for one.', 'state', () => ({
-        ...connections(),
+        ...database.poolSize(),
       }));
-      gauge('quoin_password_hashing', 'Passwords that are being hashed, and that wait for it.', 'state', () => {
+      gauge('quoin_password_hashing', 'Passwords being hashed, and passwords waiting.', 'state', () => {
         const { running, waiting } = hashing();
         return { running, waiting };
       });
       new Gauge({
         name: 'quoin_job_queue',
-        help: 'Rows that wait for a background job, of all processes together.',
+        help: 'Rows that wait for a background job, over all processes.',
         labelNames: ['queue'],
         registers,
         aggregator: 'max',
         async collect() {
           this.reset();
-          const waiting = await queues().catch(() => ({}));
-          for (const [queue, count] of Object.entries(waiting)) this.set({ queue }, count);
+          const { mails, documentEmbeddings } = database.system();
+          // Without a database the gauge is absent.
+          const counts = await Promise.all([mails.count(), documentEmbeddings.countWaiting()]).catch(() => []);
+          for (const [index, count] of counts.entries())
+            this.set({ queue: ['mails', 'documents'][index] ?? '' }, count);
         },
       });
     },
@@ -85,14 +80,14 @@ export async function createMetrics() {
 
 export type Metrics = Awaited<ReturnType<typeof createMetrics>>;
 
-/** The metrics of all workers together, for the primary. */
+/** Returns the metrics of all workers, for the primary. */
 export async function clusterMetrics(): Promise<() => Promise<string>> {
   const { AggregatorRegistry } = await import('prom-client');
   const aggregator = new AggregatorRegistry();
   return () => aggregator.clusterMetrics();
 }
 
-/** Serves `GET /metrics` on a port of its own, so that nobody can ask for them who can reach only the API. Resolves to its URL, and to what ends it. */
+/** Serves `GET /metrics` on a port of its own, so that clients of the API cannot read it. */
 export async function serveMetrics(
   { host, metricsPort }: { host: string; metricsPort: number },
   render: () => Promise<string>,

@@ -3,8 +3,7 @@ import type { Config } from '../config/config.ts';
 import type { Tracing } from './tracing.ts';
 
 /**
- * Opens the configured database. The embedded one is brought up to date, since nobody else uses it; a server is left as it is, because
- * migrating it is a step of a deploy.
+ * Opens the configured database. Migrates the embedded one, because only this process uses it. Migrating a server is a step of a deployment.
  */
 export async function openDatabase(config: Config, tracing?: Tracing): Promise<Database> {
   const database = await connect(config.databaseUrl, {
@@ -17,16 +16,16 @@ export async function openDatabase(config: Config, tracing?: Tracing): Promise<D
   return database;
 }
 
-/** SQLSTATEs that waiting does not help: a wrong password, no such role, no such database. */
-const lastingStates = /^(28|3D)/;
+/** SQLSTATEs for which waiting does not help: wrong password, unknown role, unknown database. */
+const permanentStates = /^(28|3D)/;
 const retryMsMin = 100;
 const retryMsMax = 2_000;
 
 /**
- * Waits for a server that does not answer yet, as one that is started together with this process.
+ * Waits for a server that does not answer yet, for example because it starts at the same time.
  *
- * @param waiting told once, why
- * @throws DatabaseUnavailable when it still does not after `seconds`, or will not
+ * @param waiting called once, with the reason
+ * @throws DatabaseUnavailable if the server does not answer within `seconds`, or waiting does not help
  */
 export async function waitForDatabase(database: Database, seconds: number, waiting: (error: Error) => void) {
   const deadline = performance.now() + seconds * 1000;
@@ -36,7 +35,7 @@ export async function waitForDatabase(database: Database, seconds: number, waiti
     } catch (error) {
       if (!(error instanceof DatabaseUnavailable || error instanceof StatementTimeout)) throw error;
       const { code = '' } = (error.cause ?? {}) as { code?: string };
-      if (lastingStates.test(code) || performance.now() + delay > deadline) throw error;
+      if (permanentStates.test(code) || performance.now() + delay > deadline) throw error;
       if (delay === retryMsMin) waiting(error);
       await new Promise((resolve) => setTimeout(resolve, delay));
     }

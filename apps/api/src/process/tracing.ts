@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
-// OpenTelemetry traces over OTLP, where the standard OTEL_* variables ask for them. The SDK reads those itself, and is loaded only then:
-// a span for each request, under the caller's if there is one, and one for each statement within it.
+// OpenTelemetry traces over OTLP, if the standard OTEL_* variables enable them: a span per request, as a child of the caller's span, and a span per statement. The
+// SDK reads the variables itself and is loaded only if needed.
 
 export async function startTracing() {
-  // Signals that nobody here produces.
+  // Signals that the server does not produce.
   process.env.OTEL_METRICS_EXPORTER ??= 'none';
   process.env.OTEL_LOGS_EXPORTER ??= 'none';
   process.env.OTEL_SERVICE_NAME ??= 'quoin';
@@ -16,7 +16,7 @@ export async function startTracing() {
   const spans = new WeakMap<FastifyRequest, ReturnType<typeof tracer.startSpan>>();
 
   return {
-    /** The span of each request. Called before any other hook is added. */
+    /** Creates a span for each request. Call it before adding other hooks. */
     watch: (app: FastifyInstance): void => {
       app.addHook('onRequest', (request, _reply, done) => {
         const { method, routeOptions, headers, id } = request;
@@ -50,7 +50,7 @@ export async function startTracing() {
 
     traceId: (request: FastifyRequest): string | undefined => spans.get(request)?.spanContext().traceId,
 
-    /** Runs a statement within a span, where something is being traced. Its text has no values in it. */
+    /** Runs a statement in a span, if a request is being traced. The text contains no values. */
     observe: <T>(text: string, run: () => Promise<T>): Promise<T> => {
       if (!trace.getActiveSpan()) return run();
       const name = /^\s*(\w+)/.exec(text)?.[1] ?? 'statement';
@@ -67,7 +67,7 @@ export async function startTracing() {
       });
     },
 
-    /** Sends what has not been sent. */
+    /** Sends the remaining spans. */
     stop: () => sdk.shutdown(),
   };
 }

@@ -2,12 +2,12 @@ import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import type { Config } from '../config/config.ts';
 
-// Several processes on one port: the primary holds the port and starts the workers; each of those is a server as it is without the others.
+// Several processes on one port: the primary holds the port and starts the workers. Each worker is a complete server.
 
 const stopMessage = 'stop';
 const startedMessage = 'started';
 const restartMs = 1_000;
-/** What is left to workers that do not end by themselves. */
+/** Extra time for workers before they are killed. */
 const killMs = 1_000;
 
 interface Log {
@@ -16,14 +16,14 @@ interface Log {
 }
 
 /**
- * Keeps `workers` processes running until a signal. SIGTERM and SIGINT stop them all, in order; SIGHUP replaces them one by one, each when
- * its successor answers, so that no request fails and the new ones run the code that is on disk now.
+ * Keeps `workers` processes running until a signal. SIGTERM and SIGINT stop all of them gracefully. SIGHUP replaces them one by one, each after its successor
+ * answers, so that no request fails and the new ones run the code on disk.
  *
  * @returns the exit code
  */
 export async function runWorkers({ workers: count, shutdownSeconds }: Config, log: Log): Promise<number> {
-  /** Told to stop, so that their end is no accident. */
-  const dismissed = new WeakSet<Worker>();
+  /** Workers that were asked to stop, so that their exit is not a crash. */
+  const stopRequested = new WeakSet<Worker>();
   const started = new WeakSet<Worker>();
   let isStopping = false;
   let isReplacing = false;
@@ -31,7 +31,7 @@ export async function runWorkers({ workers: count, shutdownSeconds }: Config, lo
 
   const all = () => Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
 
-  /** Resolves to whether it got as far as to be ready for requests. */
+  /** Resolves to whether the worker became ready for requests. */
   const start = async (): Promise<boolean> => {
     const worker = cluster.fork();
     const ended = once(worker, 'exit').then(() => false);
@@ -45,12 +45,12 @@ export async function runWorkers({ workers: count, shutdownSeconds }: Config, lo
     return Promise.race([hasStarted, ended]);
   };
 
-  const dismiss = async (worker: Worker): Promise<number> => {
-    dismissed.add(worker);
+  const stopWorker = async (worker: Worker): Promise<number> => {
+    stopRequested.add(worker);
     if (worker.isDead()) return 0;
     const ended = once(worker, 'exit');
     if (!started.has(worker)) {
-      // It has nothing to finish, and does not listen yet.
+      // It does not listen yet and has no requests to finish.
       worker.process.kill('SIGKILL');
       await ended;
       return 0;
@@ -68,18 +68,18 @@ export async function runWorkers({ workers: count, shutdownSeconds }: Config, lo
     for (const worker of all()) {
       if (isStopping) break;
       if (!(await start())) {
-        log.error({}, 'a new worker did not start: the others stay as they are');
+        log.error({}, 'a new worker did not start: the old ones stay');
         break;
       }
-      await dismiss(worker);
-      log.info({ worker: worker.process.pid }, 'a worker was replaced');
+      await stopWorker(worker);
+      log.info({ worker: worker.process.pid }, 'replaced a worker');
     }
     isReplacing = false;
   };
 
   cluster.on('exit', (worker, code, signal) => {
-    if (isStopping || dismissed.has(worker) || !isRunning) return;
-    log.error({ worker: worker.process.pid, code, signal }, 'a worker ended, and another one takes its place');
+    if (isStopping || stopRequested.has(worker) || !isRunning) return;
+    log.error({ worker: worker.process.pid, code, signal }, 'a worker crashed and will be replaced');
     setTimeout(() => {
       if (!isStopping && all().length < count) void start();
     }, restartMs);
@@ -94,13 +94,13 @@ export async function runWorkers({ workers: count, shutdownSeconds }: Config, lo
       }
       isStopping = true;
       log.info({ signal, workers: all().length }, 'stopping');
-      Promise.all(all().map(dismiss)).then((codes) => resolve(codes.some((code) => code !== 0) ? 1 : 0));
+      Promise.all(all().map(stopWorker)).then((codes) => resolve(codes.some((code) => code !== 0) ? 1 : 0));
     };
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop);
     process.on('SIGHUP', () => void replaceAll());
   });
 
-  // The first one alone: what is wrong with the configuration is said once.
+  // The first one alone, so that a configuration error is reported once.
   if (!(await start())) return isStopping ? stopped : 1;
   isRunning = true;
   await Promise.all(Array.from({ length: count - 1 }, start));
@@ -109,12 +109,12 @@ export async function runWorkers({ workers: count, shutdownSeconds }: Config, lo
 }
 
 /** Tells the primary that this worker is ready for requests. */
-export function tellStarted(): void {
+export function notifyStarted(): void {
   process.send?.(startedMessage);
 }
 
-/** Calls `stop` when the primary says so. The terminal's Ctrl-C goes to every process of the group, and is the primary's business. */
-export function onDismissal(stop: () => void): void {
+/** Calls `stop` when the primary asks. Ignores Ctrl-C, which the terminal sends to every process of the group: the primary handles it. */
+export function onStopRequest(stop: () => void): void {
   process.on('message', (message) => {
     if (message === stopMessage) stop();
   });

@@ -49,7 +49,7 @@ describe('a forgotten password', () => {
   test('gets the same answer for an account, for none, and for one that is deactivated', async () => {
     const user = await api.register();
     const inactive = await api.register();
-    await api.database.system(({ users }) => users.update(inactive.id, { is_active: false }));
+    await api.database.system().users.update(inactive.id, { is_active: false });
     const nobody = uniqueEmail();
     const answers = [];
     for (const email of [user.email, inactive.email, nobody]) {
@@ -121,7 +121,7 @@ describe('a token for a new password', () => {
     const user = await api.register();
     const token = await resetTokenFor(user.email);
     // As if the change had come between the look at the account and the writing of the token.
-    await api.database.system(({ users }) => users.update(user.id, { email: uniqueEmail() }));
+    await api.database.system().users.update(user.id, { email: uniqueEmail() });
     expectProblem(await reset(token), 422, 'validation_failed');
   });
 
@@ -149,7 +149,7 @@ describe('a token for a new password', () => {
   test('of a deactivated account opens nothing', async () => {
     const user = await api.register();
     const token = await resetTokenFor(user.email);
-    await api.database.system(({ users }) => users.update(user.id, { is_active: false }));
+    await api.database.system().users.update(user.id, { is_active: false });
     expectProblem(await reset(token), 422, 'validation_failed');
   });
 

@@ -1,13 +1,13 @@
 import { Type } from '@fastify/type-provider-typebox';
-import { ForgottenPassword, PasswordReset, TokenOfMail } from '../auth/schemas.ts';
 import { clientOf } from '../http/client.ts';
 import { normalizeEmail } from '../http/email.ts';
 import type { App } from '../http/schema.ts';
+import { ForgottenPassword, PasswordReset, TokenOfMail } from './schemas.ts';
 import type { Recovery } from './service.ts';
 
 const noContent = { 204: Type.Null({ description: 'Done.' }) };
-const accepted = { 202: Type.Unsafe<undefined>({ type: 'null', description: 'Noted.' }) };
-/** Tokens have 256 bits, which nobody guesses at any rate. */
+const accepted = { 202: Type.Unsafe<undefined>({ type: 'null', description: 'Accepted.' }) };
+/** Against load: nobody can guess tokens of 256 bits. */
 const tokensFromOneAddress = { burst: 60, perMinute: 10 };
 const mailsToOneAccount = { burst: 5, perMinute: 0.5 };
 
@@ -18,9 +18,9 @@ export function recoveryRoutes(app: App, { recovery }: { recovery: Recovery }) {
       schema: {
         operationId: 'forgotPassword',
         tags: ['auth'],
-        summary: 'Ask for a mail to reset the password',
+        summary: 'Request a mail to reset a forgotten password',
         description:
-          'The response is the same whether there is such an account or not. The link in the latest mail works once, for ten minutes.',
+          'The response is the same whether the account exists or not. The link in the latest mail works once, for ten minutes.',
         body: ForgottenPassword,
         response: accepted,
       },
@@ -45,8 +45,8 @@ export function recoveryRoutes(app: App, { recovery }: { recovery: Recovery }) {
       schema: {
         operationId: 'resetPassword',
         tags: ['auth'],
-        summary: 'Set a new password, with the token of the mail',
-        description: 'Every session ends, and the address counts as verified.',
+        summary: 'Set a new password with the token from the mail',
+        description: 'Ends all sessions. The email address counts as verified.',
         body: PasswordReset,
         response: noContent,
       },
@@ -69,9 +69,9 @@ export function recoveryRoutes(app: App, { recovery }: { recovery: Recovery }) {
       schema: {
         operationId: 'verifyEmail',
         tags: ['auth'],
-        summary: 'Verify an email address, with the token of the mail',
+        summary: 'Verify an email address with the token from the mail',
         description:
-          'Send the access token too if you have one: that session and the password stay. All other sessions end. Without it, a password that was set before the address was verified stops working, because an impostor may have set it: the address then gets a mail to choose another one.',
+          'Ends all other sessions. Send your access token if you have one: that session and the password stay. Without it, a password from before the verification stops working, because an impostor may have set it, and the address gets a mail to choose a new one.',
         body: TokenOfMail,
         response: noContent,
       },
@@ -92,12 +92,12 @@ export function recoveryRoutes(app: App, { recovery }: { recovery: Recovery }) {
       schema: {
         operationId: 'resendVerification',
         tags: ['auth'],
-        summary: 'Ask for another mail to verify your address',
-        description: 'Nothing is sent where it is verified already.',
+        summary: 'Request another mail to verify your email address',
+        description: 'Sends nothing if the address is verified.',
         response: accepted,
       },
       config: {
-        throttle: { name: 'resend', account: { of: ({ scope }) => scope.userId, fromAll: mailsToOneAccount } },
+        throttle: { name: 'resend', account: { of: ({ scope }) => scope.actor.userId, fromAll: mailsToOneAccount } },
       },
     },
     async (request, reply) => {

@@ -12,17 +12,17 @@ interface Dependencies {
   clock: () => Date;
 }
 
-/** What access to a mailbox proves: it resets a forgotten password and verifies an address. */
+/** Actions that access to a mailbox authorizes: resetting a forgotten password and verifying an address. */
 export function createRecovery({ database, passwords, outbox, clock }: Dependencies) {
   return {
     /**
-     * Does the same whether there is such an account or not: voids the previous token and posts a mail. The delivery, for which nobody waits, finds
-     * out whether there is an account. If the recipient has had too many mails, nothing happens, and the previous token stays.
+     * Voids the previous token and queues a mail, whether the account exists or not. The delivery, which nobody waits for, looks the account up. If the recipient
+     * has had too many mails, nothing happens, and the previous token stays valid.
      */
     forgot: async (email: string, client: Client): Promise<void> => {
       const recipient = normalizeEmail(email);
       const permit = await outbox.permit('reset_password', recipient);
-      await database.system(async ({ oneTimeTokens, mails }) => {
+      await database.system().transaction(async ({ oneTimeTokens, mails }) => {
         if (permit.isAllowed) await oneTimeTokens.deleteByEmail('reset_password', recipient);
         await outbox.post({ mails }, permit, client);
       });
@@ -30,79 +30,79 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
     },
 
     /**
-     * Sets a new password with the token of a mail. All sessions, all tokens and the old password end with it, because an impostor may have left
-     * them. The address counts as verified.
+     * Sets a new password with the token of a mail. Voids the old password, all sessions and all tokens, because an impostor may have created them. The address
+     * counts as verified.
      *
      * @returns the id of the account
-     * @throws Problem `validation_failed` at `/token` or `/new_password`; the token then still works
+     * @throws Problem `validation_failed` at `/token` or `/new_password`; the token stays valid
      */
     reset: async (token: string, newPassword: string, client: Client): Promise<string> => {
       const tokenHash = hashOneTimeToken(token);
-      const owner = await database.system(
-        ({ oneTimeTokens }) => oneTimeTokens.findOwner('reset_password', tokenHash, clock()),
-        { single: 'read' },
-      );
+      const owner = await database.system().oneTimeTokens.findOwner('reset_password', tokenHash, clock());
       if (!owner) throw invalidOneTimeToken();
       await passwords.accept(newPassword, owner, '/new_password');
       const password_hash = await passwords.hash(newPassword, turnCallerOf(owner.id, client));
       const permit = await outbox.permit('password_changed', owner.email);
 
-      const isReset = await database.system(async ({ oneTimeTokens, users, userSessions, auditEvents, mails }) => {
-        const now = clock();
-        const consumed = await oneTimeTokens.consume('reset_password', tokenHash, now);
-        const user = consumed && (await users.proveMailbox(consumed.user_id, consumed.email, now, { password_hash }));
-        if (!user) return false;
-        await oneTimeTokens.deleteAllOf(user.id);
-        await userSessions.revokeAll(user.id, 'password_changed', now);
-        await auditEvents.create({ action: 'password_reset', user_id: user.id, actor_id: user.id, ...client });
-        await outbox.post({ mails }, permit, client);
-        return true;
-      });
+      const isReset = await database
+        .system()
+        .transaction(async ({ oneTimeTokens, users, userSessions, auditEvents, mails }) => {
+          const now = clock();
+          const consumed = await oneTimeTokens.consume('reset_password', tokenHash, now);
+          const user = consumed && (await users.proveMailbox(consumed.user_id, consumed.email, now, { password_hash }));
+          if (!user) return false;
+          await oneTimeTokens.deleteAllOf(user.id);
+          await userSessions.revokeAllOf(user.id, 'password_changed', now);
+          await auditEvents.create({ action: 'password_reset', user_id: user.id, actor_id: user.id, ...client });
+          await outbox.post({ mails }, permit, client);
+          return true;
+        });
       if (!isReset) throw invalidOneTimeToken();
       outbox.wake();
       return owner.id;
     },
 
     /**
-     * Verifies an address. The session that sends the token stays, because the same person holds the session and reads the mail. All other sessions
-     * end. Without such a session, the account may have been registered by an impostor who knows its password: a password from before the address was
-     * verified stops working, and the owner gets a mail to choose one.
+     * Verifies an address and ends all other sessions. The session that sends the token stays, because the same person holds the session and reads the mail.
+     * Without such a session, an impostor may have registered the account: a password from before the proof stops working, and the owner gets a mail to choose one.
      *
      * @param scope the caller, if signed in
      * @throws Problem `validation_failed` at `/token`
      */
     verify: async (token: string, scope: Scope | undefined, client: Client): Promise<void> => {
       const tokenHash = hashOneTimeToken(token);
-      const isVerified = await database.system(async ({ oneTimeTokens, users, userSessions, auditEvents, mails }) => {
-        const now = clock();
-        const consumed = await oneTimeTokens.consume('verify_email', tokenHash, now);
-        if (!consumed) return false;
-        const isOwnSession = scope?.userId === consumed.user_id;
-        const user = await users.proveMailbox(consumed.user_id, consumed.email, now, { keepsPassword: isOwnSession });
-        if (!user) return false;
-        await oneTimeTokens.deleteAllOf(user.id);
-        const except = isOwnSession ? scope.sessionId : undefined;
-        await userSessions.revokeAll(user.id, 'email_verified', now, { except });
-        const event = { user_id: user.id, actor_id: user.id, ...client };
-        await auditEvents.create({ action: 'email_verified', ...event });
-        if (user.has_password) return true;
-        await auditEvents.create({ action: 'password_voided', ...event });
-        // Needs no permit: an address is verified once.
-        await outbox.post({ mails }, { kind: 'set_password', recipient: user.email, isAllowed: true }, client);
-        return true;
-      });
+      const isVerified = await database
+        .system()
+        .transaction(async ({ oneTimeTokens, users, userSessions, auditEvents, mails }) => {
+          const now = clock();
+          const consumed = await oneTimeTokens.consume('verify_email', tokenHash, now);
+          if (!consumed) return false;
+          const isOwnSession = scope?.actor.userId === consumed.user_id;
+          const user = await users.proveMailbox(consumed.user_id, consumed.email, now, { keepsPassword: isOwnSession });
+          if (!user) return false;
+          await oneTimeTokens.deleteAllOf(user.id);
+          const except = isOwnSession ? scope.actor.sessionId : undefined;
+          await userSessions.revokeAllOf(user.id, 'email_verified', now, { except });
+          const event = { user_id: user.id, actor_id: user.id, ...client };
+          await auditEvents.create({ action: 'email_verified', ...event });
+          if (user.has_password) return true;
+          await auditEvents.create({ action: 'password_voided', ...event });
+          // No permit needed: an address is verified once.
+          await outbox.post({ mails }, { kind: 'set_password', recipient: user.email, isAllowed: true }, client);
+          return true;
+        });
       if (!isVerified) throw invalidOneTimeToken();
       outbox.wake();
     },
 
-    /** Posts another mail to verify the address, unless it is verified. */
+    /** Queues another verification mail, unless the address is verified. */
     resend: async (scope: Scope, client: Client): Promise<void> => {
-      const user = await database.as(scope, ({ users }) => users.findById(scope.userId), { single: 'read' });
+      const user = await database.as(scope).account.find();
       if (!user || user.email_verified_at) return;
       const permit = await outbox.permit('verify_email', user.email);
-      await database.as(scope, async ({ users, mails }) => {
-        // The address may have changed, or the account may be gone, and a user may mail the current address only.
-        const current = await users.lock(scope.userId);
+      await database.as(scope).transaction(async ({ account, mails }) => {
+        // The address may have changed meanwhile, or the account may be gone.
+        const current = await account.lock();
         if (current?.email === permit.recipient) await outbox.post({ mails }, permit, client);
       });
       outbox.wake();

@@ -1,6 +1,6 @@
 import { Type } from '@fastify/type-provider-typebox';
-import type { App } from '../http/schema.ts';
-import { NewTask, OwnerParams, Task, TaskChanges, TaskPage, TaskParams, TaskQuery } from './schemas.ts';
+import { type App, OwnerParams } from '../http/schema.ts';
+import { NewTask, Task, TaskChanges, TaskPage, TaskParams, TaskQuery } from './schemas.ts';
 import type { Tasks } from './service.ts';
 
 const collection = '/users/:user_id/tasks';
@@ -13,14 +13,14 @@ export function taskRoutes(app: App, { tasks }: { tasks: Tasks }) {
       schema: {
         operationId: 'listTasks',
         tags: ['tasks'],
-        summary: 'Tasks, newest first',
+        summary: 'List tasks, newest first',
         params: OwnerParams,
         querystring: TaskQuery,
         response: { 200: TaskPage },
       },
       config: {
         problems: ['forbidden'],
-        // Looks at every row of the user.
+        // Reads every row of the user.
         concurrency: { name: 'tasks by text', perUser: 2, when: ({ query }) => 'q' in (query as object) },
       },
     },
@@ -33,7 +33,7 @@ export function taskRoutes(app: App, { tasks }: { tasks: Tasks }) {
       schema: {
         operationId: 'createTask',
         tags: ['tasks'],
-        summary: 'Make a task',
+        summary: 'Create a task',
         params: OwnerParams,
         body: NewTask,
         response: { 201: Task },
@@ -52,7 +52,7 @@ export function taskRoutes(app: App, { tasks }: { tasks: Tasks }) {
       schema: {
         operationId: 'getTask',
         tags: ['tasks'],
-        summary: 'A task',
+        summary: 'Get a task',
         params: TaskParams,
         response: { 200: Task },
       },
@@ -71,8 +71,8 @@ export function taskRoutes(app: App, { tasks }: { tasks: Tasks }) {
       schema: {
         operationId,
         tags: ['tasks'],
-        summary: 'Change a task',
-        description: 'Only what is sent changes, with PATCH and PUT alike.',
+        summary: 'Update a task',
+        description: 'Changes the fields that are sent, with PATCH and with PUT.',
         params: TaskParams,
         body: TaskChanges,
         response: { 200: Task },
@@ -90,7 +90,7 @@ export function taskRoutes(app: App, { tasks }: { tasks: Tasks }) {
         tags: ['tasks'],
         summary: 'Delete a task',
         params: TaskParams,
-        response: { 204: Type.Null({ description: 'Gone.' }) },
+        response: { 204: Type.Null({ description: 'Deleted.' }) },
       },
       config: { problems: ['forbidden', 'not_found'] },
     },

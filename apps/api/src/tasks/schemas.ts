@@ -1,28 +1,28 @@
 import { type Static, Type } from '@fastify/type-provider-typebox';
 import { pageOf, pageQuery } from '../http/page.ts';
-import { changesOf, closed, Id, nullable, Timestamp } from '../http/schema.ts';
+import { changesOf, closed, Id, nullable, OwnerId, Timestamp } from '../http/schema.ts';
 
 const properties = {
   title: Type.String({
     minLength: 1,
     maxLength: 200,
     pattern: '\\S',
-    description: 'What is to be done. Not blank; kept as it is.',
+    description: 'Short title; not blank.',
     examples: ['Lay the cornerstone'],
   }),
   description: nullable(
-    Type.String({ maxLength: 10_000, description: 'Anything more to say about it.', examples: ['Before the walls'] }),
+    Type.String({ maxLength: 10_000, description: 'Longer text.', examples: ['Before the walls'] }),
   ),
-  is_completed: Type.Boolean({ description: 'Whether it is done.', examples: [false] }),
+  is_completed: Type.Boolean({ description: 'Whether the task is completed.', examples: [false] }),
 };
 
 export const Task = closed(
   {
-    id: Id('The task.'),
-    user_id: Id('Whose it is.'),
+    id: Id('Id of the task.'),
+    user_id: Id('Id of the owner.'),
     ...properties,
-    created_at: Timestamp('When it was made.'),
-    updated_at: Timestamp('When it was last changed.'),
+    created_at: Timestamp('When the task was created.'),
+    updated_at: Timestamp('When the task was last changed.'),
   },
   { title: 'Task' },
 );
@@ -44,19 +44,11 @@ export type TaskChanges = Static<typeof TaskChanges>;
 
 export const TaskQuery = closed({
   ...pageQuery,
-  is_completed: Type.Optional(Type.Boolean({ description: 'Only those that are, or are not.' })),
+  is_completed: Type.Optional(Type.Boolean({ description: 'Filter by is_completed.' })),
   q: Type.Optional(
-    Type.String({ minLength: 1, maxLength: 200, description: 'A part of the title or the description, in any case.' }),
+    Type.String({ minLength: 1, maxLength: 200, description: 'Text in the title or description, regardless of case.' }),
   ),
 });
 export type TaskQuery = Static<typeof TaskQuery>;
 
-const owner = {
-  user_id: Type.Union([Type.Literal('me'), Type.String({ format: 'uuid' })], {
-    description: '`me`, your own id, or for an admin anybody’s.',
-    examples: ['me'],
-  }),
-};
-
-export const OwnerParams = closed(owner);
-export const TaskParams = closed({ ...owner, task_id: Id('The task.') });
+export const TaskParams = closed({ user_id: OwnerId, task_id: Id('Id of the task.') });

@@ -1,61 +1,35 @@
 import type { Database, Scope } from '@quoin/db';
-import { scopeOf } from '../auth/owner.ts';
+import { scopeFor } from '../auth/owner.ts';
 import { found, notFound } from '../http/errors.ts';
-import type { Pages } from '../http/page.ts';
+import { pageFrom, pageRequest } from '../http/page.ts';
 import type { NewTask, TaskChanges, TaskQuery } from './schemas.ts';
 
-interface Dependencies {
-  database: Database;
-  pages: Pages;
-}
+/** Tasks of a user. `userId` is that of the path: `me` or an id. */
+export function createTasks({ database }: { database: Database }) {
+  const tasksOf = (scope: Scope, userId: string) => database.as(scopeFor(scope, userId)).tasks;
 
-/** What users have to do. `userId` is as it stands in the path: `me` or an id. */
-export function createTasks({ database, pages }: Dependencies) {
   return {
     list: async (scope: Scope, userId: string, query: TaskQuery) => {
-      const owner = scopeOf(scope, userId);
-      const list = `tasks of ${owner.userId}`;
-      const page = pages.request(list, query);
+      const owner = scopeFor(scope, userId);
+      const list = `tasks of ${owner.owner.userId}`;
+      const page = pageRequest(list, query);
       const { is_completed, q } = query;
-      const rows = await database.as(owner, ({ tasks }) => tasks.list(owner.userId, { ...page, is_completed, q }), {
-        single: 'read',
-        quick: q === undefined && is_completed === undefined && page.skip === undefined,
-      });
-      return pages.from(list, rows, page);
+      return pageFrom(list, await database.as(owner).tasks.list({ ...page, is_completed, q }), page);
     },
 
-    create: async (scope: Scope, userId: string, task: NewTask) => {
-      const owner = scopeOf(scope, userId);
-      return database.as(owner, ({ tasks }) => tasks.create({ ...task, user_id: owner.userId }), {
-        single: 'write',
-        quick: true,
-      });
-    },
+    create: async (scope: Scope, userId: string, task: NewTask) => tasksOf(scope, userId).create(task),
 
-    get: async (scope: Scope, userId: string, id: string) => {
-      const owner = scopeOf(scope, userId);
-      return found(
-        await database.as(owner, ({ tasks }) => tasks.find(owner.userId, id), { single: 'read', quick: true }),
-      );
-    },
+    get: async (scope: Scope, userId: string, id: string) => found(await tasksOf(scope, userId).find(id)),
 
-    /** Only what is sent changes. */
+    /** Changes the given fields. */
     update: async (scope: Scope, userId: string, id: string, changes: TaskChanges) => {
-      const owner = scopeOf(scope, userId);
+      const tasks = tasksOf(scope, userId);
       const isEmpty = Object.keys(changes).length === 0;
-      return found(
-        await database.as(
-          owner,
-          ({ tasks }) => (isEmpty ? tasks.find(owner.userId, id) : tasks.update(owner.userId, id, changes)),
-          { single: isEmpty ? 'read' : 'write' },
-        ),
-      );
+      return found(await (isEmpty ? tasks.find(id) : tasks.update(id, changes)));
     },
 
     delete: async (scope: Scope, userId: string, id: string) => {
-      const owner = scopeOf(scope, userId);
-      const isDeleted = await database.as(owner, ({ tasks }) => tasks.delete(owner.userId, id), { single: 'write' });
-      if (!isDeleted) throw notFound();
+      if (!(await tasksOf(scope, userId).delete(id))) throw notFound();
     },
   };
 }

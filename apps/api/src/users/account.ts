@@ -1,14 +1,14 @@
 import { Type } from '@fastify/type-provider-typebox';
 import { closed, Id, nullable, Timestamp } from '../http/schema.ts';
 
-// An account as the API shows it and takes it: what signing up and administration have in common.
+// Schemas of accounts, shared by registration and administration.
 
-/** What a person says of their account. */
+/** The fields that users set for themselves. */
 export const AccountProperties = {
   email: Type.String({
     format: 'email',
     maxLength: 255,
-    description: 'Trimmed, compared without case, and stored in lower case.',
+    description: 'Email address. Trimmed, stored in lower case, and unique regardless of case.',
     examples: ['ada@example.com'],
   }),
   username: nullable(
@@ -16,12 +16,12 @@ export const AccountProperties = {
       minLength: 3,
       maxLength: 50,
       pattern: '^[A-Za-z0-9_.-]+$',
-      description: 'A second name to sign in with; compared without case.',
+      description: 'Alternative sign-in name, unique regardless of case.',
       examples: ['ada'],
     }),
   ),
   full_name: nullable(
-    Type.String({ minLength: 1, maxLength: 255, description: 'Kept as it is.', examples: ['Ada Lovelace'] }),
+    Type.String({ minLength: 1, maxLength: 255, description: 'Display name.', examples: ['Ada Lovelace'] }),
   ),
 };
 
@@ -29,23 +29,23 @@ export const PasswordProperty = Type.String({
   minLength: 8,
   maxLength: 256,
   description:
-    'Any characters, at least PASSWORD_MIN_LENGTH (8) of them. Not among the 10,000 most common passwords, and nothing like the email or the username.',
+    'At least PASSWORD_MIN_LENGTH (8) characters of any kind. Not one of the 10,000 most common passwords, and not similar to the email or username.',
   examples: ['correct horse battery'],
 });
 
 export const AdminProperties = {
-  is_active: Type.Boolean({ description: 'False: may not sign in, and every session is over.', examples: [true] }),
-  is_admin: Type.Boolean({ description: 'May manage all accounts.', examples: [false] }),
+  is_active: Type.Boolean({ description: 'If false, the user cannot sign in and has no sessions.', examples: [true] }),
+  is_admin: Type.Boolean({ description: 'Whether the user can manage all accounts.', examples: [false] }),
 };
 
 export const User = closed(
   {
-    id: Id('The account.'),
+    id: Id('Id of the account.'),
     ...AccountProperties,
     ...AdminProperties,
-    email_verified_at: nullable(Timestamp('When the owner proved to read this mailbox.')),
-    created_at: Timestamp('When the account was made.'),
-    updated_at: Timestamp('When it was last changed.'),
+    email_verified_at: nullable(Timestamp('When the email address was verified; null if it is not.')),
+    created_at: Timestamp('When the account was created.'),
+    updated_at: Timestamp('When the account was last changed.'),
   },
   { title: 'User' },
 );

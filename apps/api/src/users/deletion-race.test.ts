@@ -5,7 +5,7 @@ import { password, testEnvironment, uniqueEmail } from '../../testing/test-app.t
 import { buildApp } from '../app.ts';
 import { parseConfig } from '../config/config.ts';
 
-// An account that is deleted in the middle of one of its own requests: before its first unit of work, before its second, and so on.
+// Deletes an account in the middle of one of its requests: before its first unit of work, before its second, and so on.
 
 let database: TestDatabase;
 let app: Awaited<ReturnType<typeof buildApp>>;
@@ -14,22 +14,35 @@ let checkAnswer: ReturnType<typeof createAnswerCheck>;
 let unitsLeft = Number.POSITIVE_INFINITY;
 let interrupt = async () => {};
 
+async function beforeUnit() {
+  unitsLeft -= 1;
+  if (unitsLeft === 0) await interrupt();
+}
+
+/** Calls `beforeUnit` before every transaction and every single statement. */
+function withInterruption<Units extends object>(units: Units): Units {
+  type Method = (...parameters: unknown[]) => unknown;
+  const before =
+    (method: Method): Method =>
+    async (...parameters) => {
+      await beforeUnit();
+      return method(...parameters);
+    };
+  return new Proxy(units, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name) as object | Method;
+      if (typeof value === 'function') return before(value as Method);
+      return new Proxy(value, { get: (repository, method) => before(Reflect.get(repository, method)) });
+    },
+  });
+}
+
 beforeAll(async () => {
   database = await createTestDatabase();
-  const beforeUnit = async () => {
-    unitsLeft -= 1;
-    if (unitsLeft === 0) await interrupt();
-  };
   const interrupted: TestDatabase = {
     ...database,
-    as: async (...unit) => {
-      await beforeUnit();
-      return database.as(...unit);
-    },
-    system: async (...unit) => {
-      await beforeUnit();
-      return database.system(...unit);
-    },
+    as: (scope) => withInterruption(database.as(scope)),
+    system: () => withInterruption(database.system()),
   };
   app = await buildApp(parseConfig(testEnvironment()), interrupted, {});
   await app.ready();
@@ -62,7 +75,7 @@ const requests: [method: string, path: string, body?: object][] = [
   ['POST', '/auth/logout-all'],
 ];
 
-test.each(requests)('%s %s %o: a deletion in the middle is no 500', async (method, path, body) => {
+test.each(requests)('%s %s %j does not answer 500 if the account is deleted meanwhile', async (method, path, body) => {
   const statuses: number[] = [];
   for (let unit = 1; unit <= 6; unit++) {
     const account = { email: uniqueEmail(), password };
@@ -70,7 +83,7 @@ test.each(requests)('%s %s %o: a deletion in the middle is no 500', async (metho
     const { id } = (await app.inject({ method: 'POST', url: url('/auth/register'), payload: account })).json();
     const tokens = (await app.inject({ method: 'POST', url: url('/auth/login'), payload: account })).json();
     unitsLeft = unit;
-    interrupt = async () => void (await database.system(({ users }) => users.delete(id)));
+    interrupt = async () => void (await database.system().users.delete(id));
     const response = await app.inject({
       method: method as 'GET',
       url: url(path),

@@ -6,11 +6,11 @@ import { User } from './account.ts';
 import { NewUser, OwnChanges, OwnDeletion, UserChanges, UserPage, UserParams, UserQuery } from './schemas.ts';
 import type { Users } from './service.ts';
 
-/** A thief of an access token could guess the password here. */
+/** Limits guesses of the password with a stolen access token. */
 const passwordProofs: Throttle = {
   name: 'password proof',
   account: {
-    of: ({ scope, body }) => ((body as OwnChanges).current_password === undefined ? undefined : scope.userId),
+    of: ({ scope, body }) => ((body as OwnChanges).current_password === undefined ? undefined : scope.actor.userId),
     fromAll: { burst: 10, perMinute: 6 },
   },
   countsFailures: true,
@@ -19,7 +19,7 @@ const passwordProofs: Throttle = {
 export function userRoutes(app: App, { users }: { users: Users }) {
   app.get(
     '/users/me',
-    { schema: { operationId: 'getMe', tags: ['users'], summary: 'Your account', response: { 200: User } } },
+    { schema: { operationId: 'getMe', tags: ['users'], summary: 'Get your account', response: { 200: User } } },
     async ({ user }) => user,
   );
 
@@ -33,9 +33,9 @@ export function userRoutes(app: App, { users }: { users: Users }) {
       schema: {
         operationId,
         tags: ['users'],
-        summary: 'Change your account',
+        summary: 'Update your account',
         description:
-          'Only what is sent changes, with PATCH and PUT alike. A new email, username or password needs `current_password`. A new password ends all other sessions, and a new email is not verified.',
+          'Changes the fields that are sent, with PATCH and with PUT. A new email, username or password requires `current_password`. A new password ends all other sessions. A new email is not verified.',
         body: OwnChanges,
         response: { 200: User },
       },
@@ -55,7 +55,7 @@ export function userRoutes(app: App, { users }: { users: Users }) {
         tags: ['users'],
         summary: 'Delete your account and all its data',
         body: OwnDeletion,
-        response: { 204: Type.Null({ description: 'Gone.' }) },
+        response: { 204: Type.Null({ description: 'Deleted.' }) },
       },
       config: { problems: ['wrong_password', 'not_found', 'last_admin'], throttle: passwordProofs },
     },
@@ -71,7 +71,7 @@ export function userRoutes(app: App, { users }: { users: Users }) {
       schema: {
         operationId: 'listUsers',
         tags: ['users'],
-        summary: 'All accounts, newest first (admins)',
+        summary: 'List all accounts, newest first (admins)',
         querystring: UserQuery,
         response: { 200: UserPage },
       },
@@ -87,7 +87,7 @@ export function userRoutes(app: App, { users }: { users: Users }) {
         operationId: 'createUser',
         tags: ['users'],
         summary: 'Create an account (admins)',
-        description: 'Creating an admin needs a session of the last 10 minutes, or `current_password`.',
+        description: 'Creating an admin requires a sign-in within the last 10 minutes, or `current_password`.',
         body: NewUser,
         response: { 201: User },
       },
@@ -109,7 +109,7 @@ export function userRoutes(app: App, { users }: { users: Users }) {
       schema: {
         operationId: 'getUser',
         tags: ['users'],
-        summary: 'An account (admins)',
+        summary: 'Get an account (admins)',
         params: UserParams,
         response: { 200: User },
       },
@@ -128,9 +128,9 @@ export function userRoutes(app: App, { users }: { users: Users }) {
       schema: {
         operationId,
         tags: ['users'],
-        summary: 'Change an account (admins)',
+        summary: 'Update an account (admins)',
         description:
-          'Only what is sent changes, with PATCH and PUT alike. Deactivating ends the sessions of the user, and so does a new password. An email, a username, a password, `is_admin` and `is_active` need a session of the last 10 minutes, or your own `current_password`.',
+          'Changes the fields that are sent, with PATCH and with PUT. Deactivating and a new password end the sessions of the user. Changes of email, username, password, `is_admin` and `is_active` require a sign-in within the last 10 minutes, or your own `current_password`.',
         params: UserParams,
         body: UserChanges,
         response: { 200: User },
@@ -153,7 +153,7 @@ export function userRoutes(app: App, { users }: { users: Users }) {
         tags: ['users'],
         summary: 'Delete an account and all its data (admins)',
         params: UserParams,
-        response: { 204: Type.Null({ description: 'Gone.' }) },
+        response: { 204: Type.Null({ description: 'Deleted.' }) },
       },
       config: { admin: true, problems: ['not_found', 'cannot_delete_self', 'last_admin'] },
     },

@@ -45,10 +45,12 @@ export type UserChanges = Static<typeof UserChanges>;
 
 export const UserQuery = closed({
   ...pageQuery,
-  email: Type.Optional(Type.String({ minLength: 1, maxLength: 255, description: 'A part of the email, in any case.' })),
-  is_active: Type.Optional(Type.Boolean({ description: 'Filter by activation.' })),
-  is_admin: Type.Optional(Type.Boolean({ description: 'Filter by role.' })),
+  email: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 255, description: 'Part of the email address, regardless of case.' }),
+  ),
+  is_active: Type.Optional(Type.Boolean({ description: 'Filter by is_active.' })),
+  is_admin: Type.Optional(Type.Boolean({ description: 'Filter by is_admin.' })),
 });
 export type UserQuery = Static<typeof UserQuery>;
 
-export const UserParams = closed({ user_id: Id('The account.') });
+export const UserParams = closed({ user_id: Id('Id of the account.') });

@@ -34,7 +34,7 @@ describe('one’s own account', () => {
 
   test('a new email needs the current password, and is not verified', async () => {
     const user = await api.signUp();
-    await api.database.system(({ users }) => users.update(user.id, { email_verified_at: new Date() }));
+    await api.database.system().users.update(user.id, { email_verified_at: new Date() });
     const email = uniqueEmail();
     expectProblem(await change(user.token, { email }), 403, 'wrong_password');
     expectProblem(await change(user.token, { email, current_password: 'not the password' }), 403, 'wrong_password');
@@ -48,7 +48,7 @@ describe('one’s own account', () => {
 
   test('a new username needs the current password, and sends its owner a notice', async () => {
     const user = await api.signUp({ username: 'old.name' });
-    await api.database.system(({ users }) => users.update(user.id, { email_verified_at: new Date() }));
+    await api.database.system().users.update(user.id, { email_verified_at: new Date() });
     const body = { username: 'new.name' };
     expectProblem(await change(user.token, body), 403, 'wrong_password');
     expectProblem(await change(user.token, { ...body, current_password: 'not it' }), 403, 'wrong_password');
@@ -75,7 +75,7 @@ describe('one’s own account', () => {
 
   test('the email that it has already is no change', async () => {
     const user = await api.signUp();
-    await api.database.system(({ users }) => users.update(user.id, { email_verified_at: new Date() }));
+    await api.database.system().users.update(user.id, { email_verified_at: new Date() });
     const response = await change(user.token, { email: user.email.toUpperCase(), full_name: 'Same' });
     expect(response.json()).toMatchObject({
       email: user.email,
@@ -180,7 +180,7 @@ describe('administration', () => {
         expectProblem(await set(body), 403, 'wrong_password');
         expectProblem(await set({ ...body, current_password: 'not the password' }), 403, 'wrong_password');
       }
-      expect((await own.database.system(({ users }) => users.findById(user.id)))?.is_admin).toBe(true);
+      expect((await own.database.system().users.find(user.id))?.is_admin).toBe(true);
       expect((await set({ full_name: 'Ada', is_active: true, is_admin: true })).statusCode).toBe(200);
       expect((await set({ is_admin: false, current_password: password })).statusCode).toBe(200);
       const create = (body: object) =>
@@ -294,13 +294,13 @@ describe('the last active admin', () => {
   test('cannot be deleted, demoted or deactivated, by anybody', async () => {
     const admin = await own.signUpAdmin();
     const inactive = await own.signUpAdmin();
-    await own.database.system(({ users }) => users.update(inactive.id, { is_active: false }));
+    await own.database.system().users.update(inactive.id, { is_active: false });
     const send = (method: string, path: string, body?: unknown) => own.send(method, path, { token: admin.token, body });
     expectProblem(await send('PATCH', `/users/${admin.id}`, { is_admin: false }), 409, 'last_admin');
     expectProblem(await send('PATCH', `/users/${admin.id}`, { is_active: false }), 409, 'last_admin');
     expectProblem(await send('DELETE', '/users/me', { current_password: password }), 409, 'last_admin');
     expect((await send('PATCH', `/users/${admin.id}`, { is_admin: true, is_active: true })).statusCode).toBe(200);
-    await own.database.system(({ users }) => users.delete(inactive.id));
+    await own.database.system().users.delete(inactive.id);
   });
 
   test('of two admins who demote each other at once, one stays', async () => {
@@ -308,12 +308,12 @@ describe('the last active admin', () => {
       const { rows } = await own.database.inspect((connection) =>
         connection.query<{ id: string }>('select id from users where is_admin'),
       );
-      for (const { id } of rows) await own.database.system(({ users }) => users.delete(id));
+      for (const { id } of rows) await own.database.system().users.delete(id);
       const [one, other] = [await own.signUpAdmin(), await own.signUpAdmin()];
       const demote = (by: typeof one, whom: typeof one) =>
         own.send('PATCH', `/users/${whom.id}`, { token: by.token, body: { is_admin: false } });
       const responses = await Promise.all([demote(one, other), demote(other, one)]);
-      const left = await own.database.system(({ users }) => users.lockActiveAdmins());
+      const left = await own.database.system().users.lockActiveAdmins();
       expect(left).toHaveLength(1);
       expect(responses.map(({ statusCode }) => statusCode)).toContain(200);
     }

@@ -11,23 +11,23 @@ describe('npm run db', () => {
   const db = (args: string[], env: NodeJS.ProcessEnv = {}) =>
     runInProcess(dbCommand({}, keptOpen(database)), args, { env });
 
-  test('upgrades, downgrades and upgrades again, and check then finds no difference', async () => {
+  test('upgrades, downgrades and upgrades again, after which check finds no difference', async () => {
     expect((await db(['current'])).stdout).toBe('base\n');
-    expect((await db(['upgrade'])).stdout).toMatch(/^applied \d{14}_role_and_extension\n/);
+    expect((await db(['upgrade'])).stdout).toMatch(/^applied 0001_roles_and_extension\n/);
     expect((await db(['upgrade'])).stdout).toContain('nothing to apply');
-    expect((await db(['history'])).stdout).toMatch(/^\d{4}-\d\d-\d\dT.*_role_and_extension\n/);
+    expect((await db(['history'])).stdout).toMatch(/^\d{4}-\d\d-\d\dT.*_roles_and_extension\n/);
     expect((await db(['downgrade', '--to', 'base'])).code).toBe(0);
-    expect((await db(['downgrade'])).stdout).toContain('nothing to take back');
+    expect((await db(['downgrade'])).stdout).toContain('nothing to revert');
     const pending = await db(['check']);
-    expect(pending).toMatchObject({ code: 1, stdout: expect.stringContaining('_role_and_extension: not applied\n') });
+    expect(pending).toMatchObject({ code: 1, stdout: expect.stringContaining('_roles_and_extension: not applied\n') });
     expect((await db(['upgrade'])).code).toBe(0);
     expect(await db(['check'])).toMatchObject({ code: 0, stdout: 'database, migrations and entities agree\n' });
   });
 
-  test('seeds accounts any number of times, but never in production', async () => {
+  test('seeds accounts repeatedly, but not in production', async () => {
     expect(await db(['seed'], { NODE_ENV: 'production' })).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('not in production'),
+      stderr: expect.stringContaining('does not run in production'),
     });
     for (const command of ['seed', 'docs']) {
       expect(await db([command])).toMatchObject({
@@ -42,10 +42,10 @@ describe('npm run db', () => {
     expect((await db(['seed', '--users', '3'])).stdout).toMatch(/^0 new accounts/);
   });
 
-  test('prune-audit-events deletes the events from before a date, and nothing else can', async () => {
+  test('prune-audit-events deletes the events before a date, and nothing else can delete events', async () => {
     await db(['upgrade']);
     const create = (details: object) =>
-      database.system(({ auditEvents }) => auditEvents.create({ action: 'signed_in', details: { ...details } }));
+      database.system().auditEvents.create({ action: 'signed_in', details: { ...details } });
     await create({ n: 1 });
     const statements = ['delete from audit_events', 'truncate audit_events', `update audit_events set action = 'x'`];
     const refused = async () => {
@@ -54,41 +54,41 @@ describe('npm run db', () => {
     };
     await refused();
     expect((await db(['prune-audit-events', '--before', '2020-01-01'])).stdout).toBe(
-      'deleted 0 audit events from before 2020-01-01\n',
+      'deleted 0 audit events before 2020-01-01\n',
     );
     expect((await db(['prune-audit-events', '--before', '2100-01-01'])).stdout).toBe(
-      'deleted 2 audit events from before 2100-01-01\n',
+      'deleted 2 audit events before 2100-01-01\n',
     );
     await refused();
-    const left = await database.system(({ auditEvents }) => auditEvents.list({ limit: 10 }));
+    const left = await database.system().auditEvents.list({ limit: 10 });
     expect(left.map(({ action, details }) => [action, details])).toEqual([
       ['audit_events_pruned', { before: '2100-01-01T00:00:00.000Z', deleted: 2 }],
     ]);
   });
 
   test.each<[string[], number, string]>([
-    [['prune-audit-events'], 2, '--before takes a date'],
-    [['prune-audit-events', '--before', 'tomorrow'], 2, '--before takes a date'],
+    [['prune-audit-events'], 2, '--before must be a date'],
+    [['prune-audit-events', '--before', 'tomorrow'], 2, '--before must be a date'],
     [['upgrade', '--to', 'nothing'], 1, 'there is no migration nothing'],
-    [['seed', '--users', 'many'], 2, '--users takes a whole number'],
-    [['revision'], 2, 'revision needs a message'],
-    [['fly'], 2, 'there is no command fly'],
+    [['seed', '--users', 'many'], 2, '--users must be a whole number'],
+    [['revision'], 2, 'a message is missing'],
+    [['fly'], 2, 'unknown command: fly'],
     [['check', '--loud'], 2, 'loud'],
     [[], 2, 'Usage'],
-  ])('%j fails with a sentence and an exit code', async (args, code, message) => {
+  ])('%j fails with a message and an exit code', async (args, code, message) => {
     const answer = await db(args);
     expect(answer.code).toBe(code);
     expect(answer.stderr).toContain(message);
     expect(answer.stderr).not.toMatch(/\n {4}at /);
   });
 
-  test('--help and -h end with an example, whatever the command', async () => {
+  test('--help and -h print the usage with an example for every command', async () => {
     expect(await db(['upgrade', '-h'])).toEqual(await db(['--help']));
     expect(await db(['--help'])).toMatchObject({ code: 0, stdout: expect.stringContaining('Example: npm run db') });
   });
 });
 
-test('npm run db: an unreachable server is reported with the reason', async () => {
+test('npm run db reports the reason if a server is unreachable', async () => {
   const refused = await runInProcess(dbCommand(), ['check'], { env: { DATABASE_URL: 'postgres://127.0.0.1:9/x' } });
   expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('ECONNREFUSED') });
 });

@@ -7,17 +7,17 @@ import type { Database } from '../database.ts';
 import { check, revision } from '../migrate/drift.ts';
 import * as migrations from '../migrate/migrate.ts';
 import { schemaDocs } from '../migrate/schema-docs.ts';
-import { secretOf } from '../secret.ts';
 import { type CommandDefinition, runCommand, type Terminal, UsageError, withProgress } from './command.ts';
 import { databaseHint } from './database-hint.ts';
 import { pruneAuditEvents } from './retention.ts';
+import { readSecret } from './secret.ts';
 import { seed, seedEmail, seedPassword } from './seed.ts';
 
-// Arguments in, text and an exit code out; every decision is in the functions that it calls.
+// Parses arguments and prints results. The functions that it calls make the decisions.
 
-/** A command of another package. An `Error` is reported by its message. */
+/** A command of another package. Its `Error`s are reported by their messages. */
 export interface Command {
-  /** Its line of the usage text, or lines. */
+  /** Its lines of the usage text. */
   usage: string;
   /** Resolves to the exit code. */
   run: (database: Database, terminal: Terminal) => Promise<number>;
@@ -26,20 +26,21 @@ export interface Command {
 const usageOf = (more: Record<string, Command>) => `Usage: npm run db -- COMMAND
 
   upgrade [--to NAME]          apply pending migrations (up to NAME)
-  downgrade [--to NAME|base]   take back the last migration (or all after NAME, or all)
-  current                      the last migration that was applied
-  history                      every migration, and when it was applied
+  downgrade [--to NAME|base]   revert the last migration (or all after NAME, or all)
+  current                      print the last applied migration
+  history                      list all migrations, and when they were applied
   revision -m "MESSAGE"        write a migration from the difference between the entities and the last migration
-  check                        exit 1 and the difference, when database, migrations and entities do not agree
-  seed [--users N]             an admin and N (10) users with tasks, for development: never in production
+  check                        exit with 1 and print the difference if database, migrations and entities do not agree
+  types [--check]              write Kysely's table types from the migrations (or exit with 1 if they are stale)
+  docs [--check]               write docs/schema.md from the database (or exit with 1 if it is stale)
+  seed [--users N]             create an admin and N (10) users with tasks, for development only
   prune-audit-events --before D
-                               delete the audit events from before a date (2026-01-31); as the owner of the table
-  docs [--check]               write docs/schema.md from the live schema (or exit 1 when it is stale)
+                               delete the audit events before a date (2026-01-31), as the owner of the table
 ${Object.values(more)
   .map(({ usage }) => `${usage}\n`)
   .join('')}
-DATABASE_URL (or .env) says which database (DATABASE_DIRECT_URL, where that is a pooler); without it: ${defaultDatabaseUrl}.
-Exit codes: 0 done, 1 failed or a difference found, 2 the command was not understood.
+Uses DATABASE_DIRECT_URL, or else DATABASE_URL, from the environment or .env. Default: ${defaultDatabaseUrl}.
+Exit codes: 0 success, 1 failure or difference, 2 wrong usage.
 
 Example: npm run db -- revision -m "Add a due date to tasks"
 `;
@@ -47,22 +48,23 @@ Example: npm run db -- revision -m "Add a due date to tasks"
 const docsFile = fileURLToPath(new URL('../../../../docs/schema.md', import.meta.url));
 
 /**
- * The command line of the database.
+ * Returns the command line of the database.
  *
- * @param more commands besides those of this package
- * @param open opens the database; a test passes one that is open already
+ * @param more commands of other packages
+ * @param open opens the database
  */
 export function dbCommand(more: Record<string, Command> = {}, open: typeof connect = connect): CommandDefinition {
   return {
     usage: usageOf(more),
     main: async (terminal) => {
       const { command, values } = readArguments(terminal.args);
-      if (command === undefined) throw new UsageError('say which command');
-      if (command === 'revision') return writeRevision(values.message, terminal);
+      if (command === undefined) throw new UsageError('a command is missing');
+      const offline = offlineCommands[command];
+      if (offline) return offline({ ...terminal, values });
       const run = commands[command] ?? more[command]?.run;
-      if (!run) throw new UsageError(`there is no command ${command}`);
+      if (!run) throw new UsageError(`unknown command: ${command}`);
       const { env } = terminal;
-      const url = secretOf(env, 'DATABASE_DIRECT_URL') ?? secretOf(env, 'DATABASE_URL') ?? defaultDatabaseUrl;
+      const url = readSecret(env, 'DATABASE_DIRECT_URL') ?? readSecret(env, 'DATABASE_URL') ?? defaultDatabaseUrl;
       const database = await withProgress('opening the database', open(url));
       try {
         return await run(database, { ...terminal, values });
@@ -89,9 +91,9 @@ function readArguments(args: string[]) {
         before: { type: 'string' },
       },
     });
-    if (positionals.length > 1) throw new Error(`one command at a time: ${positionals.join(' ')}`);
+    if (positionals.length > 1) throw new Error(`more than one command: ${positionals.join(' ')}`);
     const users = Number(values.users);
-    if (!Number.isSafeInteger(users) || users < 0) throw new Error('--users takes a whole number');
+    if (!Number.isSafeInteger(users) || users < 0) throw new Error('--users must be a whole number');
     return { command: positionals[0], values: { ...values, users } };
   } catch (error) {
     throw new UsageError((error as Error).message);
@@ -102,17 +104,13 @@ const commands: Record<string, (database: Database, context: Context) => Promise
   upgrade: async (database, { values: { to }, stdout }) => {
     const applied = await withProgress('applying migrations', migrations.upgrade(database, { to }));
     stdout.write(
-      applied.length > 0
-        ? applied.map((name) => `applied ${name}\n`).join('')
-        : 'nothing to apply: the database is up to date\n',
+      applied.map((name) => `applied ${name}\n`).join('') || 'nothing to apply: the database is up to date\n',
     );
     return 0;
   },
   downgrade: async (database, { values: { to }, stdout }) => {
-    const reverted = await withProgress('taking migrations back', migrations.downgrade(database, { to }));
-    stdout.write(
-      reverted.length > 0 ? reverted.map((name) => `took back ${name}\n`).join('') : 'nothing to take back\n',
-    );
+    const reverted = await withProgress('reverting migrations', migrations.downgrade(database, { to }));
+    stdout.write(reverted.map((name) => `reverted ${name}\n`).join('') || 'nothing to revert\n');
     return 0;
   },
   current: async (database, { stdout }) => {
@@ -120,21 +118,28 @@ const commands: Record<string, (database: Database, context: Context) => Promise
     return 0;
   },
   history: async (database, { stdout }) => {
-    for (const { name, appliedAt, isUnknown } of await migrations.history(database)) {
-      stdout.write(
-        `${appliedAt ? appliedAt.toISOString() : 'pending                 '}  ${name}${isUnknown ? '  (no such file)' : ''}\n`,
-      );
+    const pending = 'pending'.padEnd(new Date().toISOString().length);
+    for (const { name, checksum, applied } of await migrations.history(database)) {
+      const note = checksum === undefined ? '  (files are missing)' : '';
+      stdout.write(`${applied?.at.toISOString() ?? pending}  ${name}${note}\n`);
     }
     return 0;
   },
   check: async (database, { stdout }) => {
-    const differences = await withProgress('replaying the migrations in memory, to compare', check(database));
+    const differences = await withProgress('replaying the migrations in memory', check(database));
     stdout.write(differences.length > 0 ? `${differences.join('\n')}\n` : 'database, migrations and entities agree\n');
     return differences.length > 0 ? 1 : 0;
   },
+  docs: async (database, { values, stdout }) => {
+    await refusePending(database);
+    const text = await schemaDocs(database);
+    const isStale = !existsSync(docsFile) || (await readFile(docsFile, 'utf8')) !== text;
+    if (isStale && !values.check) await writeFile(docsFile, text);
+    return reportGenerated({ file: 'docs/schema.md', command: 'docs', isStale, isCheck: values.check, stdout });
+  },
   seed: async (database, { values: { users }, env, stdout, stderr }) => {
     if (env.NODE_ENV === 'production')
-      throw new Error('seed makes accounts whose password everybody knows: not in production');
+      throw new Error('seed creates accounts with a public password: it does not run in production');
     await refusePending(database);
     const created = await seed(database, users, (done) => stderr.write(`${done} of ${users} users\n`));
     stdout.write(
@@ -143,41 +148,60 @@ const commands: Record<string, (database: Database, context: Context) => Promise
     return 0;
   },
   'prune-audit-events': async (database, { values: { before = '' }, stdout }) => {
-    const moment = new Date(/^\d{4}-\d\d-\d\d$/.test(before) ? before : Number.NaN);
-    if (Number.isNaN(moment.getTime())) throw new UsageError('--before takes a date such as 2026-01-31');
-    const deleted = await withProgress('deleting audit events', pruneAuditEvents(database, moment));
-    stdout.write(`deleted ${deleted} audit events from before ${before}\n`);
-    return 0;
-  },
-  docs: async (database, { values, stdout }) => {
-    await refusePending(database);
-    const text = await schemaDocs(database);
-    const isFresh = existsSync(docsFile) && (await readFile(docsFile, 'utf8')) === text;
-    if (values.check) {
-      stdout.write(isFresh ? 'docs/schema.md is up to date\n' : 'docs/schema.md is stale: run npm run db -- docs\n');
-      return isFresh ? 0 : 1;
-    }
-    await writeFile(docsFile, text);
-    stdout.write(isFresh ? 'docs/schema.md was up to date\n' : 'wrote docs/schema.md\n');
+    const date = new Date(/^\d{4}-\d\d-\d\d$/.test(before) ? before : Number.NaN);
+    if (Number.isNaN(date.getTime())) throw new UsageError('--before must be a date such as 2026-01-31');
+    const deleted = await withProgress('deleting audit events', pruneAuditEvents(database, date));
+    stdout.write(`deleted ${deleted} audit events before ${before}\n`);
     return 0;
   },
 };
 
-async function writeRevision(message: string | undefined, { stdout }: Terminal): Promise<number> {
-  if (message === undefined) throw new UsageError('revision needs a message: -m "Add a due date to tasks"');
-  const written = await withProgress('replaying the migrations in memory, to compare', revision(message));
-  if (!written) {
-    stdout.write('nothing to write: the entities and the last migration agree\n');
+/** Commands without a database: they replay the migrations in memory. */
+const offlineCommands: Record<string, (context: Context) => Promise<number>> = {
+  revision: async ({ values: { message }, stdout }) => {
+    if (message === undefined) throw new UsageError('a message is missing: -m "Add a due date to tasks"');
+    const written = await withProgress('replaying the migrations in memory', revision(message));
+    if (!written) {
+      stdout.write('nothing to write: the entities and the last migration agree\n');
+      return 0;
+    }
+    const { updateTableTypes } = await import('../migrate/table-types.ts');
+    await updateTableTypes({ isCheck: false });
+    stdout.write(`wrote ${written.path} and its .down.sql: read them before you apply them\n`);
+    for (const sql of written.renames) stdout.write(`check this: it renames, which is a guess: ${sql}\n`);
+    for (const warning of written.locks) stdout.write(`check this (docs/operations.md says how): ${warning}\n`);
     return 0;
-  }
-  stdout.write(`wrote ${written.path}: read it before you apply it\n`);
-  for (const sql of written.renames)
-    stdout.write(`it renames, which is a guess; make sure that it is not a removal and an addition: ${sql}\n`);
-  for (const warning of written.locks) stdout.write(`look at docs/operations.md before you apply it: ${warning}\n`);
-  return 0;
+  },
+  types: async ({ values, stdout }) => {
+    const { updateTableTypes } = await import('../migrate/table-types.ts');
+    const isStale = await withProgress(
+      'replaying the migrations in memory',
+      updateTableTypes({ isCheck: values.check }),
+    );
+    const file = 'packages/db/src/schema/tables.ts';
+    return reportGenerated({ file, command: 'types', isStale, isCheck: values.check, stdout });
+  },
+};
+
+function reportGenerated({
+  file,
+  command,
+  isStale,
+  isCheck,
+  stdout,
+}: {
+  file: string;
+  command: string;
+  isStale: boolean;
+  isCheck: boolean;
+  stdout: Terminal['stdout'];
+}): number {
+  if (!isStale) stdout.write(`${file} is up to date\n`);
+  else stdout.write(isCheck ? `${file} is stale: run npm run db -- ${command}\n` : `wrote ${file}\n`);
+  return isStale && isCheck ? 1 : 0;
 }
 
-/** For what needs the schema as it is now. */
+/** @throws Error if migrations are pending */
 export async function refusePending(database: Database): Promise<void> {
   const pending = await migrations.pending(database);
   if (pending.length > 0) throw new Error(`${pending.length} migrations are pending: run npm run db -- upgrade first`);

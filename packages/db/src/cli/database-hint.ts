@@ -1,49 +1,47 @@
-import { DatabaseUnavailable } from '../unavailable.ts';
+import { DatabaseUnavailable } from '../errors.ts';
 
 type Cause = Error & { code?: string; address?: string; port?: number; hostname?: string; errors?: Cause[] };
 
-/** What a person can do about it, by SQLSTATE or by Node's code. */
+/** What to do, by SQLSTATE or by Node's error code. */
 const hints: Record<string, string> = {
-  '28P01': 'check the user and the password in it; characters such as @ / : have to be percent-encoded there',
+  '28P01': 'check the user and the password in the URL; percent-encode characters such as @ / :',
   '28000':
-    'there is no such user, or the server does not let it in from here (pg_hba.conf), or only with TLS: append ?sslmode=require',
-  '3D000': 'create it (createdb NAME, as a role that may), or correct the name at the end of the URL',
-  '42501': 'the role lacks a privilege: make it the owner of the database, or have an administrator grant it',
+    'the user does not exist, or pg_hba.conf does not admit it from here, or only with TLS: append ?sslmode=require',
+  '3D000': 'create the database (createdb NAME), or correct the name at the end of the URL',
+  '42501': 'the role lacks a privilege: make it the owner of the database, or ask an administrator to grant it',
   '42P01': 'the database is not migrated: run npm run db -- upgrade',
-  '42703': 'the database is not migrated as far as this version: run npm run db -- upgrade',
-  '53300': 'the server has no connection left: lower DATABASE_POOL_MAX, or put a pooler between',
-  '57P03': 'the server is starting, or stopping: try again in a moment',
+  '42703': 'migrations are pending: run npm run db -- upgrade',
+  '53300': 'the server has no free connection: lower DATABASE_POOL_MAX, or use a pooler',
+  '57P03': 'the server is starting or stopping: try again in a moment',
   ECONNREFUSED:
-    'nothing listens there: start the server, or correct the URL; without a DATABASE_URL the embedded database is used',
-  ENOTFOUND: 'there is no host of this name: correct the URL',
-  EAI_AGAIN: 'the name of the host could not be looked up: correct the URL, or see to the network',
-  ETIMEDOUT: 'the host does not answer: is it the right one, and does a firewall let this machine through?',
-  EHOSTUNREACH: 'there is no way to this host: is it the right one?',
+    'no server listens at this address: start it, or correct the URL; without DATABASE_URL the embedded database is used',
+  ENOTFOUND: 'the host is unknown: correct the URL',
+  EAI_AGAIN: 'the host name could not be resolved: correct the URL, or check the network',
+  ETIMEDOUT: 'the host does not answer: check the host, and that a firewall does not block this machine',
+  EHOSTUNREACH: 'the host is unreachable: check the URL and the network',
 };
 
 /**
- * What went wrong with a database and what to do about it, in two lines, for whoever gave the command; undefined where the database is not at fault.
+ * Returns what went wrong with a database and what to do about it, in two lines; undefined for other errors.
  *
- * @param variable which variable named the database
+ * @param variable the variable that contains the URL
  */
 export function databaseHint(error: unknown, variable = 'DATABASE_URL'): string | undefined {
   if (!(error instanceof DatabaseUnavailable)) return undefined;
   const cause = firstCause(error.cause as Cause | undefined);
   if (!cause) return error.message;
-  const { code = '' } = cause;
-  const where = cause.address ? ` (${cause.address}:${cause.port})` : '';
-  const isTls = /SSL|encryption|certificate/i.test(cause.message);
-  const isSlow = /timeout/i.test(cause.message);
+  const { code = '', message, address, port } = cause;
   const hint =
     hints[code] ??
-    (isTls
-      ? 'append ?sslmode=require to the URL where the server wants TLS, and leave it out where it has none'
+    (/SSL|encryption|certificate/i.test(message)
+      ? 'append ?sslmode=require to the URL if the server requires TLS, and remove it if the server has none'
       : undefined) ??
-    (isSlow ? hints.ETIMEDOUT : undefined);
-  return `${variable}: ${cause.message || code}${cause.message.includes(cause.address ?? '\0') ? '' : where}${hint ? `\nhint: ${hint}` : ''}`;
+    (/timeout/i.test(message) ? hints.ETIMEDOUT : undefined);
+  const where = address && !message.includes(address) ? ` (${address}:${port})` : '';
+  return `${variable}: ${message || code}${where}${hint ? `\nhint: ${hint}` : ''}`;
 }
 
-/** Where a name has several addresses, Node tried them all: the first says enough. */
+/** If a name has several addresses, Node tries all of them. The first error is enough. */
 function firstCause(cause: Cause | undefined): Cause | undefined {
   return cause?.errors?.length ? firstCause(cause.errors[0]) : cause;
 }

@@ -4,11 +4,10 @@ import { firstIdAt } from '../repositories/page.ts';
 const batchSize = 10_000;
 
 /**
- * Deletes the audit events from before a moment, and records that in a new one. The triggers that refuse it are disabled for one batch at a time,
- * which takes the owner of the table; other writers of events wait for a batch at most.
+ * Deletes the audit events before a time and records that in a new one. Disables the trigger that refuses it for one batch at a time, as only the owner of
+ * the table can. Writers of events wait for one batch at most.
  *
- * @returns how many were deleted
- * @throws Error for a role that does not own the table
+ * @returns the number of deleted events
  */
 export async function pruneAuditEvents(database: Database, before: Date): Promise<number> {
   const deleted = await database.maintain(async (connection) => {
@@ -31,6 +30,6 @@ export async function pruneAuditEvents(database: Database, before: Date): Promis
     return total;
   });
   const details = { before: before.toISOString(), deleted };
-  await database.system(({ auditEvents }) => auditEvents.create({ action: 'audit_events_pruned', details }));
+  await database.system().auditEvents.create({ action: 'audit_events_pruned', details });
   return deleted;
 }

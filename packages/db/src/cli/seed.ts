@@ -1,22 +1,22 @@
 import { v7 } from 'uuid';
 import type { Database } from '../database.ts';
 
-/** Known to everybody who can read, hence refused in production. */
+/** Public, so `seed` does not run in production. */
 export const seedPassword = 'correct horse battery';
-/** Argon2id of that password, 19456 KiB, t=2, p=1, made once: hashing it again for thousands of users would prove nothing. */
+/** Argon2id of that password (19456 KiB, t=2, p=1), precomputed: hashing it for thousands of users takes minutes. */
 const seedPasswordHash =
   '$argon2id$v=19$m=19456,t=2,p=1$M4eGUBR0zCFaQmwrWaZ9kg$Fy6RTumJb16eeV2PjdkSb2ZUvn+hJUX5q4NL2e+iNu8';
 const batchSize = 500;
 const tasksPerUser = 3;
 
-/** The address of the nth test user; the admin's is `admin@example.com`. */
+/** Returns the address of the nth test user. The admin has `admin@example.com`. */
 export const seedEmail = (n: number) => `user${n}@example.com`;
 
 /**
- * Test data: an admin and `users` users with a few tasks each. What is there already is left as it is, so it can be run again.
+ * Creates an admin and `users` users with a few tasks each. Skips the accounts that exist, so it can run again.
  *
- * @param progress called after every batch with the number of users done
- * @returns how many accounts were new
+ * @param progress called after every batch with the number of users so far
+ * @returns the number of new accounts
  */
 export async function seed(
   database: Database,
@@ -42,7 +42,7 @@ interface SeedUser {
   is_admin: boolean;
 }
 
-/** Two statements and one transaction for a batch, so that a user is there with all tasks or not at all. */
+/** Inserts a batch in one transaction, so that each user has all tasks or does not exist. */
 async function insertUsers(database: Database, batch: SeedUser[]): Promise<number> {
   return database.maintain(async (connection) => {
     await connection.execute('begin');

@@ -1,7 +1,7 @@
 import type { Connection } from '../connection.ts';
 
-// What the live database says of its own schema (pg_catalog), in the words of SQL. Read for two purposes: to compare two databases,
-// and to write docs/schema.md. The server's version does not show in it: checked for 15, 17 and 18.
+// Reads the schema of a live database from pg_catalog, to compare two databases and to write docs/schema.md. The result is the same on PostgreSQL 15, 17
+// and 18.
 
 export interface CatalogColumn {
   name: string;
@@ -24,11 +24,11 @@ export interface CatalogTable {
     type: 'primary key' | 'unique' | 'foreign key' | 'check' | 'exclusion';
     references: string | null;
   })[];
-  /** Those that are not there for a constraint. */
+  /** Without those of constraints. */
   indexes: Named[];
   policies: Named[];
   triggers: Named[];
-  /** What the roles quoin_app and quoin_system may do. */
+  /** Privileges of the roles quoin_app and quoin_system. */
   privileges: Named[];
 }
 export interface Catalog {
@@ -36,14 +36,14 @@ export interface Catalog {
   functions: Named[];
 }
 
-/** Reads the schema `public`, leaving out what belongs to extensions. */
+/** Reads the schema `public` without the objects of extensions. */
 export async function readCatalog(connection: Connection): Promise<Catalog> {
   const { rows: tables } = await connection.query<CatalogTable>(tablesSql);
   const { rows: functions } = await connection.query<Named>(functionsSql);
   return { tables, functions };
 }
 
-/** Every fact of a catalog on a line of its own, so that two of them can be compared as sets. */
+/** Returns the facts of a catalog as lines, so that two catalogs can be compared as sets. */
 export function catalogFacts({ tables, functions }: Catalog): string[] {
   const comment = (text: string | null) => (text === null ? [] : [`comment ${JSON.stringify(text)}`]);
   return [
@@ -73,7 +73,7 @@ export function catalogFacts({ tables, functions }: Catalog): string[] {
   ];
 }
 
-/** A list of texts is cast as a whole where it was written, and text by text where it was restored from a dump. */
+/** Removes casts of lists of texts: PostgreSQL casts the list as written, but each text after a restore from a dump. */
 function withoutTextCasts(definition: string): string {
   return definition.startsWith('CHECK')
     ? definition.replace(/::(?:character varying|text)(?:\[\])?|[()]/g, '')
@@ -89,7 +89,7 @@ const tablesSql = `
 select
   c.relname as name,
   obj_description(c.oid, 'pg_class') as comment,
-  case when c.relforcerowsecurity then 'forced' when c.relrowsecurity then 'on' else 'off' end as row_security,
+  case when not c.relrowsecurity then 'off' when c.relforcerowsecurity then 'forced' else 'on' end as row_security,
   (
     select json_agg(item order by item.position) from (
       select a.attnum as position, a.attname as name, format_type(a.atttypid, a.atttypmod) as type, a.attnotnull as not_null,

@@ -6,14 +6,14 @@ test.each([
   ['create unique index idx on tasks using btree (title)', 'tasks: an index without concurrently'],
   ['alter table "tasks" add column "priority" int not null;', 'tasks: a new column that is not null'],
   ['alter table "tasks" add "priority" int not null;', 'tasks: a new column that is not null'],
-  ['alter table "tasks" alter column "title" type text;', 'tasks: another type'],
+  ['alter table "tasks" alter column "title" type text;', 'tasks: a new type'],
   ['alter table "tasks" alter column "title" set not null', 'tasks: set not null'],
   ['alter table "tasks" add constraint "c" check (title <> \'\')', 'tasks: a constraint'],
   ['alter table "tasks" add constraint "f" foreign key ("user_id") references "users" ("id");', 'tasks: a constraint'],
-  ['alter table "tasks" drop column "title";', 'tasks: what is dropped'],
-  ['alter table tasks rename column title to name', 'tasks: what is dropped or renamed'],
-  ['drop table tasks', 'tasks: what is dropped'],
-])('%s', (up, warning) => {
+  ['alter table "tasks" drop column "title";', 'tasks: the previous version'],
+  ['alter table tasks rename column title to name', 'tasks: the previous version'],
+  ['drop table tasks', 'tasks: the previous version'],
+])('lockWarnings warns about: %s', (up, warning) => {
   expect(lockWarnings(up)).toEqual([expect.stringContaining(warning)]);
 });
 
@@ -25,6 +25,6 @@ test.each([
   'create table notes (id uuid not null); create index idx on notes (id); alter table notes add constraint f foreign key (id) references users (id)',
   'create function f() returns void language plpgsql as $$ begin drop table tasks; end $$',
   '-- drop table tasks',
-])('%s is nothing to warn of', (up) => {
+])('lockWarnings does not warn about: %s', (up) => {
   expect(lockWarnings(up)).toEqual([]);
 });

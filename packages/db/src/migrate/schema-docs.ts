@@ -1,13 +1,13 @@
 import type { Database } from '../database.ts';
 import { type CatalogTable, readCatalog } from './catalog.ts';
 
-/** docs/schema.md, from the live schema: the same text for the same schema, on every server. */
+/** Returns the text of docs/schema.md. The same schema has the same text on every server. */
 export async function schemaDocs(database: Database): Promise<string> {
   const { tables, functions } = await database.inspect(readCatalog);
-  return `# The schema
+  return `# Schema
 
-Made from the live database by \`npm run db -- docs\`; CI fails when it is stale. Do not edit it: change the entities and generate a
-migration ([packages/db/README.md](../packages/db/README.md)).
+Generated from the database by \`npm run db -- docs\`. Do not edit it: change the entities and generate a migration
+([packages/db/README.md](../packages/db/README.md)).
 
 \`\`\`mermaid
 erDiagram
@@ -27,13 +27,13 @@ function tableSection(table: CatalogTable): string {
   const rowSecurity = {
     off: 'Row level security is off.',
     on: 'Row level security is on.',
-    forced: 'Row level security is on, for the owner of the table too.',
+    forced: 'Row level security is on and applies to the owner of the table.',
   }[table.row_security];
   return [
     `## ${table.name}`,
     table.comment ?? '',
     tableOf(
-      ['column', 'type', 'null', 'default', 'meaning'],
+      ['column', 'type', 'null', 'default', 'description'],
       table.columns.map((column) => [
         code(column.name),
         code(column.type),

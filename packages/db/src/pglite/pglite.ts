@@ -1,30 +1,20 @@
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { PGlite, type PGliteOptions, type Transaction } from '@electric-sql/pglite';
-import { NodeFS } from '@electric-sql/pglite/nodefs';
 import { vector } from '@electric-sql/pglite-pgvector';
 import { type Connection, type ConnectionSource, scopeStatement, userRole } from '../connection.ts';
-import { DatabaseUnavailable } from '../unavailable.ts';
-import { keepCluster, keptCluster } from './new-cluster.ts';
+import { DatabaseUnavailable } from '../errors.ts';
+import { lockDirectory, makePrivate, PrivateFiles } from './directory.ts';
+import { readInitdbCache, writeInitdbCache } from './initdb-cache.ts';
 
 const waitMsMax = 5_000;
 
-/** A PostgreSQL of our own, with pgvector, in memory: a new one, or from the data directory that is given. */
+/** Opens an embedded PostgreSQL with pgvector in memory, new or from a data directory (a tar archive). */
 export async function openInMemory(dataDirectory?: Blob): Promise<PGlite> {
-  const from = dataDirectory ?? (await keptCluster());
+  const from = dataDirectory ?? (await readInitdbCache());
   if (from) return open({ loadDataDir: from });
   const pglite = await open({});
-  await keepCluster(pglite);
+  await writeInitdbCache(pglite);
   return pglite;
 }
 
@@ -34,14 +24,10 @@ async function open(options: PGliteOptions): Promise<PGlite> {
   return pglite;
 }
 
-/**
- * The embedded database in `directory`, for this process alone.
- *
- * @throws Error when another process has it open.
- */
+/** Opens the embedded database in `directory` for this process alone. @throws Error if another process has it open */
 export async function openEmbedded(directory: string): Promise<ConnectionSource> {
   const path = resolve(directory);
-  // Hashes of passwords lie in it.
+  // It contains password hashes.
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const unlock = lockDirectory(path);
   try {
@@ -54,77 +40,20 @@ export async function openEmbedded(directory: string): Promise<ConnectionSource>
   }
 }
 
-const othersMask = 0o077;
-
-type Attributes = { mode?: number };
-type NodeFileSystem = { node_ops: { setattr: (node: object, attributes: Attributes) => unknown } };
-
-/** A directory whose files only their owner may read. Emscripten gives a new file the mode that PostgreSQL asks for, whatever the umask. */
-class PrivateFiles extends NodeFS {
-  override async init(...[pglite, options]: Parameters<NodeFS['init']>) {
-    const { emscriptenOpts } = await super.init(pglite, options);
-    const restrict = ({ FS }: { FS: unknown }) => {
-      const { node_ops: operations } = (FS as { filesystems: { NODEFS: NodeFileSystem } }).filesystems.NODEFS;
-      const { setattr } = operations;
-      operations.setattr = (node, attributes) =>
-        setattr.call(
-          operations,
-          node,
-          attributes.mode === undefined ? attributes : { ...attributes, mode: attributes.mode & ~othersMask },
-        );
-    };
-    return { emscriptenOpts: { ...emscriptenOpts, preRun: [...(emscriptenOpts.preRun ?? []), restrict] } };
-  }
-}
-
-/** Takes the permissions of others from a directory and everything in it, which an older version or a copy may have left. */
-function makePrivate(directory: string): void {
-  chmodSync(directory, 0o700);
-  for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    const path = join(directory, entry.name);
-    if (entry.isDirectory()) makePrivate(path);
-    else if (entry.isFile()) chmodSync(path, 0o600);
-  }
-}
-
-/** Makes the directory from the cluster that was kept, if one was: it is there as a whole, or not at all. */
+/** Creates the directory from the cached cluster, if there is one: whole or not at all. */
 async function copyCluster(path: string): Promise<void> {
   const part = `${path}.part`;
   rmSync(part, { recursive: true, force: true });
-  const loadDataDir = await keptCluster();
+  const loadDataDir = await readInitdbCache();
   if (!loadDataDir) return;
   const pglite = await open({ fs: new PrivateFiles(part), loadDataDir });
   await pglite.close();
   renameSync(part, path);
 }
 
-/** Connections of a PGlite: it has one, which is handed from one unit of work to the next in order of arrival. */
-export function embeddedSource(pglite: PGlite, closed: () => void = () => {}): ConnectionSource {
-  let isHeld = false;
-  const waiting: (() => void)[] = [];
-
-  const turn = () =>
-    new Promise<void>((resolve, reject) => {
-      if (!isHeld) {
-        isHeld = true;
-        return resolve();
-      }
-      const enter = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      const timer = setTimeout(() => {
-        waiting.splice(waiting.indexOf(enter), 1);
-        reject(new DatabaseUnavailable(`the embedded database was busy for ${waitMsMax / 1000} s`));
-      }, waitMsMax);
-      waiting.push(enter);
-    });
-
-  const release = () => {
-    const next = waiting.shift();
-    if (next) next();
-    else isHeld = false;
-  };
+/** Returns the single connection of a PGlite as a source. Units of work get it one after another, in order of arrival. */
+export function embeddedSource(pglite: PGlite, onClosed: () => void = () => {}): ConnectionSource {
+  const { isHeld, waitingCount, take, release } = createTurn();
 
   const query = async <Row>(on: Pick<Transaction, 'query'>, text: string, values: readonly unknown[] = []) => {
     const { rows, affectedRows = 0 } = await on.query<Row>(text, [...values]);
@@ -143,7 +72,7 @@ export function embeddedSource(pglite: PGlite, closed: () => void = () => {}): C
 
   const acquire = async () => {
     if (pglite.closed) throw new DatabaseUnavailable('the embedded database is closed');
-    await turn();
+    await take();
     return connection;
   };
 
@@ -152,43 +81,44 @@ export function embeddedSource(pglite: PGlite, closed: () => void = () => {}): C
     acquire,
     acquireShared: acquire,
     acquireUnlimited: acquire,
-    connections: () => ({ open: 1, idle: isHeld ? 0 : 1, waiting: waiting.length, max: 1 }),
+    poolSize: () => ({ open: 1, idle: isHeld() ? 0 : 1, waiting: waitingCount(), max: 1 }),
     close: async () => {
       if (pglite.closed) return;
-      await turn();
+      await take();
       await pglite.close();
       release();
-      closed();
+      onClosed();
     },
   };
 }
 
-/**
- * PGlite does not notice a second process in its directory, and rows are lost silently. The lock is SQLite's exclusive one
- * on a file beside the directory: the kernel holds it, so it ends with the process, however that ends, and none can be stale.
- */
-function lockDirectory(directory: string): () => void {
-  const pidFile = `${directory}.pid`;
-  const lock = new DatabaseSync(`${directory}.lock`, { timeout: 0 });
-  try {
-    lock.exec('pragma locking_mode = exclusive; begin exclusive');
-  } catch (error) {
-    lock.close();
-    throw new Error(
-      `the embedded database in ${directory} is in use by process ${readPid(pidFile)}: stop that process first, ` +
-        'or use a PostgreSQL server (DATABASE_URL), which any number of processes can share',
-      { cause: error },
-    );
-  }
-  writeFileSync(pidFile, `${process.pid}\n`);
-  for (const file of [pidFile, `${directory}.lock`]) chmodSync(file, 0o600);
-  return () => lock.close();
-}
-
-function readPid(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch {
-    return '(unknown)';
-  }
+/** A mutex with a bounded wait. */
+function createTurn() {
+  let isHeld = false;
+  const waiting: (() => void)[] = [];
+  return {
+    isHeld: () => isHeld,
+    waitingCount: () => waiting.length,
+    take: () =>
+      new Promise<void>((resolve, reject) => {
+        if (!isHeld) {
+          isHeld = true;
+          return resolve();
+        }
+        const enter = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+        const timer = setTimeout(() => {
+          waiting.splice(waiting.indexOf(enter), 1);
+          reject(new DatabaseUnavailable(`the embedded database was busy for ${waitMsMax / 1000} s`));
+        }, waitMsMax);
+        waiting.push(enter);
+      }),
+    release: () => {
+      const next = waiting.shift();
+      if (next) next();
+      else isHeld = false;
+    },
+  };
 }

@@ -1,35 +1,11 @@
-import type { Insertable, Kysely } from 'kysely';
+import type { Insertable } from 'kysely';
 import { v7 } from 'uuid';
 import type { Tables } from '../schema/tables.ts';
+import type { AuditAction } from '../schema/values.ts';
+import type { Context, OwnerContext } from './context.ts';
 import { firstIdAt, type PageRequest, paged, timeOfId } from './page.ts';
 
-/** What is recorded. docs/security.md says when, and what `details` then has. */
-export const auditActions = [
-  'account_created',
-  'account_changed',
-  'account_deleted',
-  'audit_events_pruned',
-  'email_changed',
-  'email_verified',
-  'password_changed',
-  'password_reset',
-  'password_reset_requested',
-  'password_voided',
-  'reauthentication_failed',
-  'refresh_token_reused',
-  'refresh_token_stolen',
-  'session_ended',
-  'sessions_ended',
-  'sign_in_failed',
-  'signed_in',
-  'signed_out',
-  'username_changed',
-] as const;
-export type AuditAction = (typeof auditActions)[number];
-
-export type NewAuditEvent = Omit<Insertable<Tables['audit_events']>, 'id' | 'created_at' | 'details'> & {
-  details?: Record<string, unknown>;
-};
+export type NewAuditEvent = Omit<Insertable<Tables['audit_events']>, 'id' | 'created_at'>;
 
 export interface AuditFilter {
   user_id?: string | undefined;
@@ -38,8 +14,9 @@ export interface AuditFilter {
   ip_address?: string | undefined;
   request_id?: string | undefined;
   client_request_id?: string | undefined;
-  /** From this moment on, and before that one. */
+  /** Inclusive. */
   since?: Date | undefined;
+  /** Exclusive. */
   until?: Date | undefined;
 }
 
@@ -56,27 +33,44 @@ const columns = [
   'details',
   'created_at',
 ] as const;
+const filters = ['user_id', 'actor_id', 'action', 'ip_address', 'request_id', 'client_request_id'] as const;
 
-/** What happened to accounts. Only ever added to: a trigger refuses everything else. */
-export const auditEvents = (db: Kysely<Tables>) => ({
-  create: ({ details = {}, ...event }: NewAuditEvent) => {
+/** The audit trail. Triggers refuse everything but inserts. */
+export const auditEvents = ({ db }: Context) => ({
+  create: (event: NewAuditEvent) => {
     const id = v7();
     return db
       .insertInto('audit_events')
-      .values({ id, created_at: timeOfId(id), details, ...event })
+      .values({ id, created_at: timeOfId(id), ...event })
       .execute();
   },
 
-  /** Newest first. Moments are compared by the ids, which have them in front: one index gives the order and the range. */
+  /** Newest first. Times are compared as ids, which begin with the time, so that one index gives the order and the range. */
   list: ({ since, until, ...filter }: AuditFilter & PageRequest) => {
-    const { limit, after, skip, ...equal } = filter;
     let query = db.selectFrom('audit_events').select(columns);
-    for (const column of ['user_id', 'actor_id', 'action', 'ip_address', 'request_id', 'client_request_id'] as const) {
-      const value = equal[column];
+    for (const column of filters) {
+      const value = filter[column];
       if (value !== undefined) query = query.where(column, '=', value as never);
     }
     if (since !== undefined) query = query.where('id', '>=', firstIdAt(since));
     if (until !== undefined) query = query.where('id', '<', firstIdAt(until));
-    return paged(query, { limit, after, skip }).execute();
+    return paged(query, filter).execute();
   },
 });
+
+/** Audit events about the owner. */
+export const ownAuditEvents = ({ scope, ...context }: OwnerContext) => {
+  const all = auditEvents(context);
+  return {
+    /** Records what the actor of the scope did. */
+    create: (event: Omit<NewAuditEvent, 'user_id' | 'actor_id'>) =>
+      all.create({
+        user_id: scope.owner.userId,
+        actor_id: scope.actor.userId,
+        session_id: scope.actor.sessionId,
+        ...event,
+      }),
+
+    list: (filter: Omit<AuditFilter, 'user_id'> & PageRequest) => all.list({ ...filter, user_id: scope.owner.userId }),
+  };
+};

@@ -1,19 +1,24 @@
-import { type Insertable, type Kysely, sql } from 'kysely';
+import { type Insertable, sql } from 'kysely';
 import { v7 } from 'uuid';
 import type { Tables } from '../schema/tables.ts';
-
-export type MailKind =
-  | 'reset_password'
-  | 'set_password'
-  | 'verify_email'
-  | 'password_changed'
-  | 'email_changed'
-  | 'username_changed';
+import type { Context } from './context.ts';
 
 export type NewMail = Omit<Insertable<Tables['mails']>, 'id' | 'attempts' | 'next_attempt_at'>;
 
-/** The outbox: mails that have not been sent. */
-export const mails = (db: Kysely<Tables>) => ({
+const columns = [
+  'id',
+  'kind',
+  'recipient',
+  'user_agent',
+  'ip_address',
+  'request_id',
+  'attempts',
+  'created_at',
+  'expires_at',
+] as const;
+
+/** The outbox. */
+export const mails = ({ db }: Context) => ({
   create: (mail: NewMail) =>
     db
       .insertInto('mails')
@@ -21,8 +26,8 @@ export const mails = (db: Kysely<Tables>) => ({
       .execute(),
 
   /**
-   * Takes at most `limit` mails that are due, the longest waiting first, and puts their next attempt to `leaseEnd`: until then nobody
-   * else takes them, and after a crash somebody does. Any number of processes can do this at once.
+   * Claims at most `limit` due mails, the oldest first, until `leaseEnd`. Any number of processes can claim at once. If a process dies, another one
+   * claims its mails after the lease.
    */
   claim: (now: Date, leaseEnd: Date, limit: number) =>
     db
@@ -39,7 +44,7 @@ export const mails = (db: Kysely<Tables>) => ({
           .forUpdate()
           .skipLocked(),
       )
-      .returningAll()
+      .returning(columns)
       .execute(),
 
   postpone: (id: string, nextAttemptAt: Date) =>
@@ -55,3 +60,6 @@ export const mails = (db: Kysely<Tables>) => ({
 
   delete: (id: string) => db.deleteFrom('mails').where('id', '=', id).execute(),
 });
+
+/** A claimed mail. */
+export type Mail = Awaited<ReturnType<ReturnType<typeof mails>['claim']>>[number];

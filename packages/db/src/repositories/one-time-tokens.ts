@@ -1,14 +1,14 @@
-import type { Insertable, Kysely } from 'kysely';
+import type { Insertable } from 'kysely';
 import { v7 } from 'uuid';
 import type { Tables } from '../schema/tables.ts';
-
-export type TokenPurpose = 'reset_password' | 'verify_email';
+import type { TokenPurpose } from '../schema/values.ts';
+import type { Context, OwnerContext } from './context.ts';
 
 export type NewOneTimeToken = Omit<Insertable<Tables['one_time_tokens']>, 'id'>;
 
-/** Tokens of links in mails. They are looked for by their hash, so a stolen table opens nothing. */
-export const oneTimeTokens = (db: Kysely<Tables>) => ({
-  /** Makes the user's token for this purpose. The one before, if there is any, is good no more. */
+/** Tokens of links in mails. They are found by their hash, so a stolen table is useless. */
+export const oneTimeTokens = ({ db, fast }: Context) => ({
+  /** Stores the token of a user for this purpose. The previous one becomes void. */
   replace: (token: NewOneTimeToken) =>
     db
       .insertInto('one_time_tokens')
@@ -24,9 +24,9 @@ export const oneTimeTokens = (db: Kysely<Tables>) => ({
       )
       .execute(),
 
-  /** The active user whose token it is, if it is good at this moment. It is good afterwards as well: `consume` decides. */
+  /** Returns the active user of a valid token. Does not consume the token. */
   findOwner: (purpose: TokenPurpose, tokenHash: Uint8Array, now: Date) =>
-    db
+    fast
       .selectFrom('one_time_tokens')
       .innerJoin('users', (join) =>
         join.onRef('users.id', '=', 'one_time_tokens.user_id').onRef('users.email', '=', 'one_time_tokens.email'),
@@ -38,7 +38,7 @@ export const oneTimeTokens = (db: Kysely<Tables>) => ({
       .where('users.is_active', '=', true)
       .executeTakeFirst(),
 
-  /** Uses the token up. Of any number at once, one gets its user and the address that it was sent to, and the others undefined. */
+  /** Consumes the token. Of concurrent calls, one gets the user and the address that the token was sent to; the others get undefined. */
   consume: (purpose: TokenPurpose, tokenHash: Uint8Array, now: Date) =>
     db
       .deleteFrom('one_time_tokens')
@@ -48,17 +48,17 @@ export const oneTimeTokens = (db: Kysely<Tables>) => ({
       .returning(['user_id', 'email'])
       .executeTakeFirst(),
 
-  /** Voids the token that was sent to this address, if one was. */
+  /** Voids the token that was sent to this address, if there is one. */
   deleteByEmail: (purpose: TokenPurpose, email: string) =>
     db.deleteFrom('one_time_tokens').where('purpose', '=', purpose).where('email', '=', email).execute(),
 
-  /** Voids all of a user's tokens, or those of one purpose. */
+  /** Voids all tokens of a user, or those of one purpose. */
   deleteAllOf: (userId: string, purpose?: TokenPurpose) => {
     const query = db.deleteFrom('one_time_tokens').where('user_id', '=', userId);
     return (purpose === undefined ? query : query.where('purpose', '=', purpose)).execute();
   },
 
-  /** Deletes at most `limit` that have expired, passing over those that somebody else has locked. Resolves to how many. */
+  /** Deletes at most `limit` expired tokens, except those that another transaction has locked. Resolves to their number. */
   deleteExpired: async (before: Date, limit: number) => {
     const { numDeletedRows } = await db
       .deleteFrom('one_time_tokens')
@@ -75,3 +75,12 @@ export const oneTimeTokens = (db: Kysely<Tables>) => ({
     return Number(numDeletedRows);
   },
 });
+
+/** Tokens of the owner. */
+export const ownOneTimeTokens = ({ scope, ...context }: OwnerContext) => {
+  const { deleteAllOf } = oneTimeTokens(context);
+  return {
+    /** Voids all tokens, or those of one purpose. */
+    deleteAll: (purpose?: TokenPurpose) => deleteAllOf(scope.owner.userId, purpose),
+  };
+};

@@ -1,15 +1,15 @@
 import { type RawBuilder, type SelectQueryBuilder, sql } from 'kysely';
 
 export interface PageRequest {
-  /** Rows at most. */
+  /** Maximum number of rows. */
   limit: number;
-  /** The last id of the page before. Ids are UUIDs of version 7, so theirs is the order in which rows were made. */
+  /** Last id of the previous page. Ids are UUIDs of version 7, so their order is the order of creation. */
   after?: string | undefined;
-  /** Rows to pass over: costs as much as reading them. */
+  /** Number of rows to skip. Costs as much as reading them. */
   skip?: number | undefined;
 }
 
-/** Newest first, `limit` rows and one more, from which the caller sees whether another page follows. */
+/** Newest first: `limit` rows and one more, which tells the caller that another page follows. */
 export function paged<DB, TB extends keyof DB, O>(
   query: SelectQueryBuilder<DB, TB, O>,
   { limit, after, skip }: PageRequest,
@@ -21,18 +21,18 @@ export function paged<DB, TB extends keyof DB, O>(
   return page;
 }
 
-/** Whether the column is like the pattern, in any case. */
+/** Matches a column against a pattern, regardless of case. */
 export const isLike = (column: string, pattern: string): RawBuilder<boolean> =>
   sql<boolean>`${sql.ref(column)} ilike ${pattern}`;
 
-/** What contains the text, in which `%`, `_` and `\` mean themselves, is like this. */
-export const containing = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`;
+/** Returns the pattern for texts that contain this one. `%`, `_` and `\` have no special meaning in it. */
+export const patternOf = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`;
 
-/** The moment in a UUID of version 7 (RFC 9562, 5.7), to the millisecond. */
+/** Returns the time in a UUID of version 7 (RFC 9562, 5.7), in milliseconds. */
 export const timeOfId = (id: string): Date => new Date(Number.parseInt(id.replace('-', '').slice(0, 12), 16));
 
-/** The lowest id that could have been made at this moment. */
-export function firstIdAt(moment: Date): string {
-  const time = Math.max(0, moment.getTime()).toString(16).padStart(12, '0');
-  return `${time.slice(0, 8)}-${time.slice(8)}-0000-0000-000000000000`;
+/** Returns the lowest id that can have been created at this time. */
+export function firstIdAt(time: Date): string {
+  const hex = Math.max(0, time.getTime()).toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
 }

@@ -1,9 +1,10 @@
-import { type Insertable, type Kysely, sql, type Updateable } from 'kysely';
+import { type Insertable, sql, type Updateable } from 'kysely';
 import { v7 } from 'uuid';
 import type { Tables } from '../schema/tables.ts';
-import { containing, isLike, type PageRequest, paged } from './page.ts';
+import type { Context } from './context.ts';
+import { isLike, type PageRequest, paged, patternOf } from './page.ts';
 
-/** Every column but the password's hash: what most callers want, and what may be shown. */
+/** Every column except the password hash: what may leave the server. */
 export const userColumns = [
   'users.id',
   'users.email',
@@ -15,28 +16,27 @@ export const userColumns = [
   'users.created_at',
   'users.updated_at',
 ] as const;
-
 const withHash = [...userColumns, 'users.password_hash'] as const;
 
 export type NewUser = Omit<Insertable<Tables['users']>, 'id' | 'created_at' | 'updated_at'>;
 export type UserChanges = Omit<Updateable<Tables['users']>, 'id' | 'created_at' | 'updated_at'>;
 export interface UserFilter {
-  /** A part of the email, in any case. */
+  /** Part of the email address, regardless of case. */
   email?: string | undefined;
   is_active?: boolean | undefined;
   is_admin?: boolean | undefined;
 }
 
-/** Accounts. Emails and usernames are compared without case, by the unique indexes on their lower case. */
-export const users = (db: Kysely<Tables>) => ({
-  findById: (id: string) => db.selectFrom('users').select(withHash).where('id', '=', id).executeTakeFirst(),
+/** Accounts. Unique indexes on the lower case make emails and usernames unique regardless of case. */
+export const users = ({ db, fast }: Context) => ({
+  find: (id: string) => fast.selectFrom('users').select(withHash).where('id', '=', id).executeTakeFirst(),
 
   findByEmail: (email: string) =>
-    db.selectFrom('users').select(withHash).where(sql`lower(email)`, '=', email.toLowerCase()).executeTakeFirst(),
+    fast.selectFrom('users').select(withHash).where(sql`lower(email)`, '=', email.toLowerCase()).executeTakeFirst(),
 
-  /** By email or username; no username can be an email, since `@` is not among its characters. */
+  /** Finds by email or username. The two cannot collide, because a username has no `@`. */
   findByLogin: (name: string) =>
-    db
+    fast
       .selectFrom('users')
       .select(withHash)
       .where((where) =>
@@ -47,7 +47,7 @@ export const users = (db: Kysely<Tables>) => ({
       )
       .executeTakeFirst(),
 
-  /** Violates `idx_users_email` or `idx_users_username` where the name is taken. */
+  /** Violates `idx_users_email` or `idx_users_username` if the name is taken. */
   create: (user: NewUser) =>
     db
       .insertInto('users')
@@ -55,12 +55,18 @@ export const users = (db: Kysely<Tables>) => ({
       .returning(userColumns)
       .executeTakeFirstOrThrow(),
 
-  /** Those whose email and username nobody has, in one statement. Resolves to which of them, by their place, are new. */
+  /** Inserts the users whose email and username are free. Resolves to whether each one was inserted, in order. */
   createMany: async (newUsers: readonly NewUser[]): Promise<boolean[]> => {
-    const rows = newUsers.map((user) => ({ id: v7(), ...user }));
+    const rows = newUsers.map((user) => ({ id: v7(), is_active: true, is_admin: false, ...user }));
+    // One parameter for any number of rows, so that the server prepares one statement.
     const created = await db
       .insertInto('users')
-      .values(rows)
+      .columns(['id', 'email', 'username', 'password_hash', 'full_name', 'is_active', 'is_admin', 'email_verified_at'])
+      .expression(
+        sql`select * from json_to_recordset(${JSON.stringify(rows)}::json) as row (
+          id uuid, email text, username text, password_hash text, full_name text, is_active boolean, is_admin boolean,
+          email_verified_at timestamptz)`,
+      )
       .onConflict((conflict) => conflict.doNothing())
       .returning('id')
       .execute();
@@ -71,24 +77,22 @@ export const users = (db: Kysely<Tables>) => ({
   /** Newest first. */
   list: ({ email, is_active, is_admin, ...page }: UserFilter & PageRequest) => {
     let query = db.selectFrom('users').select(userColumns);
-    if (email !== undefined) query = query.where(isLike('email', containing(email)));
+    if (email !== undefined) query = query.where(isLike('email', patternOf(email)));
     if (is_active !== undefined) query = query.where('is_active', '=', is_active);
     if (is_admin !== undefined) query = query.where('is_admin', '=', is_admin);
     return paged(query, page).execute();
   },
 
-  /** Changes what is given. */
   update: (id: string, changes: UserChanges) =>
     db.updateTable('users').set(changes).where('id', '=', id).returning(userColumns).executeTakeFirst(),
 
-  /** The account as it is now. Nobody else changes it until the transaction ends. */
+  /** Returns the account. Nobody else changes it until the transaction ends. */
   lock: (id: string) =>
     db.selectFrom('users').select(withHash).where('id', '=', id).forNoKeyUpdate().executeTakeFirst(),
 
   /**
-   * Verifies the address of an account, if it is active and still has this address. A password that was set before the address was proven may be
-   * that of an impostor who registered the address first: it stops working, unless `keepsPassword` (the request came from a session of the
-   * account) or a new hash is given.
+   * Verifies the address of an account, if it is active and still has this address. A password from before the proof may be that of an impostor who registered
+   * the address first: it stops working, unless `keepsPassword` (a session of the account sent the token) or a new hash is given.
    */
   proveMailbox: (
     id: string,
@@ -112,8 +116,8 @@ export const users = (db: Kysely<Tables>) => ({
   },
 
   /**
-   * Whether the account is active and has still this password; if so, nobody else changes that until the transaction ends. What hangs on
-   * the password (a new session) is then either there before a change of it, and ended by it, or not made at all.
+   * Resolves to whether the account is active and still has this password, which then nobody else changes until the transaction ends. So a new session either
+   * exists before a change of the password, which revokes it, or is not created at all.
    */
   lockUnchanged: async (id: string, passwordHash: string) => {
     const unchanged = await db
@@ -127,15 +131,15 @@ export const users = (db: Kysely<Tables>) => ({
     return unchanged !== undefined;
   },
 
-  /** Deletes the account and, through the foreign keys, all that hangs on it. Resolves to whether there was one. */
+  /** Deletes the account and, by foreign keys, everything that belongs to it. Resolves to whether the account existed. */
   delete: async (id: string) => {
     const { numDeletedRows } = await db.deleteFrom('users').where('id', '=', id).executeTakeFirstOrThrow();
     return numDeletedRows > 0n;
   },
 
   /**
-   * The ids of all active admins, locked until the transaction ends: whoever wants to take one away waits here, and then sees
-   * who is left. In order of id, so that two of them cannot wait for each other.
+   * Locks all active admins until the transaction ends and returns their ids. A transaction that removes an admin waits here for another one, and then sees who is
+   * left. The order of ids prevents deadlocks.
    */
   lockActiveAdmins: async () => {
     const admins = await db

@@ -1,39 +1,35 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, id, momentOrNull, ownerPolicy, systemPolicy, updatedAt } from './columns.ts';
+import { createdAt, id, ownedBy, timestamp, updatedAt } from './columns.ts';
 import { UserSchema } from './user.ts';
 import { embeddingWidth, type Vector } from './vector.ts';
 
 export const DocumentSchema = defineEntity({
   name: 'Document',
   tableName: 'documents',
-  comment: 'What a user has written down, to be found by its words and by its meaning.',
+  comment: 'Texts of a user, searchable by words and by meaning.',
   properties: {
     id: id(),
     user: () =>
-      p
-        .manyToOne(UserSchema)
-        .deleteRule('cascade')
-        .foreignKeyName('fk_documents_user_id')
-        .comment('Whose document it is.'),
-    title: p.string().length(200).comment('What it is called; never blank.'),
-    content: p.text().comment('The text itself.'),
+      p.manyToOne(UserSchema).deleteRule('cascade').foreignKeyName('fk_documents_user_id').comment('The owner.'),
+    title: p.string().length(200).comment('Title; not blank.'),
+    content: p.text().comment('The text.'),
     metadata: p
       .json<Record<string, unknown>>()
       .defaultRaw(`'{}'::jsonb`)
-      .comment("The product's own: any JSON object; searches filter by containment."),
+      .comment('Metadata of the product: a JSON object. Searches filter by containment.'),
     embedding: p
       .string()
       .$type<Vector>()
       .columnType(`vector(${embeddingWidth})`)
       .nullable()
-      .comment('What it means, as a vector of length 1; null until there is one.'),
+      .comment('Embedding of the text, scaled to length 1; null until there is one.'),
     embedding_model: p
       .string()
       .length(100)
       .nullable()
-      .comment('The model that made the embedding here; null where it was sent along.'),
-    embed_after: momentOrNull().comment('When an embedding is to be made; null where there is nothing to do.'),
-    embed_attempts: p.integer().default(0).comment('How often making it was begun.'),
+      .comment('Model that computed the embedding; null if the client sent it.'),
+    embed_after: timestamp().nullable().comment('When to compute an embedding; null if none is due.'),
+    embed_attempts: p.integer().default(0).comment('Number of attempts to compute the embedding.'),
     search: p
       .string()
       .columnType('tsvector')
@@ -41,12 +37,12 @@ export const DocumentSchema = defineEntity({
         `(setweight(to_tsvector('english'::regconfig, title::text), 'A') || setweight(to_tsvector('english'::regconfig, content), 'B')) stored`,
       )
       .nullable()
-      .comment('Its words, for searching.'),
+      .comment('Lexemes for the keyword search.'),
     created_at: createdAt(),
     updated_at: updatedAt(),
   },
   indexes: [
-    // Pages go by the id: docs/decisions/003.
+    // Lists are paged by id: docs/decisions/003.
     { name: 'idx_documents_user_id', properties: ['user', 'id'] },
     {
       name: 'idx_documents_user_id_embedded',
@@ -55,7 +51,7 @@ export const DocumentSchema = defineEntity({
     },
     {
       name: 'idx_documents_embedding',
-      // With pgvector's own 16 and 64 one of thirty true neighbours is missed: docs/decisions/007.
+      // pgvector's defaults, 16 and 64, miss one of thirty nearest neighbours: docs/decisions/007.
       expression:
         'create index "idx_documents_embedding" on "documents" using hnsw ("embedding" vector_cosine_ops) with (m = 24, ef_construction = 128)',
     },
@@ -73,17 +69,16 @@ export const DocumentSchema = defineEntity({
         'create index "idx_documents_embed_after" on "documents" ("embed_after") where embed_after is not null',
     },
   ],
-  // As a number: MikroORM does not recognize a comparison of double precision again.
-  checks: [{ name: 'chk_documents_embedding', expression: 'vector_norm(embedding)::numeric > 0' }],
+  checks: [{ name: 'chk_documents_embedding', expression: 'vector_norm(embedding) > 0' }],
   triggers: [
     {
       name: 'set_updated_at',
       timing: 'before',
       events: ['update'],
       forEach: 'row',
-      // An embedding that is made in the background changes nothing that its owner would know of.
+      // A new embedding is not a change that the owner made.
       body: `if row(new.title, new.content, new.metadata) is distinct from row(old.title, old.content, old.metadata) then new.updated_at = now(); end if; return new;`,
     },
   ],
-  policies: [ownerPolicy('documents', 'user_id'), systemPolicy('documents')],
+  ...ownedBy('documents', 'user_id'),
 });

@@ -7,10 +7,7 @@ import { UserSchema } from './user.ts';
 import { UserPreferencesSchema } from './user-preferences.ts';
 import { UserSessionSchema } from './user-session.ts';
 
-/**
- * Every entity, for MikroORM: migrations are generated from them, and a service that wants an entity manager can build one.
- * Apart from the package's main export, since loading MikroORM takes longer than everything else together.
- */
+/** All entities. MikroORM, a development dependency, generates migrations from them. */
 export const entities = [
   UserSchema,
   UserSessionSchema,

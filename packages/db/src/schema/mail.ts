@@ -1,36 +1,35 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import type { MailKind } from '../repositories/mails.ts';
-import { createdAt, id, systemPolicy } from './columns.ts';
+import { createdAt, id, systemPolicy, timestamp } from './columns.ts';
+import type { MailKind } from './values.ts';
 
 export const MailSchema = defineEntity({
   name: 'Mail',
   tableName: 'mails',
   comment:
-    'What is to be mailed: written together with its cause, and deleted when it is sent. Says what to write, not the words: no token is in it.',
+    'Outbox: mails to send. A row is inserted in the transaction of its cause and deleted when the mail is sent. It contains no token.',
   properties: {
     id: id(),
-    kind: p.string().$type<MailKind>().length(30).comment('Which message: reset_password, verify_email, …'),
-    recipient: p.string().length(255).comment('The address that it goes to.'),
-    user_agent: p.string().length(255).nullable().comment('The client whose request caused it.'),
-    ip_address: p.string().columnType('inet').nullable().comment('Where that request came from.'),
-    request_id: p.string().length(128).nullable().comment('The X-Request-Id of that request.'),
-    attempts: p.integer().default(0).comment('How often sending it has been begun.'),
-    next_attempt_at: p
-      .datetime()
-      .columnType('timestamptz')
+    kind: p.string().$type<MailKind>().length(30).comment('Which message to send: reset_password, verify_email, …'),
+    recipient: p.string().length(255).comment('Email address of the recipient.'),
+    user_agent: p.string().length(255).nullable().comment('User-Agent of the request that caused the mail.'),
+    ip_address: p.string().columnType('inet').nullable().comment('Client address of that request.'),
+    request_id: p.string().length(128).nullable().comment('X-Request-Id of that request.'),
+    attempts: p.integer().default(0).comment('Number of attempts to send it.'),
+    next_attempt_at: timestamp()
       .defaultRaw('now()')
-      .comment('When it is tried next; while somebody is sending it, when another one may take over.'),
+      .comment('When to try next. While a process sends the mail: when another process may take over.'),
     created_at: createdAt(),
-    expires_at: p.datetime().columnType('timestamptz').comment('When it is of no use any more, and given up.'),
+    expires_at: timestamp().comment('After this time the mail is useless and is dropped.'),
   },
   indexes: [{ name: 'idx_mails_next_attempt_at', properties: ['next_attempt_at'] }],
+  rowLevelSecurity: 'force',
   policies: [
-    // A user's unit of work may mail the user, and nobody else.
+    // A user's unit of work can send mail to that user only.
     {
       name: 'mails_owner',
       command: 'insert',
       roles: ['quoin_app'],
-      check: `recipient = (select email from users where id = nullif(current_setting('app.user_id', true), '')::uuid)`,
+      check: 'recipient = (select email from users where id = (select quoin_user_id()))',
     },
     systemPolicy('mails'),
   ],

@@ -1,17 +1,128 @@
-import type { InferKyselyDB } from '@mikro-orm/pglite';
-import type { Selectable } from 'kysely';
-import type { entities } from './entities.ts';
+// Generated from the migrations by `npm run db -- types`. Do not edit.
 
-// biome-ignore lint/complexity/noBannedTypes: InferKyselyDB takes its options as a type, and there are none.
-type Inferred = InferKyselyDB<(typeof entities)[number], {}>;
+import type { ColumnType, Generated, Selectable } from 'kysely';
+import type { AuditAction, MailKind, RevokedReason, Theme, TokenPurpose } from './values.ts';
+import type { Vector } from './vector.ts';
 
-/** The tables as Kysely sees them, inferred from the entities: a column that is none does not compile. */
-export type Tables = { [Table in keyof Inferred]: Inferred[Table] };
+/** The tables as Kysely sees them. */
+export interface Tables {
+  audit_events: AuditEventTable;
+  documents: DocumentTable;
+  mails: MailTable;
+  one_time_tokens: OneTimeTokenTable;
+  tasks: TaskTable;
+  user_preferences: UserPreferencesTable;
+  user_sessions: UserSessionTable;
+  users: UserTable;
+}
 
-export type User = Selectable<Tables['users']>;
-export type UserSession = Selectable<Tables['user_sessions']>;
-export type UserPreferences = Selectable<Tables['user_preferences']>;
-export type Task = Selectable<Tables['tasks']>;
-export type Document = Selectable<Tables['documents']>;
-export type Mail = Selectable<Tables['mails']>;
-export type AuditEvent = Selectable<Tables['audit_events']>;
+interface AuditEventTable {
+  id: string;
+  action: AuditAction;
+  user_id: string | null;
+  actor_id: string | null;
+  session_id: string | null;
+  ip_address: string | null;
+  user_agent: string | null;
+  request_id: string | null;
+  client_request_id: string | null;
+  details: Generated<Record<string, unknown>>;
+  created_at: Date;
+}
+export type AuditEvent = Selectable<AuditEventTable>;
+
+interface DocumentTable {
+  id: string;
+  user_id: string;
+  title: string;
+  content: string;
+  metadata: Generated<Record<string, unknown>>;
+  embedding: Vector | null;
+  embedding_model: string | null;
+  embed_after: Date | null;
+  embed_attempts: Generated<number>;
+  search: ColumnType<string | null, never, never>;
+  created_at: Generated<Date>;
+  updated_at: Generated<Date>;
+}
+export type Document = Selectable<DocumentTable>;
+
+interface MailTable {
+  id: string;
+  kind: MailKind;
+  recipient: string;
+  user_agent: string | null;
+  ip_address: string | null;
+  request_id: string | null;
+  attempts: Generated<number>;
+  next_attempt_at: Generated<Date>;
+  created_at: Generated<Date>;
+  expires_at: Date;
+}
+export type Mail = Selectable<MailTable>;
+
+interface OneTimeTokenTable {
+  id: string;
+  user_id: string;
+  purpose: TokenPurpose;
+  token_hash: Uint8Array;
+  email: string;
+  created_at: Generated<Date>;
+  expires_at: Date;
+}
+export type OneTimeToken = Selectable<OneTimeTokenTable>;
+
+interface TaskTable {
+  id: string;
+  user_id: string;
+  title: string;
+  description: string | null;
+  is_completed: Generated<boolean>;
+  created_at: Generated<Date>;
+  updated_at: Generated<Date>;
+}
+export type Task = Selectable<TaskTable>;
+
+interface UserPreferencesTable {
+  user_id: string;
+  theme: Generated<Theme>;
+  locale: Generated<string>;
+  timezone: Generated<string>;
+  email_notifications: Generated<boolean>;
+  settings: Generated<Record<string, unknown>>;
+  created_at: Generated<Date>;
+  updated_at: Generated<Date>;
+}
+export type UserPreferences = Selectable<UserPreferencesTable>;
+
+interface UserSessionTable {
+  id: string;
+  user_id: string;
+  token_secret: Uint8Array;
+  generation: Generated<number>;
+  rotated_at: Date | null;
+  rotated_user_agent: string | null;
+  used_generation: Generated<number>;
+  user_agent: string | null;
+  ip_address: string | null;
+  created_at: Generated<Date>;
+  last_used_at: Generated<Date>;
+  expires_at: Date;
+  revoked_at: Date | null;
+  revoked_reason: RevokedReason | null;
+}
+export type UserSession = Selectable<UserSessionTable>;
+
+interface UserTable {
+  id: string;
+  email: string;
+  username: string | null;
+  password_hash: string | null;
+  full_name: string | null;
+  is_active: Generated<boolean>;
+  is_admin: Generated<boolean>;
+  email_verified_at: Date | null;
+  created_at: Generated<Date>;
+  updated_at: Generated<Date>;
+}
+export type User = Selectable<UserTable>;

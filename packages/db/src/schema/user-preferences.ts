@@ -1,12 +1,12 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { defaultPreferences, type Theme } from '../repositories/user-preferences.ts';
-import { createdAt, ownerPolicy, systemPolicy, updatedAt, updatedAtTrigger } from './columns.ts';
+import { createdAt, ownedBy, updatedAt, updatedAtTrigger } from './columns.ts';
 import { UserSchema } from './user.ts';
+import { defaultPreferences, type Theme } from './values.ts';
 
 export const UserPreferencesSchema = defineEntity({
   name: 'UserPreferences',
   tableName: 'user_preferences',
-  comment: 'How a user wants the product to look and behave; no row until the first write.',
+  comment: 'Preferences of a user. The row is inserted by the first write.',
   properties: {
     user: () =>
       p
@@ -16,22 +16,22 @@ export const UserPreferencesSchema = defineEntity({
         .deleteRule('cascade')
         .updateRule('no action')
         .foreignKeyName('fk_user_preferences_user_id')
-        .comment('Whose preferences they are.'),
+        .comment('The user.'),
     theme: p.string().$type<Theme>().length(10).default(defaultPreferences.theme).comment('system, light or dark.'),
-    locale: p.string().length(85).default(defaultPreferences.locale).comment('A BCP 47 language tag.'),
-    timezone: p.string().length(64).default(defaultPreferences.timezone).comment('An IANA time zone name.'),
+    locale: p.string().length(85).default(defaultPreferences.locale).comment('BCP 47 language tag.'),
+    timezone: p.string().length(64).default(defaultPreferences.timezone).comment('IANA time zone name.'),
     email_notifications: p
       .boolean()
       .default(defaultPreferences.email_notifications)
-      .comment('Whether the product may send mail that nobody asked for.'),
+      .comment('Whether the product may send mail that the user did not request.'),
     settings: p
       .json<Record<string, unknown>>()
       .defaultRaw(`'{}'::jsonb`)
-      .comment("The product's own settings: any JSON object."),
+      .comment('Settings of the product: a JSON object.'),
     created_at: createdAt(),
     updated_at: updatedAt(),
   },
   checks: [{ name: 'chk_user_preferences_theme', expression: `theme in ('system', 'light', 'dark')` }],
   triggers: [updatedAtTrigger],
-  policies: [ownerPolicy('user_preferences', 'user_id'), systemPolicy('user_preferences')],
+  ...ownedBy('user_preferences', 'user_id'),
 });

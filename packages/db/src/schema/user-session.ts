@@ -1,11 +1,12 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, id, momentOrNull, ownerPolicy, systemPolicy } from './columns.ts';
+import { createdAt, id, ownedBy, timestamp } from './columns.ts';
 import { UserSchema } from './user.ts';
+import type { RevokedReason } from './values.ts';
 
 export const UserSessionSchema = defineEntity({
   name: 'UserSession',
   tableName: 'user_sessions',
-  comment: 'One row per sign-in. Holds nothing from which a token could be made without the secret of the server.',
+  comment: 'Sessions: one per sign-in. A refresh token cannot be derived from a row without SECRET_KEY.',
   properties: {
     id: id(),
     user: () =>
@@ -14,38 +15,35 @@ export const UserSessionSchema = defineEntity({
         .deleteRule('cascade')
         .foreignKeyName('fk_user_sessions_user_id')
         .index('idx_user_sessions_user_id')
-        .comment('Whose session it is.'),
-    token_secret: p
-      .blob()
-      .comment('32 random bytes: one half of the key of the refresh tokens; the server has the other.'),
-    generation: p.integer().default(0).comment('Counts refreshes; only the token of the current generation rotates.'),
-    rotated_at: momentOrNull().comment('When the generation last moved; the grace window counts from here.'),
+        .comment('The signed-in user.'),
+    token_secret: p.blob().comment('32 random bytes from which, together with SECRET_KEY, refresh tokens are derived.'),
+    generation: p.integer().default(0).comment('Number of refreshes. Only the token of this generation rotates.'),
+    rotated_at: timestamp().nullable().comment('When the generation last increased. The grace period starts here.'),
     rotated_user_agent: p
       .string()
       .length(255)
       .nullable()
-      .comment('The client that moved the generation; the token before it works for this client only.'),
+      .comment('User-Agent of the client that refreshed last. Only this client can use the previous token.'),
     used_generation: p
       .integer()
       .default(0)
-      .comment('The latest generation of which a token was used: its response has arrived.'),
-    user_agent: p
-      .string()
-      .length(255)
-      .nullable()
-      .comment('What the client called itself when it signed in, cut to 255.'),
-    ip_address: p.string().columnType('inet').nullable().comment('Where the sign-in came from.'),
+      .comment('Latest generation whose access token was used, so its response reached the client.'),
+    user_agent: p.string().length(255).nullable().comment('User-Agent at sign-in, cut to 255 characters.'),
+    ip_address: p.string().columnType('inet').nullable().comment('Client address at sign-in.'),
     created_at: createdAt(),
-    last_used_at: p
-      .datetime()
-      .columnType('timestamptz')
+    last_used_at: timestamp()
       .defaultRaw('now()')
-      .comment('Last request, to within a minute; the inactivity time-out counts from here.'),
-    expires_at: p.datetime().columnType('timestamptz').comment('The end of the absolute lifetime, whatever the use.'),
-    revoked_at: momentOrNull().comment('When the session was ended; null while it lives.'),
-    revoked_reason: p.string().length(50).nullable().comment('Why it was ended: logout, theft, password_changed, …'),
+      .comment('Time of the last request, to the minute. The inactivity timeout starts here.'),
+    expires_at: timestamp().comment('End of the absolute lifetime.'),
+    revoked_at: timestamp().nullable().comment('When the session was revoked; null while it is not.'),
+    revoked_reason: p
+      .string()
+      .$type<RevokedReason>()
+      .length(50)
+      .nullable()
+      .comment('Why the session was revoked: logout, theft, password_changed, …'),
   },
-  // What the clean-up goes by.
+  // For the job that deletes expired sessions.
   indexes: [{ name: 'idx_user_sessions_expires_at', properties: ['expires_at'] }],
-  policies: [ownerPolicy('user_sessions', 'user_id'), systemPolicy('user_sessions')],
+  ...ownedBy('user_sessions', 'user_id'),
 });

@@ -1,25 +1,27 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, id, momentOrNull, ownerPolicy, systemPolicy, updatedAt, updatedAtTrigger } from './columns.ts';
+import { createdAt, id, ownedBy, timestamp, updatedAt, updatedAtTrigger } from './columns.ts';
 
 export const UserSchema = defineEntity({
   name: 'User',
   tableName: 'users',
-  comment: 'Accounts: who may sign in, and with what.',
+  comment: 'Accounts.',
   properties: {
     id: id(),
-    email: p.string().length(255).comment('Stored trimmed and in lower case; unique without regard to case.'),
-    username: p.string().length(50).nullable().comment('A second name to sign in with; unique without regard to case.'),
+    email: p.string().length(255).comment('Stored trimmed and in lower case; unique regardless of case.'),
+    username: p.string().length(50).nullable().comment('An alternative sign-in name; unique regardless of case.'),
     password_hash: p
       .string()
       .length(255)
       .nullable()
-      .comment('Argon2id in PHC format, parameters included; null without a password. Never leaves the server.'),
-    full_name: p.string().length(255).nullable().comment('What the person is called; shown as it was entered.'),
-    is_active: p.boolean().default(true).comment('False: may not sign in, and every session is over.'),
-    is_admin: p.boolean().default(false).comment('May manage all accounts.'),
-    email_verified_at: momentOrNull().comment(
-      'When the owner proved to read this mailbox; null after a change of email.',
-    ),
+      .comment(
+        'Argon2id in PHC format, including its parameters. Null: the account has no password. Never sent to a client.',
+      ),
+    full_name: p.string().length(255).nullable().comment('Display name, stored as entered.'),
+    is_active: p.boolean().default(true).comment('If false, the user cannot sign in and has no sessions.'),
+    is_admin: p.boolean().default(false).comment('If true, the user can manage all accounts.'),
+    email_verified_at: timestamp()
+      .nullable()
+      .comment('When the user proved to receive mail at this address. Reset when the address changes.'),
     created_at: createdAt(),
     updated_at: updatedAt(),
   },
@@ -28,5 +30,5 @@ export const UserSchema = defineEntity({
     { name: 'idx_users_username', expression: 'create unique index "idx_users_username" on "users" (lower(username))' },
   ],
   triggers: [updatedAtTrigger],
-  policies: [ownerPolicy('users', 'id'), systemPolicy('users')],
+  ...ownedBy('users', 'id'),
 });

@@ -1,12 +1,11 @@
 /**
- * How many numbers an embedding has: the width of `documents.embedding`, and a part of the schema. docs/search.md tells how a migration
- * changes it.
+ * Number of dimensions of an embedding: the width of `documents.embedding`. It is part of the schema; docs/search.md says how a migration changes it.
  */
 export const embeddingWidth = 768;
 
 /**
- * A vector as a parameter of a statement. A server gets pgvector's binary form, which neither side has to print or parse (a third of the
- * time of a search went there); the embedded database gets text.
+ * A vector as a parameter of a statement. A server gets pgvector's binary format, because printing and parsing text took a third of the time of a search. The
+ * embedded database gets text.
  */
 export class Vector {
   readonly #numbers: Float32Array;
@@ -15,7 +14,7 @@ export class Vector {
     this.#numbers = Float32Array.from(numbers);
   }
 
-  /** What `pg` asks a parameter for: width and a reserved zero as 16 bits each, then the numbers as 32-bit floats (`vector_send`). */
+  /** Called by `pg`. Returns the dimensions and a reserved zero as 16 bits each, then the numbers as 32-bit floats (pgvector's `vector_send`). */
   toPostgres(): Buffer {
     const { buffer, byteLength, length } = this.#numbers;
     const bytes = Buffer.allocUnsafe(4 + byteLength);
@@ -33,12 +32,12 @@ export class Vector {
 const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /**
- * The numbers, scaled to a length of 1: by cosine they mean the same, and no square of theirs leaves the range of a 32-bit float.
+ * Scales the numbers to length 1. The cosine distance stays the same, and no square leaves the range of a 32-bit float.
  *
- * @returns undefined where all are zero, so that there is no direction
+ * @returns undefined if all numbers are zero
  */
 export function toUnitVector(numbers: readonly number[]): Vector | undefined {
-  // Divided by the largest first, since a square of it may be beyond a double.
+  // Divided by the largest first, because its square may exceed a double.
   let largest = 0;
   for (const number of numbers) largest = Math.max(largest, Math.abs(number));
   if (largest === 0) return undefined;

@@ -26,7 +26,7 @@ export function userLimits(app: FastifyInstance, { perMinute, clock }: { perMinu
   const store = createMemoryStore(clock);
   app.addHook('onRequest', (request, _reply, done) => {
     if (!request.scope) return done();
-    const bucket = { key: keyOf('user', 'requests', request.scope.userId), burst: perMinute, perMinute };
+    const bucket = { key: keyOf('user', 'requests', request.scope.actor.userId), burst: perMinute, perMinute };
     store.take([bucket]).then(([level]) => done(level && level.waitMs > 0 ? tooManyRequests(level) : undefined), done);
   });
   limitConcurrency(app);
@@ -47,7 +47,7 @@ function limitConcurrency(app: FastifyInstance): void {
     else running.delete(key);
   };
   const keyOfRequest = ({ routeOptions, scope }: FastifyRequest) =>
-    `${routeOptions.config.concurrency?.name} ${scope.userId}`;
+    `${routeOptions.config.concurrency?.name} ${scope.actor.userId}`;
 
   app.addHook('onRequest', (request, reply, done) => {
     const { concurrency } = request.routeOptions.config;

@@ -1,0 +1,172 @@
+import { Type } from '@fastify/type-provider-typebox';
+import type { FastifySchema, RouteOptions } from 'fastify';
+import { type ProblemCode, problems } from './errors.ts';
+import { closed, oneOf } from './schema.ts';
+
+// What the OpenAPI document says of each route besides its schema: examples and errors.
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Errors of this route that do not follow from its schema and the rest of its config. */
+    problems?: ProblemCode[];
+    /** Error responses also carry `error` and `error_description` of OAuth 2. */
+    oauth?: boolean;
+  }
+}
+
+type JsonObject = Record<string, unknown>;
+
+const problemProperties = {
+  type: Type.String({ description: '`urn:quoin:problem:` and the code.' }),
+  title: Type.String({ description: 'Meaning of the code.' }),
+  status: Type.Integer({ description: 'HTTP status.' }),
+  detail: Type.String({ description: 'Explanation of this occurrence, for people.' }),
+  code: oneOf(Object.keys(problems), { description: 'Stable code, for programs.' }),
+  instance: Type.String({ description: 'Path of the request.' }),
+  request_id: Type.String({ description: '`X-Request-Id` of the response; search the log for it.' }),
+};
+const errors = Type.Array(
+  closed(
+    {
+      in: oneOf(['body', 'query', 'path', 'headers']),
+      pointer: Type.String({
+        description: 'JSON pointer (RFC 6901) into that part of the request.',
+        examples: ['/email'],
+      }),
+      message: Type.String({ examples: ['must be an email address'] }),
+    },
+    { title: 'InputError' },
+  ),
+  { description: 'All errors of the input, up to 50.' },
+);
+const Problem = closed(problemProperties, { title: 'Problem', description: 'An error (RFC 9457).' });
+const ValidationProblem = closed(
+  { ...problemProperties, errors },
+  { title: 'ValidationProblem', description: 'An input error (RFC 9457).' },
+);
+const oauthProperties = {
+  error: Type.String({ description: 'OAuth 2 error code (RFC 6749, 5.2).', examples: ['invalid_grant'] }),
+  error_description: Type.String({ description: 'As `detail`.' }),
+};
+const OAuthProblem = closed(
+  { ...problemProperties, ...oauthProperties },
+  { title: 'OAuthProblem', description: 'An error (RFC 9457) with the fields of OAuth 2 (RFC 6749, 5.2).' },
+);
+const OAuthValidationProblem = closed(
+  { ...problemProperties, errors, ...oauthProperties },
+  {
+    title: 'OAuthValidationProblem',
+    description: 'An input error (RFC 9457) with the fields of OAuth 2 (RFC 6749, 5.2).',
+  },
+);
+
+/** Adds to a route's schema the errors that follow from what the route is, and those that its config lists. */
+export function withProblems(schema: FastifySchema, route: RouteOptions): FastifySchema {
+  const { config = {} } = route;
+  if (!schema || schema.hide) return schema;
+  const isPublic = Boolean(config.public);
+  const isPrivate = config.public !== true;
+  const codes: ProblemCode[] = [
+    ...(schema.body ? (['malformed_json', 'payload_too_large', 'unsupported_media_type'] as const) : []),
+    ...(isPrivate ? (['missing_token', 'invalid_token', 'expired_token'] as const) : []),
+    ...(config.admin ? (['forbidden'] as const) : []),
+    ...(schema.body || schema.params || schema.querystring ? (['validation_failed'] as const) : []),
+    ...(isPrivate || config.throttle ? (['rate_limited'] as const) : []),
+    ...(config.problems ?? []),
+    'malformed_request',
+    'internal_error',
+    'database_unavailable',
+    ...(config.evenWhenOverloaded ? [] : (['overloaded'] as const)),
+  ];
+  const byStatus = Object.groupBy(new Set(codes), (code) => problems[code].status);
+  const answers = Object.entries(byStatus).map(([status, some = []]) => [
+    status,
+    problemAnswer(Number(status), some, config.oauth === true),
+  ]);
+  return {
+    ...schema,
+    ...(isPublic && { security: isPrivate ? [{}, { password: [] }, { bearer: [] }] : [] }),
+    response: { ...withExamples(schema.response as JsonObject | undefined, route), ...Object.fromEntries(answers) },
+  };
+}
+
+function problemAnswer(status: number, codes: ProblemCode[], isOAuth: boolean) {
+  const schema =
+    status === 422 ? (isOAuth ? OAuthValidationProblem : ValidationProblem) : isOAuth ? OAuthProblem : Problem;
+  const examples = Object.fromEntries(
+    codes.map((code) => [code, { summary: problems[code].title, value: exampleOf(code, isOAuth) }]),
+  );
+  return {
+    description: codes.map((code) => `\`${code}\`: ${problems[code].title}.`).join(' '),
+    headers: headersOf(status),
+    content: { 'application/problem+json': { schema, examples } },
+  };
+}
+
+function exampleOf(code: ProblemCode, isOAuth: boolean) {
+  const { status, title } = problems[code];
+  return {
+    type: `urn:quoin:problem:${code}`,
+    title,
+    status,
+    detail: `${title}.`,
+    code,
+    instance: '/path/of/the/request',
+    request_id: '0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4',
+    ...(status === 422 && { errors: [{ in: 'body', pointer: '/email', message: 'must be an email address' }] }),
+    ...(isOAuth && { error: 'invalid_request', error_description: `${title}.` }),
+  };
+}
+
+function headersOf(status: number): JsonObject {
+  const text = (description: string) => ({ type: 'string', description });
+  if (status === 401) return { 'WWW-Authenticate': text('`Bearer`.') };
+  if (status === 429 || status === 503) return { 'Retry-After': text('Seconds to wait before the next attempt.') };
+  return {};
+}
+
+/** Returns the responses of a route without its errors, with an example each, and with `Location` for 201. */
+function withExamples(response: JsonObject | undefined, { method, url, schema }: RouteOptions): JsonObject {
+  // A route without a response schema is documented as sending anything.
+  const responses = response ?? { 200: { content: { '*/*': { schema: {} } } } };
+  const { produces } = (schema ?? {}) as { produces?: readonly string[] };
+  const entries = Object.entries(responses).map(([status, value]) => {
+    const body = value as JsonObject;
+    if (body.type === 'null') return [status, body];
+    const description = body.description ?? (status === '201' ? 'Created.' : 'OK.');
+    // The route declares its own content types.
+    if (body.content) return [status, { ...body, description }];
+    const location = { type: 'string', description: 'Path of the new resource.' };
+    const types = produces ?? ['application/json'];
+    const content = { schema: body, examples: { example: { value: exampleOfRoute(body, `${method} ${url}`) } } };
+    return [
+      status,
+      {
+        description,
+        ...(status === '201' && { headers: { Location: location } }),
+        content: Object.fromEntries(types.map((type) => [type, content])),
+      },
+    ];
+  });
+  return Object.fromEntries(entries);
+}
+
+function exampleOfRoute(schema: JsonObject, route: string): unknown {
+  try {
+    return exampleFrom(schema);
+  } catch (error) {
+    throw new Error(`the response schema of ${route}: ${(error as Error).message}`);
+  }
+}
+
+/** Builds an example from the examples of the properties. */
+function exampleFrom({ examples, properties, items, const: constant, type }: JsonObject): unknown {
+  if (Array.isArray(examples)) return examples[0];
+  if (constant !== undefined) return constant;
+  if (properties)
+    return Object.fromEntries(
+      Object.entries(properties as JsonObject).map(([name, property]) => [name, exampleFrom(property as JsonObject)]),
+    );
+  if (items) return [exampleFrom(items as JsonObject)];
+  throw new Error(`the property of type ${type} has no example`);
+}

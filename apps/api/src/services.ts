@@ -1,0 +1,95 @@
+import type { Database } from '@quoin/db';
+import type { FastifyBaseLogger } from 'fastify';
+import { createAuditEvents } from './audit-events/service.ts';
+import { createAccessTokens } from './auth/access-token.ts';
+import { createRefreshTokens } from './auth/refresh-token.ts';
+import { createAuth } from './auth/service.ts';
+import { createSessions } from './auth/session-service.ts';
+import type { Config } from './config/config.ts';
+import { createEmbedder } from './documents/embedder.ts';
+import { createEmbeddingJob } from './documents/embedding-job.ts';
+import { createDocuments } from './documents/service.ts';
+import { createLimiter } from './http/throttle/limiter.ts';
+import type { ThrottleStore } from './http/throttle/memory-store.ts';
+import { createMailDelivery } from './mail/delivery.ts';
+import { createMessages } from './mail/messages.ts';
+import { createOutbox } from './mail/outbox.ts';
+import { createMailTransport, type Transport } from './mail/transport.ts';
+import { createBreachCheck } from './passwords/breached-passwords.ts';
+import { createPasswords } from './passwords/passwords.ts';
+import { createPreferences } from './preferences/service.ts';
+import { type AddJob, noJobs } from './process/jobs.ts';
+import { createOneTimeTokens } from './recovery/one-time-tokens.ts';
+import { createRecovery } from './recovery/service.ts';
+import { createTasks } from './tasks/service.ts';
+import { createUsers } from './users/service.ts';
+
+export interface ServiceDependencies {
+  config: Config;
+  database: Database;
+  /** The current time, for everything that expires. */
+  clock?: (() => Date) | undefined;
+  log: Pick<FastifyBaseLogger, 'info' | 'warn' | 'error'>;
+  /** Undefined: no rate limits. */
+  store?: ThrottleStore | undefined;
+  /** How mail is sent; by default as configured. */
+  transport?: Transport | undefined;
+  addJob?: AddJob;
+}
+
+const cleanUpEveryMs = 10 * 60_000;
+
+/** Creates all services. The application and the commands share it. */
+export function createServices({
+  config,
+  database,
+  clock = () => new Date(),
+  log,
+  store,
+  transport = createMailTransport({ config, log }),
+  addJob = noJobs,
+}: ServiceDependencies) {
+  const limiter = createLimiter(store);
+  const passwords = createPasswords(config, {
+    isBreached: createBreachCheck(config.passwordBreachUrl, log),
+    warn: (err, message) => log.error({ err }, message),
+  });
+  const accessTokens = createAccessTokens(config, clock);
+  const refreshTokens = createRefreshTokens(config.secretKey);
+  const oneTimeTokens = createOneTimeTokens({ database, clock });
+  addJob({ name: 'delete expired one-time tokens', everyMs: cleanUpEveryMs, run: oneTimeTokens.deleteExpired });
+
+  const messages = createMessages(config.appUrl);
+  const { issue: issueToken } = oneTimeTokens;
+  const mail = createMailDelivery({ database, issueToken, messages, transport, clock, log });
+  const wakeMail = addJob({ name: 'send mails', everyMs: 5_000, run: mail.deliver });
+  const outbox = createOutbox({ clock, limiter, wake: wakeMail });
+
+  const embedder = config.embedding && createEmbedder(config.embedding);
+  const embedding = embedder && createEmbeddingJob({ database, embedder, clock, log });
+  const wakeEmbedding = embedding
+    ? addJob({ name: 'embed documents', everyMs: 10_000, run: () => embedding.embedWaiting() })
+    : () => {};
+
+  const sessions = createSessions({ database, config, clock });
+  addJob({ name: 'delete expired sessions', everyMs: cleanUpEveryMs, run: sessions.deleteExpired });
+
+  return {
+    accessTokens,
+    auditEvents: createAuditEvents({ database }),
+    auth: createAuth({ database, passwords, accessTokens, refreshTokens, config, limiter, clock }),
+    documents: createDocuments({ database, embedder, wake: wakeEmbedding, clock }),
+    embedding,
+    mail,
+    oneTimeTokens,
+    passwords,
+    preferences: createPreferences({ database }),
+    recovery: createRecovery({ database, passwords, outbox, clock }),
+    sessions,
+    tasks: createTasks({ database }),
+    users: createUsers({ database, passwords, outbox, limiter, clock }),
+    // Above this line `npm run new -- resource` adds its own.
+  };
+}
+
+export type Services = ReturnType<typeof createServices>;

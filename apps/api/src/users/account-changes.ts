@@ -1,0 +1,115 @@
+import { type AuditAction, type OwnerRepositories, type TokenPurpose, type User, violatedConstraint } from '@quoin/db';
+import { type Client, turnCallerOf } from '../http/client.ts';
+import { normalizeEmail } from '../http/email.ts';
+import { Problem } from '../http/errors.ts';
+import type { MailPermit, Outbox } from '../mail/outbox.ts';
+import type { Passwords } from '../passwords/passwords.ts';
+import type { UserChanges } from './schemas.ts';
+
+// What changing an account entails, for its owner and for an admin alike: the columns, the mails, the audit events and the tokens that become void.
+
+/** The mails that a change sends. */
+export interface ChangeMails {
+  /** To the address from before the change. */
+  notices: MailPermit[];
+  /** To a new address. */
+  verification?: MailPermit;
+}
+
+/** Where a change is recorded, in its transaction. */
+interface Records {
+  mails: OwnerRepositories['mails'];
+  recordEvent: (event: { action: AuditAction; details?: Record<string, unknown> }) => Promise<unknown>;
+  voidTokens: (purpose?: TokenPurpose) => Promise<unknown>;
+}
+
+export function createAccountChanges({ passwords, outbox }: { passwords: Passwords; outbox: Outbox }) {
+  return {
+    /** Returns the columns that change. A new email is not verified. @throws Problem `validation_failed` for a weak password */
+    columnsOf: async (
+      { password, email, ...rest }: Omit<UserChanges, 'current_password'>,
+      current: User,
+      client: Client,
+    ) => {
+      const newEmail =
+        email !== undefined && isNewEmail(email, current)
+          ? { email: normalizeEmail(email), email_verified_at: null }
+          : {};
+      const columns = { ...rest, ...newEmail };
+      if (password === undefined) return columns;
+      await passwords.accept(password, { ...current, ...columns });
+      return { ...columns, password_hash: await passwords.hash(password, turnCallerOf(current.id, client)) };
+    },
+
+    /** Returns the mails of a change: notices to the address from before, and one that verifies a new address. */
+    mailsOf: async (before: User, { email, password_hash, username }: Partial<User>): Promise<ChangeMails> => {
+      const notice = (kind: MailPermit['kind']) => outbox.permit(kind, before.email);
+      // An address that was never verified may be a stranger's.
+      const isVerified = before.email_verified_at !== null;
+      const isNewName = username !== undefined && username !== before.username;
+      const notices = [
+        ...(password_hash === undefined ? [] : [await notice('password_changed')]),
+        ...(email !== undefined && isVerified ? [await notice('email_changed')] : []),
+        ...(isNewName && isVerified ? [await notice('username_changed')] : []),
+      ];
+      return { notices, ...(email !== undefined && { verification: await outbox.permit('verify_email', email) }) };
+    },
+
+    /** Runs a change. If it fails, its mails do not count against the limits of their recipients. @throws Problem `email_taken`, `username_taken` */
+    withMails: async <T>({ notices, verification }: ChangeMails, change: () => Promise<T>): Promise<T> => {
+      try {
+        const result = await mapUniqueViolation(change);
+        outbox.wake();
+        return result;
+      } catch (error) {
+        for (const permit of verification ? [...notices, verification] : notices) await outbox.release(permit);
+        throw error;
+      }
+    },
+
+    /** Row level security lets a user mail the current address of the account only, so this comes before the change. */
+    postNotices: async (mails: OwnerRepositories['mails'], { notices }: ChangeMails, client: Client) => {
+      for (const permit of notices) await outbox.post({ mails }, permit, client);
+    },
+
+    /** Records a change, and voids the tokens that were sent before it. */
+    record: async (
+      { mails, recordEvent, voidTokens }: Records,
+      before: User,
+      columns: Partial<User>,
+      { verification }: ChangeMails,
+      client: Client,
+    ) => {
+      const { email, email_verified_at: _, password_hash, username, ...others } = columns;
+      if (password_hash !== undefined) {
+        await voidTokens('reset_password');
+        await recordEvent({ action: 'password_changed' });
+      }
+      if (email !== undefined) {
+        await voidTokens();
+        await recordEvent({ action: 'email_changed' });
+        if (verification) await outbox.post({ mails }, verification, client);
+      }
+      if (username !== undefined && username !== before.username) await recordEvent({ action: 'username_changed' });
+      if (Object.keys(others).length === 0) return;
+      const { is_active, is_admin } = others;
+      await recordEvent({ action: 'account_changed', details: { fields: Object.keys(others), is_active, is_admin } });
+    },
+  };
+}
+
+/** Re-sending the current email is not a change. */
+export const isNewEmail = (email: string, { email: current }: User) => normalizeEmail(email) !== current;
+
+async function mapUniqueViolation<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const constraint = violatedConstraint(error);
+    if (constraint === 'idx_users_email')
+      throw new Problem('email_taken', 'Sign in with this email, or choose another one.', { cause: error });
+    if (constraint === 'idx_users_username')
+      throw new Problem('username_taken', 'Choose another username.', { cause: error });
+    throw error;
+  }
+}

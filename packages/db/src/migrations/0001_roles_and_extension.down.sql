@@ -1,0 +1,2 @@
+-- The roles and the extension stay: other databases and schemas may use them.
+drop function quoin_user_id();

@@ -1,0 +1,14 @@
+import type { OwnerContext } from './context.ts';
+import { type UserChanges, users } from './users.ts';
+
+/** The account of the owner. */
+export const account = ({ scope, ...context }: OwnerContext) => {
+  const all = users(context);
+  const { userId } = scope.owner;
+  return {
+    find: () => all.find(userId),
+    /** Returns the account. Nobody else changes it until the transaction ends. */
+    lock: () => all.lock(userId),
+    update: (changes: UserChanges) => all.update(userId, changes),
+  };
+};

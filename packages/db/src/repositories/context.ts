@@ -1,0 +1,18 @@
+import type { Kysely } from 'kysely';
+import type { Tables } from '../schema/tables.ts';
+import type { Scope } from '../scope.ts';
+
+/** What a repository runs its statements with. */
+export interface Context {
+  db: Kysely<Tables>;
+  /**
+   * For reads by key or in the order of an index, whatever the data. Such a statement may share a connection with those of other requests.
+   * Inside a transaction it is the same as `db`.
+   */
+  fast: Kysely<Tables>;
+}
+
+/** The context of a user's unit of work. */
+export interface OwnerContext extends Context {
+  scope: Scope;
+}

@@ -1,0 +1,65 @@
+import { account } from './account.ts';
+import { auditEvents, ownAuditEvents } from './audit-events.ts';
+import type { Context, OwnerContext } from './context.ts';
+import { documentEmbeddings } from './document-embeddings.ts';
+import { documents } from './documents.ts';
+import { mails } from './mails.ts';
+import { oneTimeTokens, ownOneTimeTokens } from './one-time-tokens.ts';
+import { refreshTokens } from './refresh-tokens.ts';
+import { tasks } from './tasks.ts';
+import { userPreferences } from './user-preferences.ts';
+import { ownSessions, userSessions } from './user-sessions.ts';
+import { users } from './users.ts';
+
+/** The repositories of `database.as(scope)`: rows of one user, whom they take from the scope. */
+const ownerFactories = {
+  account,
+  auditEvents: ownAuditEvents,
+  documents,
+  mails,
+  oneTimeTokens: ownOneTimeTokens,
+  tasks,
+  userPreferences,
+  userSessions: ownSessions,
+  // Above this line `npm run new -- resource` adds its own.
+};
+
+/** The repositories of `database.system()`: rows of all users. */
+const systemFactories = {
+  auditEvents,
+  documentEmbeddings,
+  mails,
+  oneTimeTokens,
+  refreshTokens,
+  userSessions,
+  users,
+};
+
+type Made<Factories extends Record<string, (context: never) => unknown>> = {
+  readonly [Name in keyof Factories]: ReturnType<Factories[Name]>;
+};
+export type OwnerRepositories = Made<typeof ownerFactories>;
+export type SystemRepositories = Made<typeof systemFactories>;
+
+export const ownerRepositories: (context: OwnerContext) => OwnerRepositories = lazily(ownerFactories);
+export const systemRepositories: (context: Context) => SystemRepositories = lazily(systemFactories);
+
+/** Creates each repository when it is first used: a unit of work uses two or three of them. */
+function lazily<C, Factories extends Record<string, (context: C) => unknown>>(factories: Factories) {
+  class Repositories {
+    readonly context: C;
+    constructor(context: C) {
+      this.context = context;
+    }
+  }
+  for (const [name, create] of Object.entries(factories)) {
+    Object.defineProperty(Repositories.prototype, name, {
+      get(this: Repositories) {
+        const value = create(this.context);
+        Object.defineProperty(this, name, { value });
+        return value;
+      },
+    });
+  }
+  return (context: C) => new Repositories(context) as unknown as Made<Factories>;
+}

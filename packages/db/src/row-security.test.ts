@@ -1,0 +1,143 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase, scopeOf, type TestDatabase } from '../testing/test-database.ts';
+import { readCatalog } from './migrate/catalog.ts';
+import { appPrivileges, defaultPrivileges } from './schema/privileges.ts';
+import type { Scope } from './scope.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.close());
+
+const newUser = async (): Promise<Scope> => {
+  const { id } = await database.system().users.create({ email: `${randomUUID()}@example.com`, password_hash: 'x' });
+  return scopeOf(id);
+};
+const titles = async (scope: Scope) => (await database.as(scope).tasks.list({ limit: 10 })).map(({ title }) => title);
+
+describe('row level security', () => {
+  test('limits a query without a where clause to the rows of the user', async () => {
+    const [mine, theirs] = [await newUser(), await newUser()];
+    const { userId } = mine.owner;
+    await database.as(mine).tasks.create({ title: 'Mine' });
+    await database.as(theirs).tasks.create({ title: 'Theirs' });
+    const careless = await database.maintain(async (connection) => {
+      await connection.execute(`begin; set local role quoin_app; select set_config('app.user_id', '${userId}', true)`);
+      const seen = await connection.query<{ title: string }>('select title from tasks');
+      const changed = await connection.query(`update tasks set title = 'Changed'`);
+      const accounts = await connection.query('select id from users');
+      const deleted = await connection.query('delete from tasks');
+      await connection.execute('commit');
+      return { seen: seen.rows, changed: changed.affectedRows, accounts: accounts.rows, deleted: deleted.affectedRows };
+    });
+    expect(careless).toEqual({ seen: [{ title: 'Mine' }], changed: 1, accounts: [{ id: userId }], deleted: 1 });
+    expect(await titles(theirs)).toEqual(['Theirs']);
+  });
+
+  test('hides another user’s task from every method, as if it did not exist', async () => {
+    const [mine, theirs] = [await newUser(), await newUser()];
+    const { id } = await database.as(theirs).tasks.create({ title: 'Theirs' });
+    const { tasks } = database.as(mine);
+    expect([
+      await tasks.find(id),
+      await tasks.update(id, { title: 'Taken' }),
+      await tasks.delete(id),
+      await tasks.list({ limit: 10 }),
+    ]).toEqual([undefined, undefined, false, []]);
+    const planted = database.inspect((connection) =>
+      connection.queryAs(mine.owner.userId, `insert into tasks (id, user_id, title) values ($1, $2, 'Planted')`, [
+        randomUUID(),
+        theirs.owner.userId,
+      ]),
+    );
+    await expect(planted).rejects.toThrow(/row-level security/);
+    expect(await titles(theirs)).toEqual(['Theirs']);
+  });
+
+  test('shows no rows if no user is set', async () => {
+    await database.as(await newUser()).tasks.create({ title: 'Mine' });
+    const seen = await database.maintain(async (connection) => {
+      await connection.execute('begin; set local role quoin_app');
+      const { rows } = await connection.query('select id from tasks');
+      await connection.execute('rollback');
+      return rows;
+    });
+    expect(seen).toEqual([]);
+  });
+
+  test('does not let a user become an admin or delete the account row', async () => {
+    const mine = await newUser();
+    const { userId } = mine.owner;
+    await expect(database.as(mine).account.update({ is_admin: true })).rejects.toThrow(/permission denied/);
+    const deletion = database.inspect((connection) => connection.queryAs(userId, 'delete from users', []));
+    await expect(deletion).rejects.toThrow(/permission denied/);
+  });
+
+  test('ends with the unit of work: the next one on the connection is another user’s', async () => {
+    const [one, other] = [await newUser(), await newUser()];
+    await database.as(one).tasks.create({ title: 'One' });
+    for (let n = 0; n < 20; n++) {
+      expect(await titles(other)).toEqual([]);
+      expect(await titles(one)).toEqual(['One']);
+    }
+  });
+
+  test('lets a user’s unit of work send mail to that user only', async () => {
+    const [scope, other] = [await newUser(), await newUser()];
+    const emailOf = async ({ owner }: Scope) => (await database.system().users.find(owner.userId))?.email ?? '';
+    const [own, stranger] = [await emailOf(scope), await emailOf(other)];
+    const create = (recipient: string) =>
+      database.as(scope).mails.create({ kind: 'verify_email', recipient, expires_at: new Date() });
+    await create(own);
+    for (const recipient of [stranger, 'nobody@example.com'])
+      await expect(create(recipient)).rejects.toMatchObject({ code: '42501' });
+  });
+});
+
+describe('the catalogue', () => {
+  test('has forced row level security and a policy on every table', async () => {
+    const { tables } = await database.inspect(readCatalog);
+    const unprotected = tables
+      .filter(({ name }) => name !== 'schema_migrations')
+      .filter(({ row_security, policies }) => row_security !== 'forced' || policies.length === 0);
+    expect(unprotected.map(({ name }) => name)).toEqual([]);
+  });
+
+  test('has an owner policy on every table with an owner column', async () => {
+    const { tables } = await database.inspect(readCatalog);
+    const owned = tables.filter(
+      ({ name, columns }) => name === 'users' || columns.some((one) => one.name === 'user_id'),
+    );
+    expect(owned.length).toBeGreaterThan(4);
+    const unprotected = owned.filter(
+      ({ policies }) =>
+        !policies.some(
+          ({ definition }) => /to quoin_app\b/.test(definition) && definition.includes('SELECT quoin_user_id()'),
+        ),
+    );
+    expect(unprotected.map(({ name }) => name)).toEqual([]);
+  });
+
+  test('grants quoin_app the privileges of schema/privileges.ts and no others', async () => {
+    const { tables } = await database.inspect(readCatalog);
+    const words = (text = '') =>
+      text.replace(/\(([^)]*)\)/, (_, list: string) => `(${list.split(', ').sort().join(', ')})`);
+    for (const { name, privileges } of tables.filter(({ name }) => name !== 'schema_migrations')) {
+      const granted = privileges.find((one) => one.name === 'quoin_app')?.definition ?? '';
+      const columns = [...granted.matchAll(/(\w+) \((\w+)\)/g)];
+      const byColumn = Object.groupBy(columns, ([, privilege = '']) => privilege);
+      const whole = granted.split(', ').filter((one) => !one.includes('('));
+      const partial = Object.entries(byColumn).map(
+        ([privilege, some = []]) =>
+          `${privilege} (${some
+            .map(([, , column]) => column)
+            .sort()
+            .join(', ')})`,
+      );
+      const expected = words(appPrivileges[name] ?? defaultPrivileges);
+      expect([name, [...whole, ...partial].sort()]).toEqual([name, expected.split(/, (?![^(]*\))/).sort()]);
+    }
+  });
+});

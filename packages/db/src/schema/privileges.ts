@@ -1,0 +1,13 @@
+/**
+ * What the role of a user's unit of work (`quoin_app`) may do with a table, if not everything. Row level security decides on which rows.
+ * A migration that creates a table grants it; a test compares the live catalogue with it.
+ */
+export const appPrivileges: Record<string, string> = {
+  // Not is_admin, not is_active, and no delete: those are for admins and for services that check more.
+  users: 'select, update (email, email_verified_at, full_name, password_hash, username)',
+  audit_events: 'select, insert',
+  mails: 'insert',
+  one_time_tokens: 'select, delete',
+};
+
+export const defaultPrivileges = 'select, insert, update, delete';

@@ -43,7 +43,7 @@ export function candidatesIn({ databaseUrl, betterAuthUrl, secretKey, directory 
   const server = (name: string) => ({ command: [node, join(bench, 'servers', name)], cwd: directory, env });
   const peer = (name: string, file: string) => ({ command: [node, file], cwd: join(bench, 'peers', name), env });
   // As `npm start` does, without npm in between.
-  const start = packageJson.scripts.start.split(' ').slice(1, -1);
+  const start = packageJson.scripts.start.split(' ').filter((word) => word.startsWith('--'));
   const quoin = {
     command: [node, ...start, join(bench, '../apps/api/src/main.js')],
     cwd: directory,

@@ -33,7 +33,7 @@ async function expectFilled(url: string, token: string) {
   expect((await send(`${url}/api/v1/auth/login`, { body: account })).status).toBe(200);
 }
 
-test('a copy of .data of a stopped server is a backup of the embedded database', async () => {
+test('a copy of .data of a stopped server restores the embedded database', async () => {
   const directory = newDirectory();
   const restored = newDirectory();
   try {
@@ -50,7 +50,7 @@ test('a copy of .data of a stopped server is a backup of the embedded database',
   }
 });
 
-test.runIf(testServerUrl)('a dump of a server that is running is restored into another database', async () => {
+test.runIf(testServerUrl)('a dump of a running server restores into another database', async () => {
   const directory = newDirectory();
   const database = await createTestDatabase();
   const name = `quoin_restored_${randomUUID().replaceAll('-', '')}`;

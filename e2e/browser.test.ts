@@ -86,7 +86,7 @@ function expectPeace() {
 }
 
 describe.skipIf(!chromiumPath)('the documentation', () => {
-  test('signs in by the password form and sends a request, and nothing leaves the machine', async () => {
+  test('/docs signs in with the password form, sends a request, and contacts no other server', async () => {
     const page = await open(`${server.url}/docs`);
     await page.getByRole('button', { name: 'Authorize' }).first().click();
     await page.locator('#oauth_username').fill(ada.email);
@@ -139,7 +139,7 @@ describe.skipIf(!chromiumPath)('the landing page', () => {
 });
 
 describe.skipIf(!chromiumPath)('@quoin/client in two tabs', () => {
-  test('keeps one session, and refreshes it once', async () => {
+  test('two tabs of @quoin/client share a session and refresh it once', async () => {
     const [one, other] = [await open(site.url), await open(site.url)];
     const evaluate = (page: Page, work: string) => page.evaluate(`(async () => { ${work} })()`);
     await evaluate(one, `await api.signIn(${JSON.stringify(ada)})`);

@@ -54,7 +54,7 @@ const problemOf = async (promise: Promise<unknown>): Promise<ProblemError> => {
 };
 
 describe('a session', () => {
-  test('is begun, used and ended, on the server too', async () => {
+  test('client: a session can be started, used and ended', async () => {
     const { client, store } = await signedIn();
     const task = await client.POST('/api/v1/users/{user_id}/tasks', { ...me, body: { title: 'Lay the cornerstone' } });
     const page = await client.GET('/api/v1/users/{user_id}/tasks', {
@@ -78,7 +78,7 @@ describe('a session', () => {
     await client.signOut();
   });
 
-  test('is refreshed once for all calls whose token the server refuses', async () => {
+  test('client: concurrent calls with an expired token refresh once', async () => {
     const { client, count, email } = await signedIn();
     letTokenExpire();
     const users = await Promise.all(Array.from({ length: 20 }, () => client.GET('/api/v1/users/me')));
@@ -91,7 +91,7 @@ describe('a session', () => {
     expect(count(refresh)).toBe(2);
   });
 
-  test('is refreshed before its token expires, so that no call is refused', async () => {
+  test('client: a session is refreshed before its token expires', async () => {
     const { client, store, sent, count } = await signedIn();
     await makeStale(store);
     await Promise.all(Array.from({ length: 20 }, () => client.GET('/api/v1/users/me')));
@@ -100,7 +100,7 @@ describe('a session', () => {
     expect(count(refresh)).toBe(1);
   });
 
-  test('goes on where its tokens cannot be renewed just now, and are still good', async () => {
+  test('client: a failed refresh keeps tokens that are still valid', async () => {
     const store = memoryStore();
     const { client } = await signedIn({
       store,
@@ -116,7 +116,7 @@ describe('a session', () => {
     expect(await client.isSignedIn()).toBe(true);
   });
 
-  test('survives an answer to a refresh that was lost on the way', async () => {
+  test('client: a session survives a lost refresh response', async () => {
     const store = memoryStore();
     let isLost = true;
     const { client } = await signedIn({
@@ -133,7 +133,7 @@ describe('a session', () => {
     expect(await client.GET('/api/v1/users/me')).toMatchObject({ is_active: true });
   });
 
-  test('is over when the server says so: one refresh, one notice, an empty store', async () => {
+  test('client: a rejected refresh ends the session once and empties the store', async () => {
     const notices: string[] = [];
     const { client, store, count, email } = await signedIn({ onSessionEnd: () => void notices.push('over') });
     const other = createClient({ baseUrl });
@@ -144,7 +144,7 @@ describe('a session', () => {
     expect([count(refresh), notices, await store.get()]).toEqual([1, ['over'], undefined]);
   });
 
-  test('is shared by all who share its store: one of them refreshes', async () => {
+  test('client: clients with the same store share a session and refresh once', async () => {
     const store: TokenStore = { ...memoryStore(), name: uniqueEmail() };
     const [one, other] = [await signedIn({ store }), await signedIn({ store })];
     expect(navigator.locks).toBeDefined();
@@ -153,7 +153,7 @@ describe('a session', () => {
     expect(one.count(refresh) + other.count(refresh)).toBe(1);
   });
 
-  test('is nobody else’s: a call is not sent again in the name of who has signed in meanwhile', async () => {
+  test('client: a call is not repeated as another user who signed in meanwhile', async () => {
     const store: TokenStore = { ...memoryStore(), name: uniqueEmail() };
     const [first, second] = [await api.register(), await api.register()];
     const bodies: string[] = [];
@@ -173,7 +173,7 @@ describe('a session', () => {
     expect(await client.GET('/api/v1/users/{user_id}/tasks', me)).toMatchObject({ items: [] });
   });
 
-  test('that was signed out of while it was refreshed does not come back', async () => {
+  test('client: signing out during a refresh stays signed out', async () => {
     const { client, store } = await signedIn();
     await makeStale(store);
     const call = client.GET('/api/v1/users/me').catch((error) => error);
@@ -183,7 +183,7 @@ describe('a session', () => {
     expect(await store.get()).toBeUndefined();
   });
 
-  test('can be signed out of with a token that has expired, and stays where the server cannot be told', async () => {
+  test('client: signing out works with an expired token and fails if the server is unreachable', async () => {
     const { client, store, email } = await signedIn();
     letTokenExpire();
     await client.signOut();
@@ -199,7 +199,7 @@ describe('a session', () => {
     expect(await offline.client.isSignedIn()).toBe(true);
   });
 
-  test('is not begun with a wrong password, and no other is lost for it', async () => {
+  test('client: a wrong password starts no session and keeps the current one', async () => {
     const { client, count, email } = await signedIn();
     const problem = await problemOf(client.signIn({ email, password: 'not the password' }));
     expect([problem.status, problem.code]).toEqual([401, 'invalid_credentials']);
@@ -211,7 +211,7 @@ describe('a session', () => {
 });
 
 describe('a problem', () => {
-  test('is one class of error, with what a program and a person need', async () => {
+  test('client: errors are ProblemError with code and detail', async () => {
     const { client } = await signedIn();
     const body = { title: ' ' };
     const problem = await problemOf(client.POST('/api/v1/users/{user_id}/tasks', { ...me, body }));
@@ -268,7 +268,7 @@ describe('a server in trouble', () => {
   const ok: Answer = { status: 200 };
   const unavailable: Answer = { status: 503, code: 'database_unavailable', headers: soon };
 
-  test('is asked again after 429 and 503, as often as it is worth it, with the same body', async () => {
+  test('client: calls are retried after 429 and 503 with the same body', async () => {
     const read = await answering(unavailable, { status: 429, code: 'rate_limited', headers: soon }, ok);
     await read.client.GET('/api/v1/users/me');
     expect(read.asked).toEqual(['GET', 'GET', 'GET']);
@@ -282,7 +282,7 @@ describe('a server in trouble', () => {
     expect(down.asked).toHaveLength(3);
   });
 
-  test('is sent a write again only where it has not begun with it', async () => {
+  test('client: a write is retried only if the server did not start it', async () => {
     const begun = await answering(unavailable, ok);
     const write = { ...me, body: { title: 'x' } };
     expect((await problemOf(begun.client.POST('/api/v1/users/{user_id}/tasks', write))).code).toBe(
@@ -296,7 +296,7 @@ describe('a server in trouble', () => {
     }
   });
 
-  test('is waited for as long as it says, and not longer than anybody would', async () => {
+  test('client: Retry-After is respected up to a limit', async () => {
     const begin = performance.now();
     const { client } = await answering({ ...unavailable, headers: { 'retry-after': '1' } }, ok);
     await client.GET('/api/v1/users/me');
@@ -311,7 +311,7 @@ describe('a server in trouble', () => {
     }
   });
 
-  test('may answer what is no problem document: a proxy’s page, half a body, nothing', async () => {
+  test('client: responses that are not problem documents become errors', async () => {
     for (const text of ['<h1>Bad gateway</h1>', '{"half":', 'null', '']) {
       const { client } = await answering({ status: 502, text, headers: { 'x-request-id': 'abc' } });
       const problem = await problemOf(client.GET('/api/v1/users/me'));
@@ -320,7 +320,7 @@ describe('a server in trouble', () => {
     }
   });
 
-  test('holds up nobody who has given up: not while it is asked, not while it is waited for', async () => {
+  test('client: an aborted call ends at once, also while it waits for a retry', async () => {
     const reason = new Error('given up');
     const { client, asked } = await answering({ ...unavailable, headers: { 'retry-after': '20' } });
     const waiting = new AbortController();
@@ -332,7 +332,7 @@ describe('a server in trouble', () => {
     expect(asked).toHaveLength(1);
   });
 
-  test('and nobody who gives up signing in', async () => {
+  test('client: an aborted sign-in ends at once', async () => {
     const reason = new Error('given up');
     const { client, asked } = await answering({ status: 429, code: 'rate_limited', headers: { 'retry-after': '20' } });
     const giveUp = new AbortController();
@@ -343,7 +343,7 @@ describe('a server in trouble', () => {
     expect([asked.length, await client.isSignedIn()]).toEqual([1, false]);
   });
 
-  test('and one who gives up while the session is refreshed takes it from nobody', async () => {
+  test('client: aborting a call during a refresh does not end the refresh for others', async () => {
     const { client, store, count } = await signedIn();
     await makeStale(store);
     const giveUp = new AbortController();

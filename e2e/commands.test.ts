@@ -14,7 +14,7 @@ afterEach(() => directory.remove());
 
 const password = 'correct horse battery';
 
-test('npm run user: an account that was created on the command line can sign in', async () => {
+test('npm run user: a created account can sign in', async () => {
   const database = await createTestDatabase();
   const env = { DATABASE_URL: testServerUrl ? database.url : 'pglite://data' };
   try {
@@ -29,7 +29,7 @@ test('npm run user: an account that was created on the command line can sign in'
   }
 });
 
-test('npm run keys: writes a key with mode 0600, overwrites none, and the server signs with it', async () => {
+test('npm run keys writes a private key that the server signs with, and overwrites none', async () => {
   const keys = (args: string[]) => run('keys', args, { cwd: directory.path });
   const made = await keys(['generate', '--algorithm', 'ES256', '--out', 'jwt.pem']);
   expect(made).toMatchObject({

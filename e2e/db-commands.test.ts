@@ -10,7 +10,7 @@ beforeEach(() => {
 });
 afterEach(() => directory.remove());
 
-test('npm run db: migrates, seeds and checks the database that the server then opens', async () => {
+test('npm run db migrates, seeds and checks a database that the server then opens', async () => {
   const database = testServerUrl ? await createTestDatabase({ isMigrated: false }) : undefined;
   const env = { DATABASE_URL: database?.url ?? 'pglite://data' };
   const db = (args: string[]) => run('db', args, { cwd: directory.path, env });

@@ -22,7 +22,7 @@ afterEach(async () => {
 const start = (more: Record<string, string> = {}) => startServer({ cwd: directory.path, env: { ...env, ...more } });
 
 describe('on SIGTERM', () => {
-  test('it is not ready at once, still answers for the delay, and ends connections as it does', async () => {
+  test('SIGTERM: the server is not ready, answers during the delay, and closes connections', async () => {
     const server = await start({ SHUTDOWN_DELAY_SECONDS: '1' });
     expect((await send(`${server.url}/health/ready`)).status).toBe(200);
     server.kill('SIGTERM');
@@ -35,7 +35,7 @@ describe('on SIGTERM', () => {
     expect(await server.exited).toEqual({ code: 0, signal: null });
   });
 
-  test('what is under way is answered', async () => {
+  test('SIGTERM: running requests are answered', async () => {
     const server = await start({ SHUTDOWN_DELAY_SECONDS: '0.5' });
     const body = { email: 'nobody@example.com', password };
     const begun = Array.from({ length: 30 }, () => send(`${server.url}/api/v1/auth/login`, { body }));
@@ -45,14 +45,14 @@ describe('on SIGTERM', () => {
     expect(await ended).toEqual({ code: 0, signal: null });
   });
 
-  test('a second one ends it at once', async () => {
+  test('SIGTERM: a second signal ends the process at once', async () => {
     const server = await start({ SHUTDOWN_DELAY_SECONDS: '60', SHUTDOWN_SECONDS: '90' });
     server.kill('SIGTERM');
     await expect.poll(async () => (await send(`${server.url}/health/ready`)).status).toBe(503);
     expect(await server.end('SIGTERM')).toEqual({ code: 1, signal: null });
   });
 
-  test('it ends when SHUTDOWN_SECONDS are over, and says that not everything has', async () => {
+  test('SIGTERM: the process ends after SHUTDOWN_SECONDS with exit code 1', async () => {
     const server = await start({ SHUTDOWN_DELAY_SECONDS: '60', SHUTDOWN_SECONDS: '0.3' });
     expect(await server.end('SIGTERM')).toEqual({ code: 1, signal: null });
     expect(server.output.stdout).toContain('could not stop within 0.3 s');
@@ -60,7 +60,7 @@ describe('on SIGTERM', () => {
 });
 
 describe('where the database does not answer yet', () => {
-  test('the start waits for as long as it may, and then says why it gives up', async () => {
+  test('a start waits for the database up to DATABASE_WAIT_SECONDS and reports the reason', async () => {
     const gaveUp = await run('main', [], {
       cwd: directory.path,
       env: { DATABASE_URL: 'postgres://127.0.0.1:9/x', DATABASE_WAIT_SECONDS: '0.5', PORT: '0' },
@@ -70,7 +70,7 @@ describe('where the database does not answer yet', () => {
     expect(gaveUp.stderr).not.toMatch(/\n {4}at /);
   });
 
-  test.runIf(testServerUrl)('it is alive but not ready, and starts when the database does', async () => {
+  test.runIf(testServerUrl)('a server is alive but not ready until the database answers', async () => {
     const { hostname, port } = new URL(env.DATABASE_URL ?? '');
     const first = await startProxy({ host: hostname, port: Number(port) });
     await first.close();
@@ -84,7 +84,7 @@ describe('where the database does not answer yet', () => {
     await proxy.close();
   });
 
-  test.runIf(testServerUrl)('a wrong password is not waited for', async () => {
+  test.runIf(testServerUrl)('a start does not wait if the database rejects the password', async () => {
     const url = Object.assign(new URL(env.DATABASE_URL ?? ''), { pathname: '/no_such_database' }).href;
     const begun = performance.now();
     const refused = await run('main', [], { cwd: directory.path, env: { DATABASE_URL: url, PORT: '0' } });
@@ -94,7 +94,7 @@ describe('where the database does not answer yet', () => {
 });
 
 describe('METRICS', () => {
-  test('are on a port of their own, with a route’s pattern for a name and nobody’s id in them', async () => {
+  test('metrics have a port of their own and label routes by pattern, without ids', async () => {
     const server = await start({ METRICS: 'true', METRICS_PORT: '0' });
     const metricsUrl = /Metrics: (\S+)/.exec(server.output.stdout)?.[1] ?? '';
     const account = { email: 'ada@example.com', password };
@@ -131,7 +131,7 @@ describe.runIf(testServerUrl)('WORKERS', () => {
   const children = async (pid: number) =>
     readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
 
-  test('share the port and the metrics; one that dies is replaced; SIGTERM ends them all', async () => {
+  test('workers share port and metrics, are replaced when they die, and end on SIGTERM', async () => {
     const server = await start({ WORKERS: '2', METRICS: 'true', METRICS_PORT: '0' });
     await expect.poll(() => server.output.stdout).toContain('all workers have started');
     expect(server.output.stdout.match(/Quoin answers/g)).toHaveLength(1);
@@ -144,7 +144,7 @@ describe.runIf(testServerUrl)('WORKERS', () => {
     for (const pid of workers) expect(() => process.kill(pid, 0)).toThrow();
   });
 
-  test('are replaced one by one on SIGHUP, and no request fails', async () => {
+  test('SIGHUP replaces the workers without a failed request', async () => {
     const server = await start({ WORKERS: '2', SHUTDOWN_DELAY_SECONDS: '0.3' });
     await expect.poll(() => server.output.stdout).toContain('all workers have started');
     const before = await children(server.pid);
@@ -165,7 +165,7 @@ describe.runIf(testServerUrl)('WORKERS', () => {
     expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });
   });
 
-  test('that cannot start say why, once', async () => {
+  test('workers that cannot start report the reason once', async () => {
     const refused = await run('main', [], {
       cwd: directory.path,
       env: { ...env, WORKERS: '2', FIRST_ADMIN_EMAIL: 'x@example.com', FIRST_ADMIN_PASSWORD: 'short', PORT: '0' },

@@ -33,7 +33,7 @@ test.each([
     400,
   ],
   ['a method that nobody knows', 'FOO /health HTTP/1.1\r\nHost: x\r\n\r\n', 400],
-])('%s is answered, once, and the connection closed', async (_, bytes, status) => {
+])('%s gets one response and a closed connection', async (_, bytes, status) => {
   const answer = await exchange(bytes);
   expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
   expect(answer.match(/HTTP\/1\.1 \d{3}/g)).toHaveLength(1);

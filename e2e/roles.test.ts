@@ -41,7 +41,7 @@ afterAll(async () => {
 });
 
 test.runIf(adminUrl)(
-  'roles.sql: the migrator migrates, and the server serves but cannot change the schema',
+  'roles.sql: the migrator migrates, and the server cannot change the schema',
   async () => {
     const migrator = { DATABASE_URL: urlOf('quoin_migrator', 'm-secret') };
     const server = { DATABASE_URL: urlOf('quoin_server', 's-secret') };

@@ -84,34 +84,34 @@ async function whileAsking(path: string, token: string, act: () => Promise<unkno
 const succeeding = (answer: { status: number }) => expect(answer.status).toBeLessThan(300);
 const everywhere = (status: number) => ({ before: [200], after: apis.map(() => [status]) });
 
-test('a logout is seen by the next request', async () => {
+test('a logout counts from the next request, over two processes', async () => {
   const { token } = await newUser();
   const act = async () => succeeding(await send(`${here()}/auth/logout`, { method: 'POST', token }));
   expect(await whileAsking('/users/me', token, act)).toEqual(everywhere(401));
 });
 
-test('a logout of all sessions is seen by the next request of each', async () => {
+test('a logout of all sessions counts from the next request of each', async () => {
   const { token, email } = await newUser();
   const another = await signIn(email);
   const act = async () => succeeding(await send(`${here()}/auth/logout-all`, { method: 'POST', token: another }));
   expect(await whileAsking('/users/me/tasks', token, act)).toEqual(everywhere(401));
 });
 
-test('a deactivation is seen by the next request', async () => {
+test('a deactivation counts from the next request', async () => {
   const { id, token } = await newUser();
   const body = { is_active: false };
   const act = async () => succeeding(await send(`${here()}/users/${id}`, { method: 'PATCH', body, token: adminToken }));
   expect(await whileAsking('/users/me', token, act)).toEqual(everywhere(401));
 });
 
-test('a demotion is seen by the next request', async () => {
+test('a demotion counts from the next request', async () => {
   const { id, token } = await newUser({ is_admin: true });
   const body = { is_admin: false };
   const act = async () => succeeding(await send(`${here()}/users/${id}`, { method: 'PATCH', body, token: adminToken }));
   expect(await whileAsking('/users?limit=1', token, act)).toEqual(everywhere(403));
 });
 
-test('a deletion is seen by the next request', async () => {
+test('a deletion counts from the next request', async () => {
   const { id, token } = await newUser();
   const act = async () => succeeding(await send(`${here()}/users/${id}`, { method: 'DELETE', token: adminToken }));
   expect(await whileAsking('/users/me/tasks', token, act)).toEqual(everywhere(401));

@@ -17,7 +17,7 @@ afterEach(() => directory.remove());
 const password = 'correct horse battery';
 
 describe('npm start', () => {
-  test('starts in an empty directory, says where things are, and stops cleanly', async () => {
+  test('npm start works in an empty directory, prints where the data is, and stops cleanly', async () => {
     const server = await startServer({ cwd: directory.path });
     expect((await send(`${server.url}/health`)).body).toEqual({ status: 'ok' });
     expect((await send(`${server.url}/health/ready`)).status).toBe(200);
@@ -36,7 +36,7 @@ describe('npm start', () => {
     expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });
   });
 
-  test('keeps accounts and tokens from one start to the next, and makes the first admin once', async () => {
+  test('accounts and tokens survive a restart, and the first admin is created once', async () => {
     const env = { FIRST_ADMIN_EMAIL: 'Admin@Example.com', FIRST_ADMIN_PASSWORD: password };
     const first = await startServer({ cwd: directory.path, env });
     const tokens = (await send(`${first.url}/api/v1/auth/login`, { body: { email: 'admin@example.com', password } }))
@@ -50,7 +50,7 @@ describe('npm start', () => {
     await second.end('SIGTERM');
   });
 
-  test('lists all mistakes of the configuration, reads .env, and shows no stack', async () => {
+  test('a start with a bad configuration lists all problems without a stack', async () => {
     writeFileSync(join(directory.path, '.env'), 'PORT=http\nLOG_LEVEL=loud\nSECRET_KEY=short\n');
     const { code, stderr } = await run('main', [], { cwd: directory.path, env: { RATE_LIMIT: 'perhaps' } });
     expect(code).toBe(1);
@@ -58,7 +58,7 @@ describe('npm start', () => {
     expect(stderr).not.toMatch(/\n {4}at /);
   });
 
-  test('killed by its process id, npm start stops the server', async () => {
+  test('killing npm start by its process id stops the server', async () => {
     const root = fileURLToPath(new URL('..', import.meta.url));
     const { PATH = '', HOME = '' } = process.env;
     const env = {
@@ -87,19 +87,19 @@ describe('npm start', () => {
       .toBe('gone');
   });
 
-  test('helps, and starts nothing then', async () => {
+  test('npm start -- --help prints the usage and starts nothing', async () => {
     const { code, stdout } = await run('main', ['--help'], { cwd: directory.path });
     expect([code, stdout]).toEqual([0, expect.stringContaining('Example: PORT=3000 npm start')]);
     expect(existsSync(join(directory.path, '.data'))).toBe(false);
   });
 
-  test('refuses production without a secret', async () => {
+  test('production requires SECRET_KEY', async () => {
     const { code, stderr } = await run('main', [], { cwd: directory.path, env: { NODE_ENV: 'production' } });
     expect(code).toBe(1);
     expect(stderr).toContain('SECRET_KEY is required in production');
   });
 
-  test('the README’s session works when it is pasted as it stands', async () => {
+  test('the README’s session works when pasted', async () => {
     const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
     const session = /## A first session\n[\s\S]*?```bash\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
     expect(session).toContain('/auth/register');
@@ -115,7 +115,7 @@ describe('npm start', () => {
     }
   });
 
-  test.runIf(testServerUrl)('on a server, waits for its migrations, and is not ready until then', async () => {
+  test.runIf(testServerUrl)('a server with pending migrations is not ready', async () => {
     const database = await createTestDatabase({ isMigrated: false });
     const env = { DATABASE_URL: database.url };
     const server = await startServer({ cwd: directory.path, env });

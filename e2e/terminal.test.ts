@@ -25,7 +25,7 @@ const start = (name: keyof typeof commands, args: string[] = [], env: Record<str
   run(name, args, { cwd: directory.path, env });
 
 describe('--help', () => {
-  test.each(Object.keys(commands) as (keyof typeof commands)[])('of %s ends with an example', async (name) => {
+  test.each(Object.keys(commands) as (keyof typeof commands)[])('--help of %s ends with an example', async (name) => {
     const { code, stdout, stderr } = await start(name, ['--help']);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/^Usage: npm (start|run )/);
@@ -34,8 +34,8 @@ describe('--help', () => {
   });
 });
 
-describe('a hint stands beside what went wrong', () => {
-  test('a port that is in use', async () => {
+describe('hints', () => {
+  test('a port that is in use is reported with a hint', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as { port: number };
@@ -52,7 +52,7 @@ describe('a hint stands beside what went wrong', () => {
   test.each([
     [unreachable, 'DATABASE_URL: connect ECONNREFUSED 127.0.0.1:1', 'no server listens'],
     ['postgres://user:secret@nowhere.invalid/none', 'DATABASE_URL: getaddrinfo', 'host'],
-  ])('with a database that cannot be reached: %s', async (url, sentence, hint) => {
+  ])('an unreachable database is reported with a hint: %s', async (url, sentence, hint) => {
     const env = { DATABASE_URL: url, DATABASE_WAIT_SECONDS: '0' };
     const inProcess = { env: testEnvironment(env) };
     const said = [
@@ -68,7 +68,7 @@ describe('a hint stands beside what went wrong', () => {
     }
   });
 
-  test.skipIf(!testServerUrl)('with a password, a user and a database that the server does not know', async () => {
+  test.skipIf(!testServerUrl)('a wrong password, user or database is reported with a hint', async () => {
     const other = (change: Partial<URL>) => Object.assign(new URL(testServerUrl ?? ''), change).href;
     const wrong: [string, RegExp][] = [
       [
@@ -107,7 +107,7 @@ describe('colours and progress', () => {
   const command = (name: keyof typeof commands, ...args: string[]) =>
     [process.execPath, commands[name], ...args].join(' ');
 
-  test('are for terminals that want them', () => {
+  test('colors appear at terminals only, and not with NO_COLOR', () => {
     const wrong = { DATABASE_URL: 'postgres://127.0.0.1:1/none' };
     const red = '\u001b[31mDATABASE_URL: connect ECONNREFUSED';
     expect(atTerminal(command('db', 'current'), wrong)).toContain(red);
@@ -117,7 +117,7 @@ describe('colours and progress', () => {
     expect(atTerminal(command('doctor'), { NO_COLOR: '1' })).not.toContain('\u001b');
   });
 
-  test('what takes more than a second says what it is', () => {
+  test('a command that takes more than a second prints its progress at a terminal', () => {
     const module = JSON.stringify(import.meta.resolve('@quoin/db/command'));
     const script = join(directory.path, 'slow.mjs');
     const slow = 'new Promise((resolve) => setTimeout(resolve, 1500))';
@@ -129,7 +129,7 @@ describe('colours and progress', () => {
   });
 });
 
-test('a reader that has had enough is no failure to tell of', () => {
+test('a closed pipe is not an error', () => {
   const piped = `${process.execPath} ${commands.doctor} 2>&1 | head -n 1`;
   const { PATH = '' } = process.env;
   const said = execFileSync('bash', ['-c', piped], { cwd: directory.path, env: { PATH, PORT: '0' }, encoding: 'utf8' });
@@ -137,7 +137,7 @@ test('a reader that has had enough is no failure to tell of', () => {
 });
 
 describe('Ctrl-C', () => {
-  test('leaves nothing behind: no lock, no half of a migration, no process', async () => {
+  test('Ctrl-C leaves no lock, no partial migration and no process', async () => {
     const { PATH = '' } = process.env;
     const child = spawn(process.execPath, [commands.db, 'upgrade'], { cwd: directory.path, env: { PATH } });
     const isOpen = () => existsSync(join(directory.path, '.data/postgres.lock'));
@@ -158,7 +158,7 @@ describe('doctor', () => {
   });
   afterAll(() => database.close());
 
-  test('finds a new checkout well, and says what npm start will do', async () => {
+  test('doctor finds no problem in a new checkout', async () => {
     const { code, stdout } = await start('doctor', [], { PORT: '0' });
     expect(code).toBe(0);
     expect(stdout).toMatch(/^ok +Node +v2\d/m);
@@ -168,7 +168,7 @@ describe('doctor', () => {
     expect(inMemory.stdout).toMatch(/^note +migrations +\d+ are pending; npm start applies them/m);
   });
 
-  test.skipIf(!testServerUrl)('looks at the server: its version, pgvector, the migrations', async () => {
+  test.skipIf(!testServerUrl)('doctor checks version, pgvector and migrations of a server', async () => {
     const env = { PORT: '0', DATABASE_URL: database.url };
     const well = await start('doctor', [], env);
     expect(well).toMatchObject({ code: 0, stderr: '' });
@@ -182,7 +182,7 @@ describe('doctor', () => {
     await start('db', ['upgrade'], env);
   });
 
-  test('names everything that is wrong at once, with what to do, and no secret', async () => {
+  test('doctor reports all problems with hints and without secrets', async () => {
     const { code, stdout } = await start('doctor', [], {
       PORT: '0',
       NODE_ENV: 'production',
@@ -203,7 +203,7 @@ describe('doctor', () => {
     );
   });
 
-  test('knows a server of ours that runs already', async () => {
+  test('doctor recognizes a running Quoin', async () => {
     const server = await startServer({ cwd: directory.path, env: { DATABASE_URL: 'memory://' } });
     const { code, stdout } = await start('doctor', [], { PORT: new URL(server.url).port });
     expect([code, stdout]).toEqual([0, expect.stringContaining('Quoin already runs on port')]);

@@ -14,7 +14,7 @@ interface Span {
   attributes: { key: string; value: { stringValue?: string; intValue?: number } }[];
 }
 
-test('OTEL_EXPORTER_OTLP_ENDPOINT gets a span for each request, under the caller’s, and one for each statement in it', async () => {
+test('OTEL_EXPORTER_OTLP_ENDPOINT receives a span per request and per statement, under the caller’s span', async () => {
   const bodies: string[] = [];
   const collector = createServer(async (request, response) => {
     if (request.url === '/v1/traces') bodies.push(await text(request));

@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => parent.remove());
 
 describe('a product', () => {
-  test('names Quoin where it has to, and nowhere else', async () => {
+  test('a generated product names Quoin only where it has to', async () => {
     const lines = (await git('grep', '--ignore-case', 'quoin')).trim().split('\n');
     const elsewhere = lines.filter(
       (line) => !/^(LICENSE-foundation|docs\/upgrading\.md|package\.json:.*"quoin")/.test(line),
@@ -40,7 +40,7 @@ describe('a product', () => {
       expect(existsSync(join(product, file))).toBe(false);
   });
 
-  test('installs, and passes lint, types, its documents, its migrations and its client', async () => {
+  test('a generated product passes lint, types, documents, migrations and client checks', async () => {
     await run('npm', 'ci', '--prefer-offline');
     expect(await run('npm', 'run', '--silent', 'lint')).toContain('no migration locks a table unawares');
     await run('npm', 'run', '--silent', 'openapi', '--', '--check');
@@ -48,7 +48,7 @@ describe('a product', () => {
       await run('npm', 'run', '--silent', 'db', '--', ...args);
   });
 
-  test('passes its tests: some of each kind, for which CI has the time', async () => {
+  test('a generated product passes its tests', async () => {
     const vitest = (...args: string[]) => run('npx', 'vitest', 'run', '--no-color', ...args);
     const files = [
       'apps/api/src/tasks',
@@ -60,7 +60,7 @@ describe('a product', () => {
     expect(await vitest('e2e/start.test.ts', '--testNamePattern', 'session works')).toMatch(/Tests +1 passed/);
   });
 
-  test('takes over a later version by a merge, with what it has changed itself', async () => {
+  test('a generated product merges a later version with its own changes', async () => {
     appendFileSync(join(product, 'apps/api/src/tasks/service.ts'), '// The product’s own.\n');
     await git('commit', '--quiet', '--all', '--message', 'Change tasks');
 
@@ -94,7 +94,7 @@ describe('where it cannot be made', () => {
     [[product], 'is there already'],
     [['../bakery', '--name', '"; drop'], 'cannot be its name'],
     [['../bakery', 'more'], 'say which directory'],
-  ])('%j is refused with a sentence, and nothing is made', async (args, sentence) => {
+  ])('npm run new -- app %j fails with a message and creates nothing', async (args, sentence) => {
     await expect(make(root, ...(args as [string]))).rejects.toThrow(sentence);
     expect(existsSync(join(root, '../bakery'))).toBe(false);
   });

@@ -44,12 +44,12 @@ describe.each(['db', 'client'])('@quoin/%s, from its tarball', (name) => {
   });
   afterAll(() => installed.remove());
 
-  test('runs the example of its README', () => {
+  test('the package runs the example of its README', () => {
     const expected = { db: "[ 'Lay the cornerstone' ]\n", client: 'true\nvalidation_failed /title\n' }[name];
     expect(output).toBe(expected);
   });
 
-  test('brings types that hold under the strictest settings', async () => {
+  test('the package has types for strict settings', async () => {
     const check = (file: string) =>
       installed.run(join('node_modules', '.bin', 'tsc'), ...strict, ...(moreFor[name] ?? []), file);
     expect(await check('example.ts')).toBe('');
@@ -58,7 +58,7 @@ describe.each(['db', 'client'])('@quoin/%s, from its tarball', (name) => {
     await expect(check('wrong.ts')).rejects.toThrow('titel');
   });
 
-  test('holds JavaScript, declarations, source maps with their sources, and no test', () => {
+  test('the package contains JavaScript, declarations and source maps, and no tests', () => {
     const path = join(installed.path, 'node_modules', '@quoin', name);
     const files = globSync('**/*', { cwd: path });
     for (const file of ['package.json', 'README.md', 'LICENSE', 'dist/src/index.js', 'dist/src/index.d.ts'])
@@ -71,13 +71,13 @@ describe.each(['db', 'client'])('@quoin/%s, from its tarball', (name) => {
     expect(manifest.exports['.']).toEqual({ types: './dist/src/index.d.ts', default: './dist/src/index.js' });
   });
 
-  test('lets nobody in but through its exports', async () => {
+  test('the package can be imported through its exports only', async () => {
     const inside = `import('@quoin/${name}/dist/src/index.js').catch(({ code }) => console.log(code))`;
     expect(await installed.run(process.execPath, '--eval', inside)).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED\n');
   });
 });
 
-test('@quoin/client depends at run time on nothing but its generator’s fetch layer', async () => {
+test('@quoin/client depends on openapi-fetch only', async () => {
   const { dependencies } = JSON.parse(readFileSync(join(root, 'packages/client/package.json'), 'utf8'));
   expect(Object.keys(dependencies)).toEqual(['openapi-fetch']);
 });

@@ -33,7 +33,7 @@ const everyType = [
 ];
 
 describe('where it cannot be made', () => {
-  test('says why, and changes nothing', async () => {
+  test('npm run new -- resource: a refusal has a reason and changes nothing', async () => {
     await expect(make('tasks', 'title:string')).rejects.toThrow('there is something called tasks already');
     await expect(make('notes', 'title:varchar')).rejects.toThrow('a type is string, text');
     const file = join(copy.path, 'apps/api/src/app.ts');
@@ -49,7 +49,7 @@ describe('where it cannot be made', () => {
     await copy.run('git', 'add', '--all');
   });
 
-  test('leaves nothing behind where it is stopped', async () => {
+  test('npm run new -- resource leaves nothing behind when it is stopped', async () => {
     const before = await changes();
     const child = spawn('npm', ['run', '--silent', 'new', '--', 'resource', ...notes], {
       cwd: copy.path,
@@ -74,7 +74,7 @@ describe('what it writes', () => {
     await make('meeting-minutes', ...everyType, '--singular', 'meeting-minute');
   });
 
-  test('is seven files to a resource, and a line or two in four more', async () => {
+  test('a generated resource has eight files and a line in five others', async () => {
     const lines = (await changes()).split('\n').filter((line) => !line.includes('meeting'));
     expect(lines.filter((line) => line.startsWith('??')).map((line) => line.slice(3).replace(/\d{14}/, '…'))).toEqual([
       'apps/api/src/notes/notes.test.ts',
@@ -95,7 +95,7 @@ describe('what it writes', () => {
     ]);
   });
 
-  test('is what docs/adding-a-resource.md shows', () => {
+  test('a generated resource matches docs/adding-a-resource.md', () => {
     const excerpts = [...guide.matchAll(/```ts\n\/\/ (\S+)\n([\s\S]*?)```/g)];
     expect(excerpts.length).toBeGreaterThan(4);
     for (const [, file = '', lines = ''] of excerpts) {
@@ -105,11 +105,11 @@ describe('what it writes', () => {
     expect(guide).toContain(`npm run new -- resource ${notes.join(' ')}`);
   });
 
-  test('passes lint, types, and the checks of layers, documents and migrations', async () => {
+  test('a generated resource passes lint, types, layers, documents and migrations', async () => {
     expect(await copy.run('npm', 'run', '--silent', 'lint')).toContain('no migration locks a table unawares');
   });
 
-  test('passes its own tests, and those of what holds for every route', async () => {
+  test('a generated resource passes its tests and the tests of all routes', async () => {
     const tests = [
       'apps/api/src/notes',
       'apps/api/src/meeting-minutes',
@@ -121,7 +121,7 @@ describe('what it writes', () => {
     expect(said).not.toMatch(/failed/);
   });
 
-  test('goes up, down and up again, and agrees with its entities, its document and its client', async () => {
+  test('a generated migration goes up, down and up, and agrees with entities and client', async () => {
     const database = `pglite://${copy.path}/.data/check`;
     const db = (...args: string[]) =>
       copy.run('env', `DATABASE_URL=${database}`, 'npm', 'run', '--silent', 'db', '--', ...args);
@@ -133,7 +133,7 @@ describe('what it writes', () => {
     await copy.run('npm', 'run', '--silent', 'openapi', '--', '--check');
   });
 
-  test('answers over HTTP', async () => {
+  test('a generated resource answers over HTTP', async () => {
     const child = spawn('npm', ['start', '--silent'], {
       cwd: copy.path,
       detached: true,

@@ -68,7 +68,7 @@ function expectNothingLost(row: Row) {
 }
 const kinds = ({ failures }: Row) => Object.keys(failures).sort();
 
-test('the database is stopped and started: 503 with Retry-After, and all is well within 2 s of its return', async () => {
+test('a stopped database: 503 with Retry-After, and recovery within 2 s', async () => {
   const { url, token } = await start();
   const load = startLoad(url, token);
   await wait(2000);
@@ -86,7 +86,7 @@ test('the database is stopped and started: 503 with Retry-After, and all is well
   expectNothingLost(row);
 });
 
-test('backends are terminated in the middle of their transactions', async () => {
+test('terminated backends', async () => {
   const { url, token } = await start();
   const load = startLoad(url, token);
   await database.maintain(async (connection) => {
@@ -106,7 +106,7 @@ test('backends are terminated in the middle of their transactions', async () => 
   expectNothingLost(row);
 });
 
-test('the server takes no more connections', async () => {
+test('the server accepts no more connections', async () => {
   const held = await Promise.all(
     Array.from({ length: 12 }, async () => {
       const client = new pg.Client(databaseUrl);
@@ -136,7 +136,7 @@ test('the server takes no more connections', async () => {
   }
 });
 
-test('the network to the database falls silent', async () => {
+test('a silent network to the database', async () => {
   const proxy = await startProxy({ host: '127.0.0.1', port: Number(new URL(serverUrl).port) });
   const { url, token } = await start({ DATABASE_URL: viaPort(databaseUrl, proxy.port) });
   const load = startLoad(url, token);
@@ -156,7 +156,7 @@ test('the network to the database falls silent', async () => {
   await proxy.close();
 });
 
-test('one of two workers is killed', async () => {
+test('one of two workers killed', async () => {
   const { url, token, server } = await start({ WORKERS: '2' });
   await expect.poll(() => children(server.pid).length, { timeout: 10_000 }).toBe(2);
   await wait(2000);
@@ -173,7 +173,7 @@ test('one of two workers is killed', async () => {
   expectNothingLost(row);
 });
 
-test('SIGTERM under load, to one of two workers: no request fails', async () => {
+test('SIGTERM to one of two workers under load fails no request', async () => {
   const { url, token, server } = await start({ WORKERS: '2', SHUTDOWN_DELAY_SECONDS: '0.5' });
   await expect.poll(() => children(server.pid).length, { timeout: 10_000 }).toBe(2);
   await wait(2000);
@@ -186,7 +186,7 @@ test('SIGTERM under load, to one of two workers: no request fails', async () => 
   expectNothingLost(row);
 });
 
-test('60 s of load with four rolling restarts: no request fails', async () => {
+test('four rolling restarts in 60 s of load fail no request', async () => {
   const { url, token, server } = await start({ WORKERS: '2', SHUTDOWN_DELAY_SECONDS: '0.5' });
   await expect.poll(() => children(server.pid).length, { timeout: 10_000 }).toBe(2);
   await wait(2000);
@@ -203,7 +203,7 @@ test('60 s of load with four rolling restarts: no request fails', async () => {
   expectNothingLost(row);
 });
 
-test('two versions side by side: the older one goes on while the newer one’s migration is applied', async () => {
+test('the old version works while a migration of the new one is applied', async () => {
   const { url, token } = await start();
   const load = startLoad(url, token);
   await wait(1500);
@@ -227,7 +227,7 @@ test('two versions side by side: the older one goes on while the newer one’s m
   expectNothingLost(row);
 });
 
-test('Redis goes away: each process throttles by itself, and no request fails', async () => {
+test('without Redis, each process has its own rate limits and no request fails', async () => {
   const redisUrl = execFileSync('scripts/redis.sh', ['start'], { encoding: 'utf8' }).trim();
   const proxy = await startProxy({ host: '127.0.0.1', port: Number(new URL(redisUrl).port) });
   const { url, token, server } = await start({ REDIS_URL: viaPort(redisUrl, proxy.port), RATE_LIMIT: 'true' });
@@ -245,7 +245,7 @@ test('Redis goes away: each process throttles by itself, and no request fails', 
   expectNothingLost(row);
 });
 
-test('SMTP goes away: mails arrive later, once', async () => {
+test('without SMTP, mails arrive later, once', async () => {
   const received: string[] = [];
   const smtp = new SMTPServer({
     authOptional: true,
@@ -284,7 +284,7 @@ test('SMTP goes away: mails arrive later, once', async () => {
   await new Promise<void>((resolve) => smtp.close(() => resolve()));
 });
 
-test('the disk of the embedded database is full', async () => {
+test('a full disk of the embedded database', async () => {
   // A disk of its own, which only root can make.
   const disk = newDirectory();
   await run('mount', ['-t', 'tmpfs', '-o', 'size=256m', 'tmpfs', disk.path]);
@@ -335,7 +335,7 @@ test('the disk of the embedded database is full', async () => {
   }
 });
 
-test('memory: after 200,000 requests no more than 1.2 times that after 20,000', async () => {
+test('memory after 200,000 requests is at most 1.2 times that after 20,000', async () => {
   await requireWrk();
   const { url, token, server } = await start({ LOG_LEVEL: 'error' });
   const rss = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1]) / 1024;

@@ -29,11 +29,11 @@ afterAll(() => api.close());
 
 const json = { 'content-type': 'application/json' };
 
-describe('a route is private', () => {
+describe('every route', () => {
   const concrete = (url: string) =>
     `/${url.replace(/:\w+/g, '01999999-9999-7999-9999-999999999999').replace('*', 'x')}`;
 
-  test('unless it says that it is public, as the routes listed here do', () => {
+  test('every route is private except the listed public ones', () => {
     const open = api.app.routes
       .filter(({ config }) => config?.public)
       .map(({ url }) => url.replace(/^\/docs\/.*/, '/docs/…'));
@@ -58,7 +58,7 @@ describe('a route is private', () => {
     ]);
   });
 
-  test('and then answers 401 without a token, before it looks at anything else', async () => {
+  test('private routes answer 401 without a token before they validate the request', async () => {
     const closed = api.app.routes.filter(({ config }) => !config?.public);
     expect(closed.length).toBeGreaterThan(20);
     for (const { url, method } of closed) {
@@ -70,7 +70,7 @@ describe('a route is private', () => {
     }
   });
 
-  test('and answers a plain user 403 where it is an admin’s, before it looks at anything else', async () => {
+  test('admin routes answer 403 to non-admins before they validate the request', async () => {
     const admins = api.app.routes.filter(({ config }) => config?.admin);
     expect(admins.length).toBeGreaterThan(5);
     for (const { url, method } of admins) {
@@ -82,8 +82,8 @@ describe('a route is private', () => {
   });
 });
 
-describe('what is not there', () => {
-  test('an unknown path is 404, whatever the method and the body', async () => {
+describe('unknown paths and methods', () => {
+  test('an unknown path answers 404 for any method and body', async () => {
     for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
       for (const path of ['//nothing', '/users/me/nothing', '/nothing/../../x', '//api/v2/users', '//API/V1/health']) {
         for (const type of ['text/plain', 'application/json', 'nonsense']) {
@@ -95,7 +95,7 @@ describe('what is not there', () => {
     expect((await api.send('HEAD', '/nothing')).statusCode).toBe(404);
   });
 
-  test('an unknown method on a known path is 405 and says which are known', async () => {
+  test('an unknown method on a known path answers 405 with Allow', async () => {
     const paths = [...new Set(api.app.routes.map(({ url }) => url))].filter((url) => !/^\/docs|\*/.test(url));
     for (const path of paths) {
       const known = api.app.routes.filter(({ url }) => url === path).flatMap(({ method }) => method);
@@ -112,14 +112,14 @@ describe('what is not there', () => {
     }
   });
 
-  test('a path that cannot be decoded is 400', async () => {
+  test('a path that cannot be decoded answers 400', async () => {
     expectProblem(await api.send('GET', '/users/%zz', { token: user.token }), 400, 'malformed_request');
     expectProblem(await api.send('GET', '/users/%c3%28', { token: user.token }), 400, 'malformed_request');
   });
 });
 
-describe('every answer', () => {
-  test('carries the caller’s request id where it is one, else a new one', async () => {
+describe('every response', () => {
+  test('every response has the client’s X-Request-Id if it is valid, otherwise a new one', async () => {
     for (const id of ['abc', 'A-Z.a_z-0', 'x'.repeat(128)]) {
       expect((await api.send('GET', '/health', { headers: { 'x-request-id': id } })).headers['x-request-id']).toBe(id);
     }
@@ -130,7 +130,7 @@ describe('every answer', () => {
     expect((await api.send('GET', '/nothing', { headers: { 'x-request-id': 'mine' } })).json().request_id).toBe('mine');
   });
 
-  test('has security headers, errors too, and nobody else’s page may read it', async () => {
+  test('every response has security headers and is not readable by other origins', async () => {
     for (const path of ['/health', '/users/me', '/nothing']) {
       const { headers } = await api.send('GET', path, { headers: { origin: 'https://elsewhere.example' } });
       expect(headers).toMatchObject({
@@ -145,7 +145,7 @@ describe('every answer', () => {
     }
   });
 
-  test('says no-store by its route, whatever the spelling of the path: private ones, health, and those of a product', async () => {
+  test('responses of private routes and health checks have Cache-Control: no-store, whatever the spelling of the path', async () => {
     const paths = [
       '//api/v1/%75sers/me',
       '//api/v1/users/m%65',
@@ -160,7 +160,7 @@ describe('every answer', () => {
     for (const path of open) expect((await api.send('GET', path)).headers['cache-control'], path).not.toBe('no-store');
   });
 
-  test('says no-store under /auth and /users', async () => {
+  test('responses under /auth and /users have Cache-Control: no-store', async () => {
     const paths = ['/auth/me', '/users/me', '/users', '/users/me/tasks', '/users/me/preferences', '/users?limit=x'];
     for (const path of paths) {
       for (const token of [user.token, undefined]) {
@@ -169,7 +169,7 @@ describe('every answer', () => {
     }
   });
 
-  test('of a request whose X-Forwarded-For has no address leaves a warning in the log', async () => {
+  test('an unreadable X-Forwarded-For leaves a warning in the log', async () => {
     const lines: string[] = [];
     const own = await startTestApp({ TRUST_PROXY: '1' }, { log: lines });
     try {
@@ -181,7 +181,7 @@ describe('every answer', () => {
     }
   });
 
-  test('leaves one line in the log, with the request id, the route, the status and the user', async () => {
+  test('each request leaves one log line with request id, route, status and user', async () => {
     log.length = 0;
     await api.send('GET', '/users/me', { token: user.token, headers: { 'x-request-id': 'to-be-found' } });
     const lines = log.map((line) => JSON.parse(line)).filter((line) => line.request_id === 'to-be-found');
@@ -190,7 +190,7 @@ describe('every answer', () => {
     ]);
   });
 
-  test('says nothing of a failure but its id; the log says the rest', async () => {
+  test('a 500 response contains only the request id; the log has the cause', async () => {
     log.length = 0;
     const database = await createTestDatabase();
     const destination = { level: 'info', stream: { write: (line: string) => void log.push(line) } };
@@ -211,7 +211,7 @@ describe('every answer', () => {
   });
 });
 
-test('no password, hash, token or secret is in the log', async () => {
+test('the log contains no password, hash, token or secret', async () => {
   log.length = 0;
   const secret = 'a password to look for';
   const account = await api.register({ password: secret });
@@ -250,7 +250,7 @@ test('no password, hash, token or secret is in the log', async () => {
 });
 
 describe('CORS_ORIGINS', () => {
-  test('lets only the pages of these origins read responses', async () => {
+  test('CORS_ORIGINS: only pages of these origins can read responses', async () => {
     const own = await startTestApp({ CORS_ORIGINS: 'https://app.example.com,http://localhost:5173' });
     try {
       const ask = (origin: string) =>
@@ -272,7 +272,7 @@ describe('CORS_ORIGINS', () => {
   });
 });
 
-test('with CORS_ORIGINS an unknown path is 404 for every method, and a known one still 405', async () => {
+test('CORS_ORIGINS: unknown paths still answer 404, and unknown methods 405', async () => {
   const own = await startTestApp({ CORS_ORIGINS: 'https://app.example.com' });
   try {
     for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
@@ -325,7 +325,7 @@ describe('routes of a product', () => {
     return { app, database };
   };
 
-  test('may lack a response schema, send bytes, and name what they consume', async () => {
+  test('a product’s route may have no response schema, send bytes, and declare its content types', async () => {
     const { app, database } = await withRoutes();
     try {
       await app.ready();
@@ -361,7 +361,7 @@ describe('routes of a product', () => {
     }
   });
 
-  test('a response schema without an example fails with the name of its route', async () => {
+  test('a response schema without an example fails at start and names the route', async () => {
     const { app, database } = await withRoutes();
     const schema = { operationId: 'odd', tags: ['product'], summary: 'x', response: { 200: { type: 'string' } } };
     app.get('/odd', { schema, config: { public: true } }, async () => 'x');
@@ -370,7 +370,7 @@ describe('routes of a product', () => {
     await database.close();
   });
 
-  test('an open stream of events ends when the server stops, and does not hold it up', async () => {
+  test('an open event stream ends when the server stops', async () => {
     const { app, database } = await withRoutes();
     const url = await app.listen({ port: 0, host: '127.0.0.1' });
     const response = await fetch(`${url}/stream`);
@@ -382,7 +382,7 @@ describe('routes of a product', () => {
   });
 });
 
-test('a body that is 10 MiB too large gets its 413 every time, also while it is being sent', async () => {
+test('a client that sends 10 MiB too much receives 413 every time', async () => {
   const own = await startTestApp();
   const url = await own.app.listen({ port: 0, host: '127.0.0.1' });
   try {
@@ -398,7 +398,7 @@ test('a body that is 10 MiB too large gets its 413 every time, also while it is 
   }
 });
 
-test('DOCS=false, the default in production, serves neither /docs nor /openapi.json', async () => {
+test('DOCS=false, the default in production, disables /docs and /openapi.json', async () => {
   const own = await startTestApp({ DOCS: 'false' });
   try {
     for (const path of ['//docs', '//docs/static/index.html', '//openapi.json'])
@@ -411,7 +411,7 @@ test('DOCS=false, the default in production, serves neither /docs nor /openapi.j
 });
 
 describe('under pressure', () => {
-  test('more passwords than can be checked soon are 503, and everything else goes on', async () => {
+  test('too many concurrent sign-ins get 503, and other routes still answer', async () => {
     const logins = Array.from({ length: 300 }, () =>
       api.send('POST', '/auth/login', { body: { email: uniqueEmail(), password } }),
     );
@@ -425,7 +425,7 @@ describe('under pressure', () => {
   });
 });
 
-test('without its database an app answers 503, and is alive', async () => {
+test('without a database, requests get 503 and /health answers 200', async () => {
   const own = await startTestApp();
   const { token } = await own.signUp();
   await own.database.close();
@@ -444,7 +444,7 @@ test('without its database an app answers 503, and is alive', async () => {
   }
 });
 
-test.runIf(testServerUrl)('a process that cannot keep up says so at once, and says that it is alive', async () => {
+test.runIf(testServerUrl)('an overloaded process answers 503 at once, and /health answers 200', async () => {
   const own = await startTestApp();
   try {
     const { token } = await own.signUp();
@@ -465,7 +465,7 @@ test.runIf(testServerUrl)('a process that cannot keep up says so at once, and sa
   }
 });
 
-test('a draining app is not ready, ends connections with their next answer, and is still alive', async () => {
+test('a draining app is not ready, closes connections with their next response, and is alive', async () => {
   const own = await startTestApp();
   try {
     const { token } = await own.signUp();
@@ -482,13 +482,13 @@ test('a draining app is not ready, ends connections with their next answer, and 
   }
 });
 
-test('what logs a header does not log who it lets in', () => {
+test('a logged request has no Authorization and Cookie headers', () => {
   api.app.log.info({ headers: { authorization: 'Bearer let-me-in', cookie: 'let-me-in', accept: 'text/x-kept' } });
   expect(log.join()).toContain('text/x-kept');
   expect(log.join()).not.toContain('let-me-in');
 });
 
-test('docs/errors.md has the table of errors, line by line', () => {
+test('docs/errors.md matches the table of errors', () => {
   const page = readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8');
   const lines = Object.entries(problems).map(([code, { status, title }]) => `| ${status} | \`${code}\` | ${title} |`);
   expect(page.split('\n').filter((line) => /^\| \d/.test(line))).toEqual(lines);

@@ -38,7 +38,7 @@ const asClient = (request_id: string) => ({
 });
 
 describe('the audit trail', () => {
-  test('says who did what, when, from where and by which request', async () => {
+  test('an audit event has actor, action, time, client and request', async () => {
     const user = await api.register();
     const { headers } = asClient('sign-in-1');
     await api.send('POST', '/auth/login', { body: { email: user.email, password }, headers });
@@ -61,7 +61,7 @@ describe('the audit trail', () => {
     expect(Math.abs(Date.parse(items[0]?.created_at ?? '') - Date.now())).toBeLessThan(60_000);
   });
 
-  test('has everything that a user does to their account', async () => {
+  test('the audit trail records everything that users do to their accounts', async () => {
     const user = await api.signUp();
     const other = await api.login(user.email);
     const [, session] = (await api.send('GET', '/auth/sessions', { token: other.access_token })).json().items;
@@ -96,7 +96,7 @@ describe('the audit trail', () => {
     expect(items[0]?.details).toEqual({ fields: ['full_name'] });
   });
 
-  test('has what is proven by mail', async () => {
+  test('the audit trail records verifications and resets by mail', async () => {
     const user = await api.register();
     const verification = await api.tokenFor('verify-email', user.email);
     await api.send('POST', '/auth/email/verify', { body: { token: verification } });
@@ -114,7 +114,7 @@ describe('the audit trail', () => {
     expect(items).toMatchObject([{ user_id: user.id, actor_id: null, ip_address: '203.0.113.9' }]);
   });
 
-  test('has failures, with the reason and without what was typed', async () => {
+  test('the audit trail records failed sign-ins with the reason and without the typed name', async () => {
     const user = await api.register();
     const attempt = (email: string, secret: string, id: string) =>
       api.send('POST', '/auth/login', { body: { email, password: secret }, ...asClient(id) });
@@ -133,7 +133,7 @@ describe('the audit trail', () => {
     expect(JSON.stringify(events)).not.toMatch(/typed/);
   });
 
-  test('has the theft of a refresh token, and its session', async () => {
+  test('the audit trail records the theft of a refresh token with its session', async () => {
     const user = await api.signUp();
     const refresh = (refresh_token: string) => api.send('POST', '/auth/refresh', { body: { refresh_token } });
     const { access_token: token } = (await refresh(user.refreshToken)).json();
@@ -146,7 +146,7 @@ describe('the audit trail', () => {
     expect(items).toMatchObject([{ session_id: signedIn?.session_id, actor_id: null }]);
   });
 
-  test('has what admins do, under their name, and outlives the account', async () => {
+  test('the audit trail names the admin as actor, and outlives the account', async () => {
     const asAdmin = (method: string, path: string, body?: object) =>
       api.send(method, path, { token: admin.token, body });
     const made = (await asAdmin('POST', '/users', { email: uniqueEmail(), password, is_admin: true })).json();
@@ -166,7 +166,7 @@ describe('the audit trail', () => {
     ]);
   });
 
-  test('keeps nothing of what did not happen', async () => {
+  test('the audit trail records nothing that was rolled back', async () => {
     const user = await api.signUp();
     const taken = await api.send('PATCH', '/users/me', {
       token: user.token,
@@ -178,7 +178,7 @@ describe('the audit trail', () => {
 });
 
 describe('audit events', () => {
-  test('are paged, newest first, and each page goes on where the one before ended', async () => {
+  test('audit events are paged, newest first', async () => {
     const user = await api.register();
     for (let n = 0; n < 5; n++) await api.login(user.email);
     const all = (await list(`user_id=${user.id}`)).items.map(({ id }) => id);
@@ -196,7 +196,7 @@ describe('audit events', () => {
     expect([...all].sort().reverse()).toEqual(all);
   });
 
-  test('are found by moment, from and before, and by address', async () => {
+  test('audit events can be filtered by time and address', async () => {
     const user = await api.register();
     const ids: Event[] = [];
     for (let n = 0; n < 3; n++) {
@@ -216,7 +216,7 @@ describe('audit events', () => {
     expect(await between('ip_address=::1')).toEqual([]);
   });
 
-  test('are not found by what is none', async () => {
+  test('audit events: invalid filters answer 422', async () => {
     for (const query of [
       'since=yesterday',
       'since=2026',
@@ -234,7 +234,7 @@ describe('audit events', () => {
       expectProblem(await api.send('GET', `/audit-events?${query}`, { token: admin.token }), 422, 'validation_failed');
   });
 
-  test('of others are an admin’s to see; one’s own are everybody’s', async () => {
+  test('users see their own audit events, and admins see all', async () => {
     const [user, other] = [await api.signUp(), await api.signUp()];
     expectProblem(await api.send('GET', '/audit-events', { token: user.token }), 403, 'forbidden');
     const { items } = await list('', user.token, '/users/me/audit-events');
@@ -244,7 +244,7 @@ describe('audit events', () => {
     expectProblem(refused, 422, 'validation_failed');
   });
 
-  test('tell a user that an admin was there, and not from where', async () => {
+  test('audit events hide the client of an admin from the user', async () => {
     const user = await api.signUp();
     await api.send('PATCH', `/users/${user.id}`, {
       token: admin.token,
@@ -257,7 +257,7 @@ describe('audit events', () => {
     ]);
   });
 
-  test('are changed by nobody, and seen by their owner alone', async () => {
+  test('audit events cannot be changed, and only their owner sees them', async () => {
     const user = await api.signUp();
     const [event] = (await list(`user_id=${user.id}`)).items;
     for (const statement of ['update audit_events set action = action', 'delete from audit_events']) {

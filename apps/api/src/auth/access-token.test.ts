@@ -18,7 +18,7 @@ const decode = (part: string | undefined) => JSON.parse(Buffer.from(part ?? '', 
 const encode = (part: unknown) => Buffer.from(JSON.stringify(part)).toString('base64url');
 const claims = () => decode(user.token.split('.')[1]) as Record<string, string | number>;
 
-test('is a JWT as RFC 9068 has it, and a verifier that is not ours accepts it', async () => {
+test('an access token is a JWT by RFC 9068 that a foreign verifier accepts', async () => {
   const { payload, protectedHeader } = await jwtVerify(user.token, key, {
     algorithms: ['HS256'],
     issuer: 'quoin',
@@ -31,7 +31,7 @@ test('is a JWT as RFC 9068 has it, and a verifier that is not ours accepts it', 
   expect((payload.exp ?? 0) - (payload.iat ?? 0)).toBe(900);
 });
 
-test('without a token, or with something else in its place, an answer says that one is needed', async () => {
+test('without a bearer token a request gets 401 missing_token', async () => {
   for (const authorization of [
     undefined,
     '',
@@ -50,7 +50,7 @@ test('without a token, or with something else in its place, an answer says that 
   );
 });
 
-describe('a token that was not made here, or not for this, is refused', () => {
+describe('forged and foreign access tokens', () => {
   const sign = (
     header: Record<string, unknown>,
     payload: Record<string, unknown>,
@@ -104,12 +104,12 @@ describe('a token that was not made here, or not for this, is refused', () => {
     expectProblem(await me(await make()), 401, 'invalid_token');
   });
 
-  test('and the same maker’s true one is taken', async () => {
+  test('a valid token signed by the test itself is accepted', async () => {
     expect((await me(sign(header, claims()))).statusCode).toBe(200);
   });
 });
 
-test('expires, and says so', async () => {
+test('an expired access token gets 401 expired_token', async () => {
   const { token } = await api.signUp();
   expect((await me(token)).statusCode).toBe(200);
   api.clock.advance(899);
@@ -118,7 +118,7 @@ test('expires, and says so', async () => {
   expectProblem(await me(token), 401, 'expired_token');
 });
 
-test('the next request sees a deactivation, a demotion and a deletion', async () => {
+test('a deactivation, a demotion and a deletion count from the next request', async () => {
   const admin = await api.signUpAdmin();
   await api.signUpAdmin();
   expect((await api.send('GET', '/users', { token: admin.token })).statusCode).toBe(200);
@@ -130,13 +130,13 @@ test('the next request sees a deactivation, a demotion and a deletion', async ()
   expectProblem(await me(admin.token), 401, 'invalid_token');
 });
 
-test('100 requests of 10 users at once each get their own account', async () => {
+test('100 concurrent requests of 10 users get the right account each', async () => {
   const users = await Promise.all(Array.from({ length: 10 }, () => api.signUp()));
   const answers = await Promise.all(Array.from({ length: 100 }, (_, index) => me(users[index % 10]?.token ?? '')));
   expect(answers.map((answer) => answer.json().id)).toEqual(answers.map((_, index) => users[index % 10]?.id));
 });
 
-test('the last use of a session is noted, once a minute, and the note fails no request', async () => {
+test('the last use of a session is recorded once a minute, and a failed record fails no request', async () => {
   const { token, id } = await api.signUp();
   const lastUse = async () => {
     const { rows } = await api.database.inspect((connection) =>
@@ -154,7 +154,7 @@ test('the last use of a session is noted, once a minute, and the note fails no r
   expect(signedIn).toBe(before - 61_000);
 });
 
-test('a last use that was noted is written when the app closes', async () => {
+test('pending uses of sessions are written when the app closes', async () => {
   const own = await startTestApp();
   try {
     const { token } = await own.signUp();

@@ -10,7 +10,7 @@ afterAll(() => api.close());
 const register = (body: unknown) => api.send('POST', '/auth/register', { body });
 
 describe('register', () => {
-  test('makes an account, shows it without its password, and says where it is', async () => {
+  test('register creates an account and returns it without the password, with Location', async () => {
     const response = await register({
       email: '  Ada.Lovelace@Example.COM ',
       password,
@@ -86,13 +86,13 @@ describe('register', () => {
     ['a full name of 256 characters', { email: uniqueEmail(), password, full_name: 'a'.repeat(256) }, '/full_name'],
     ['is_admin', { email: uniqueEmail(), password, is_admin: true }, '/is_admin'],
     ['a field that nobody knows', { email: uniqueEmail(), password, 'a/b~c': 1 }, '/a~1b~0c'],
-  ])('refuses %s, and says where', async (_, body, pointer) => {
+  ])('register rejects %s with a pointer', async (_, body, pointer) => {
     const { errors } = expectProblem(await register(body), 422, 'validation_failed');
     expect(errors?.map((error) => error.pointer)).toContain(pointer);
     expect(errors?.every((error) => error.in === 'body' && error.message)).toBe(true);
   });
 
-  test('names every fault at once', async () => {
+  test('register reports all errors at once', async () => {
     const { errors } = expectProblem(
       await register({ email: 'x', password: 'short', extra: 1 }),
       422,
@@ -101,7 +101,7 @@ describe('register', () => {
     expect(errors?.map((error) => error.pointer).sort()).toEqual(['/email', '/extra', '/password']);
   });
 
-  test('takes any characters in a password, up to 256 of them, composed or not, and cuts nothing off', async () => {
+  test('register accepts any 256 characters as password, normalized and without truncation', async () => {
     const decomposed = 'cafe\u0301 \u{1F511} שלום';
     const long = '🔑'.repeat(256);
     for (const secret of [decomposed, long]) {
@@ -115,7 +115,7 @@ describe('register', () => {
     }
   });
 
-  test('an email or a username is one account’s, whatever its case and form', async () => {
+  test('register answers 409 for a taken email or username in any case and Unicode form', async () => {
     const user = await api.register({ email: 'kelvin@example.com', username: 'Kelvin' });
     expectProblem(await register({ email: 'KELVIN@EXAMPLE.COM', password }), 409, 'email_taken');
     expectProblem(await register({ email: 'ｋelvin@example.com', password }), 409, 'email_taken');
@@ -124,7 +124,7 @@ describe('register', () => {
     expect(user.email).toBe('kelvin@example.com');
   });
 
-  test('of 50 registrations of one email at once, one succeeds', async () => {
+  test('one of 50 concurrent registrations of an email succeeds', async () => {
     const email = uniqueEmail();
     const responses = await Promise.all(Array.from({ length: 50 }, () => register({ email, password })));
     const statuses = responses.map(({ statusCode }) => statusCode).sort();
@@ -133,7 +133,7 @@ describe('register', () => {
 });
 
 describe('login', () => {
-  test('takes OAuth 2’s form, or JSON, with the email or the username in any case', async () => {
+  test('login accepts the OAuth 2 form or JSON, with email or username in any case', async () => {
     const { email } = await api.register({ username: 'Grace.Hopper' });
     const bodies = [
       {
@@ -164,7 +164,7 @@ describe('login', () => {
     }
   });
 
-  test('answers an unknown name and a wrong password alike', async () => {
+  test('login answers the same for an unknown name and a wrong password', async () => {
     const { email } = await api.register();
     const headers = { 'x-request-id': 'the-same' };
     const wrong = await api.send('POST', '/auth/login', { body: { email, password: 'not the password' }, headers });
@@ -175,7 +175,7 @@ describe('login', () => {
     expect(wrong.json()).toMatchObject({ error: 'invalid_grant', error_description: expect.any(String) });
   });
 
-  test('tells only who knows the password that the account is deactivated', async () => {
+  test('login answers account_inactive only after the right password', async () => {
     const { id, email } = await api.register();
     await api.database.system().users.update(id, { is_active: false });
     expectProblem(await api.send('POST', '/auth/login', { body: { email, password } }), 403, 'account_inactive');
@@ -193,7 +193,7 @@ describe('login', () => {
     ['a field that nobody knows', { body: { email: 'a@example.com', password, remember_me: true } }],
     ['a form without a name', { form: { password } }],
     ['a form with an email', { form: { email: 'a@example.com', password } }],
-  ])('refuses %s', async (_, options) => {
+  ])('login rejects %s', async (_, options) => {
     const problem = expectProblem(await api.send('POST', '/auth/login', options), 422, 'validation_failed');
     expect(problem).toMatchObject({ error: 'invalid_request' });
   });
@@ -201,19 +201,19 @@ describe('login', () => {
   test.each([
     ['neither email nor username', { password }],
     ['both', { email: 'a@example.com', username: 'a', password }],
-  ])('refuses %s, and says what it takes', async (_, body) => {
+  ])('login rejects %s with 415 and names the accepted types', async (_, body) => {
     const problem = expectProblem(await api.send('POST', '/auth/login', { body }), 422, 'validation_failed');
     expect(problem.errors).toEqual([{ in: 'body', pointer: '', message: 'needs exactly one of email, username' }]);
   });
 
-  test('refuses another grant by its OAuth 2 name', async () => {
+  test('login answers unsupported_grant_type for another grant', async () => {
     const response = await api.send('POST', '/auth/login', {
       form: { grant_type: 'client_credentials', username: 'a', password },
     });
     expect(expectProblem(response, 422, 'validation_failed')).toMatchObject({ error: 'unsupported_grant_type' });
   });
 
-  test('a login that has verified the old password gets no session once the password has changed', async () => {
+  test('login fails if the password changes while it is verified', async () => {
     const user = await api.signUp();
     const row = await api.database.system().users.find(user.id);
     await api.send('PATCH', '/users/me', {
@@ -225,7 +225,7 @@ describe('login', () => {
   });
 });
 
-test('a session records its address: of a trusted proxy’s header without port, as IPv4 if it is mapped, or of the proxy', async () => {
+test('a session records the client address: from a trusted proxy without port, mapped IPv6 as IPv4', async () => {
   const own = await startTestApp({ TRUST_PROXY: '1' });
   try {
     const { id, email } = await own.register();
@@ -257,7 +257,7 @@ test('a session records its address: of a trusted proxy’s header without port,
 });
 
 describe('logout', () => {
-  test('ends the access and the refresh token of this session at once, and no other session', async () => {
+  test('logout ends the access and refresh tokens of this session only', async () => {
     const { email } = await api.register();
     const [one, other] = [await api.login(email), await api.login(email)];
     const response = await api.send('POST', '/auth/logout', { token: one.access_token });
@@ -272,7 +272,7 @@ describe('logout', () => {
     expect((await api.send('GET', '/auth/me', { token: other.access_token })).statusCode).toBe(200);
   });
 
-  test('logout-all ends every session of the user, and nobody else’s', async () => {
+  test('logout-all ends every session of the user and of no other user', async () => {
     const stranger = await api.signUp();
     const { email } = await api.register();
     const [one, other] = [await api.login(email), await api.login(email)];
@@ -289,7 +289,7 @@ describe('logout', () => {
   });
 });
 
-test('GET /auth/me answers as GET /users/me', async () => {
+test('GET /auth/me equals GET /users/me', async () => {
   const { token } = await api.signUp();
   const [one, other] = [await api.send('GET', '/auth/me', { token }), await api.send('GET', '/users/me', { token })];
   expect(one.statusCode).toBe(200);

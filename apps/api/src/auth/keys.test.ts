@@ -18,11 +18,11 @@ import { ConfigError, parseConfig } from '../config/config.ts';
 import { generateSigningKey, readSigningKey } from '../config/signing-key.ts';
 import { createAccessTokens } from './access-token.ts';
 
-describe.each(['EdDSA', 'ES256'] as const)('with %s', (algorithm) => {
+describe.each(['EdDSA', 'ES256'] as const)('access tokens signed with %s', (algorithm) => {
   const [pem, otherPem] = [generateSigningKey(algorithm), generateSigningKey(algorithm)];
   const environment = { JWT_ALGORITHM: algorithm, JWT_PRIVATE_KEY: pem };
 
-  test('a verifier that is not ours accepts the tokens, by the key set that it fetches', async () => {
+  test('a foreign verifier accepts the tokens with the published key set', async () => {
     const api = await startTestApp(environment);
     try {
       await api.app.listen({ host: '127.0.0.1', port: 0 });
@@ -46,7 +46,7 @@ describe.each(['EdDSA', 'ES256'] as const)('with %s', (algorithm) => {
     }
   });
 
-  test('a previous key still verifies and signs no more; once it is gone, so are its tokens', async () => {
+  test('a previous key still verifies tokens but signs none, and without it they are invalid', async () => {
     const before = await startTestApp(environment);
     const user = await before.signUp();
     const during = await startTestApp({ JWT_ALGORITHM: algorithm, JWT_PRIVATE_KEY: otherPem, JWT_PREVIOUS_KEYS: pem });
@@ -68,7 +68,7 @@ describe.each(['EdDSA', 'ES256'] as const)('with %s', (algorithm) => {
     }
   });
 
-  test('a header gets nobody in: not by a key of its own, not by another algorithm, not by our public key as a secret', async () => {
+  test('a forged header is rejected: own key, other algorithm, public key as HMAC secret', async () => {
     const api = await startTestApp(environment);
     try {
       const { token } = await api.signUp();
@@ -100,7 +100,7 @@ describe.each(['EdDSA', 'ES256'] as const)('with %s', (algorithm) => {
   });
 });
 
-test('with HS256 there is nothing to show', async () => {
+test('the key set is empty with HS256', async () => {
   const api = await startTestApp();
   expect((await api.send('GET', '//.well-known/jwks.json')).json()).toEqual({ keys: [] });
   await api.close();
@@ -110,7 +110,7 @@ describe('the configuration of keys', () => {
   const parse = (variables: NodeJS.ProcessEnv) => () => parseConfig(testEnvironment(variables));
   const pem = generateSigningKey('EdDSA');
 
-  test('takes PEM, PEM in one line, and the name of a file', () => {
+  test('JWT_PRIVATE_KEY accepts PEM, PEM in one line, and a file name', () => {
     const directory = mkdtempSync(join(tmpdir(), 'quoin-keys-'));
     const file = join(directory, 'key.pem');
     writeFileSync(file, pem);
@@ -154,7 +154,7 @@ describe('the configuration of keys', () => {
       { JWT_ALGORITHM: 'EdDSA', JWT_PRIVATE_KEY: pem, JWT_PREVIOUS_KEYS: 'x' },
       'JWT_PREVIOUS_KEYS is neither',
     ],
-  ])('refuses %s', (_, variables, message) => {
+  ])('the configuration rejects %s', (_, variables, message) => {
     expect(parse(variables)).toThrow(ConfigError);
     expect(parse(variables)).toThrow(message);
   });

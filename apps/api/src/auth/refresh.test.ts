@@ -18,7 +18,7 @@ const next = async (refresh_token: string, app = api) => {
 const isAlive = async (token: string, app = api) => (await app.send('GET', '/users/me', { token })).statusCode === 200;
 const signIn = async (app = api) => app.login((await app.register()).email);
 
-test('rotates: the next tokens work, for JSON and for OAuth 2’s form', async () => {
+test('refresh rotates the tokens, for JSON and for the OAuth 2 form', async () => {
   const first = await signIn();
   const second = await next(first.refresh_token);
   expect(second.refresh_token).not.toBe(first.refresh_token);
@@ -30,7 +30,7 @@ test('rotates: the next tokens work, for JSON and for OAuth 2’s form', async (
   expect(third.json()).toMatchObject({ token_type: 'bearer', expires_in: 900 });
 });
 
-test('20 at once converge on one refresh token and one session', async () => {
+test('20 concurrent refreshes get the same refresh token of one session', async () => {
   const first = await signIn();
   const all = await Promise.all(Array.from({ length: 20 }, () => next(first.refresh_token)));
   expect(new Set(all.map((tokens) => tokens.refresh_token)).size).toBe(1);
@@ -78,7 +78,7 @@ describe('the previous refresh token', () => {
     { isUsed: false, isLate: true, userAgent: 'thief', outcome: 'theft' },
     { isUsed: true, isLate: true, userAgent: 'thief', outcome: 'theft' },
   ];
-  test.each(cells)('is judged by its client, the window, and whether the current token was used: %o', async (cell) => {
+  test.each(cells)('the previous refresh token depends on client, grace period and use of the current one: %o', async (cell) => {
     const { first, second } = await rotatedOnce();
     if (cell.isUsed) await api.useSession(second.access_token);
     if (cell.isLate) api.clock.advance(31);
@@ -95,7 +95,7 @@ describe('the previous refresh token', () => {
     }
   });
 
-  test('works from another network: responses are lost when networks change', async () => {
+  test('the previous refresh token works from another address', async () => {
     const { first, second } = await rotatedOnce();
     const body = { refresh_token: first.refresh_token };
     const again = await api.send('POST', '/auth/refresh', {
@@ -106,7 +106,7 @@ describe('the previous refresh token', () => {
     expect(again.json().refresh_token).toBe(second.refresh_token);
   });
 
-  test('of 20 clients whose responses were lost for longer than the window, none is revoked as a thief', async () => {
+  test('the previous refresh token works after the grace period if the response was lost', async () => {
     const { email } = await api.register();
     const sessions = await Promise.all(Array.from({ length: 20 }, () => api.login(email)));
     for (const { refresh_token } of sessions) await next(refresh_token);
@@ -115,7 +115,7 @@ describe('the previous refresh token', () => {
     for (const { access_token } of again) expect(await isAlive(access_token)).toBe(true);
   });
 
-  test('of another generation never works again, however often the session has rotated', async () => {
+  test('a refresh token two generations old never works', async () => {
     const { first, second } = await rotatedOnce();
     await refreshBy('browser', second.refresh_token);
     expectProblem(await refreshBy('browser', first.refresh_token), 401, 'invalid_token');
@@ -123,7 +123,7 @@ describe('the previous refresh token', () => {
   });
 });
 
-test('an older token is a theft within the window too, and 50 thieves at once end the session once', async () => {
+test('an older refresh token ends the session once, even if 50 arrive concurrently', async () => {
   const { id, email } = await api.register();
   const first = await api.login(email);
   const second = await next(first.refresh_token);
@@ -137,7 +137,7 @@ test('an older token is a theft within the window too, and 50 thieves at once en
   expect(reasons.rows).toEqual([{ revoked_reason: 'theft' }]);
 });
 
-test('while 50 refresh with the current token, nobody is taken for a thief', async () => {
+test('50 concurrent refreshes with the current token end no session', async () => {
   let { refresh_token } = await signIn();
   for (let round = 0; round < 5; round++) {
     const all = await Promise.all(Array.from({ length: 50 }, () => next(refresh_token)));
@@ -147,7 +147,7 @@ test('while 50 refresh with the current token, nobody is taken for a thief', asy
   }
 });
 
-test('1,000 refreshes of 50 sessions at once lose no session and double none', async () => {
+test('1,000 concurrent refreshes of 50 sessions lose and duplicate no session', async () => {
   const user = await api.register();
   const sessions = await Promise.all(Array.from({ length: 50 }, () => api.login(user.email)));
   const rounds = sessions.flatMap((session, index) =>
@@ -174,7 +174,7 @@ test('1,000 refreshes of 50 sessions at once lose no session and double none', a
   expect(rows).toEqual(sessions.map(() => ({ generation: 2, revoked_at: null })));
 });
 
-test('without a grace window the first use of an old token is the last of the session', async () => {
+test('without a grace period, an old refresh token ends the session', async () => {
   const strict = await startTestApp({ REFRESH_GRACE_SECONDS: '0' });
   try {
     const first = await signIn(strict);
@@ -186,7 +186,7 @@ test('without a grace window the first use of an old token is the last of the se
   }
 });
 
-test('a session ends with the absolute lifetime, however busy it is', async () => {
+test('a session ends after its absolute lifetime, regardless of use', async () => {
   const session = await signIn();
   let { refresh_token } = session;
   for (let day = 1; day < 30; day++) {
@@ -197,7 +197,7 @@ test('a session ends with the absolute lifetime, however busy it is', async () =
   expectProblem(await refresh(refresh_token), 401, 'invalid_token');
 });
 
-test('a session ends when it has not been used for the inactivity time-out', async () => {
+test('a session ends after the inactivity timeout', async () => {
   const session = await signIn();
   api.clock.advance(7 * 86_400 - 60);
   const { refresh_token } = await next(session.refresh_token);
@@ -205,7 +205,7 @@ test('a session ends when it has not been used for the inactivity time-out', asy
   expectProblem(await refresh(refresh_token), 401, 'invalid_token');
 });
 
-test('garbage, an access token, and forgeries are refused, and end nothing', async () => {
+test('garbage, access tokens and forged refresh tokens are rejected and end no session', async () => {
   const session = await signIn();
   const bytes = Buffer.from(session.refresh_token, 'base64url');
   const withByte = (index: number) => {
@@ -251,11 +251,11 @@ test.each([
   ['a number', { refresh_token: 1 }],
   ['another grant', { refresh_token: 'x', grant_type: 'password' }],
   ['a field that nobody knows', { refresh_token: 'x', user_id: 'y' }],
-])('refuses %s', async (_, body) => {
+])('refresh rejects %s', async (_, body) => {
   expectProblem(await api.send('POST', '/auth/refresh', { body }), 422, 'validation_failed');
 });
 
-test('a deactivated user’s session does not refresh', async () => {
+test('a deactivated user cannot refresh', async () => {
   const user = await api.signUp();
   await api.database.system().users.update(user.id, { is_active: false });
   expectProblem(await refresh(user.refreshToken), 401, 'invalid_token');

@@ -29,7 +29,7 @@ const signUpAdmin = async () => {
 test.each([
   ['a common password', 'Password123', 'most common passwords'],
   ['a word of the product', 'quoin2026!', 'a name that attackers try first'],
-])('%s is refused at registration, change, reset, and when an admin sets it', async (_, weak, message) => {
+])('%s is rejected as password at registration, change, reset, and by an admin', async (_, weak, message) => {
   const user = await signUp();
   const { token } = await signUpAdmin();
   await api.send('POST', '/auth/password/forgot', { body: { email: user.email }, headers: headers() });
@@ -47,7 +47,7 @@ test.each([
   for (const answer of answers) expect(expectProblem(answer, 422, 'validation_failed').detail).toContain(message);
 });
 
-test('a password is compared as it was typed: another case, a space more or less, or a missing end signs nobody in', async () => {
+test('a password must match exactly: case, spaces and length', async () => {
   const exact = ` Correct Horse ${'x'.repeat(200)} `;
   const email = uniqueEmail();
   expect((await register({ email, password: exact })).statusCode).toBe(201);
@@ -57,7 +57,7 @@ test('a password is compared as it was typed: another case, a space more or less
   expect((await signIn({ body: { email, password: exact } })).statusCode).toBe(200);
 });
 
-test('every form of signing in refuses a wrong password, and a deactivated account only after the right one', async () => {
+test('every form of login rejects a wrong password, and a deactivated account after the right one', async () => {
   const username = `u${Date.now()}`;
   const user = await signUp({ username });
   const ways = (secret: string) => [
@@ -83,13 +83,13 @@ test('every form of signing in refuses a wrong password, and a deactivated accou
   for (const answer of await answersTo(password)) expectProblem(answer, 403, 'account_inactive');
 });
 
-test('random values come from node:crypto: nothing that ships uses Math.random', () => {
+test('shipped code uses node:crypto, not Math.random', () => {
   const files = globSync('{apps/api,packages/db}/src/**/*.ts').filter((file) => !file.endsWith('.test.ts'));
   expect(files.length).toBeGreaterThan(80);
   for (const file of files) expect(readFileSync(file, 'utf8'), file).not.toContain('Math.random');
 });
 
-test('guessing the tokens of mails is limited for each address', async () => {
+test('guessing mail tokens is limited per address', async () => {
   const from = { 'x-forwarded-for': '203.0.113.77' };
   for (const [path, body] of [
     ['/auth/password/reset', { token: 'guess', new_password: 'another horse battery' }],
@@ -101,7 +101,7 @@ test('guessing the tokens of mails is limited for each address', async () => {
   }
 });
 
-test('every sign-in makes a session with tokens of its own, and proving the password makes none', async () => {
+test('every sign-in creates a session with new tokens, and re-authentication creates none', async () => {
   const user = await signUp();
   const second = (await signIn({ body: { email: user.email, password } })).json();
   expect(new Set([user.token, second.access_token, user.refresh_token, second.refresh_token]).size).toBe(4);
@@ -113,7 +113,7 @@ test('every sign-in makes a session with tokens of its own, and proving the pass
   expect(sessions).toHaveLength(1);
 });
 
-test('deactivation and deletion end every session: access tokens and refresh tokens', async () => {
+test('deactivation and deletion end every access and refresh token', async () => {
   const { token } = await signUpAdmin();
   for (const [method, body] of [
     ['PATCH', { is_active: false }],
@@ -134,7 +134,7 @@ test('deactivation and deletion end every session: access tokens and refresh tok
   }
 });
 
-test('the owner of an account reads no hash, and writes none of the fields that are not theirs', async () => {
+test('users cannot read password hashes or write admin fields', async () => {
   const user = await signUp();
   const me = (await api.send('GET', '/users/me', { token: user.token })).json();
   expect(Object.keys(me).sort()).toEqual([

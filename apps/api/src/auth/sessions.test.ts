@@ -13,7 +13,7 @@ afterAll(() => api.close());
 const list = async (token: string) => (await api.send('GET', '/auth/sessions', { token })).json().items;
 const nobody = '01999999-9999-7999-9999-999999999999';
 
-test('shows where one is signed in, the newest first, and which session asks', async () => {
+test('the session list is sorted by creation and marks the current session', async () => {
   const { email } = await api.register();
   const login = (agent: string, remoteAddress: string) =>
     api.send('POST', '/auth/login', { body: { email, password }, headers: { 'user-agent': agent }, remoteAddress });
@@ -35,7 +35,7 @@ test('shows where one is signed in, the newest first, and which session asks', a
   });
 });
 
-test('ends one session, at once, and no other', async () => {
+test('ending a session revokes it at once and no other', async () => {
   const { email } = await api.register();
   const [mine, other] = [await api.login(email), await api.login(email)];
   const target = (await list(mine.access_token)).find(({ current }: { current: boolean }) => !current);
@@ -49,7 +49,7 @@ test('ends one session, at once, and no other', async () => {
   expectProblem(await api.send('DELETE', path, { token: mine.access_token }), 404, 'not_found');
 });
 
-test('somebody else’s session and a missing one look the same, and stay', async () => {
+test('another user’s session answers the same bytes as a missing one, and stays', async () => {
   const [mine, theirs] = [await api.signUp(), await api.signUp()];
   const [{ id }] = await list(theirs.token);
   const headers = { 'x-request-id': 'the-same' };
@@ -61,7 +61,7 @@ test('somebody else’s session and a missing one look the same, and stay', asyn
   expectProblem(await api.send('DELETE', '/auth/sessions/1', { token: mine.token }), 422, 'validation_failed');
 });
 
-test('those that have expired, or were not used for too long, are not shown', async () => {
+test('the session list omits expired and idle sessions', async () => {
   const { email } = await api.register();
   await api.login(email);
   api.clock.advance(8 * 86_400);
@@ -69,7 +69,7 @@ test('those that have expired, or were not used for too long, are not shown', as
   expect(await list(access_token)).toHaveLength(1);
 });
 
-test('an admin ends all sessions of a user, and nobody else’s', async () => {
+test('an admin ends all sessions of one user only', async () => {
   const admin = await api.signUpAdmin();
   const [user, other] = [await api.signUp(), await api.signUp()];
   const path = `/users/${user.id}/sessions`;
@@ -83,7 +83,7 @@ test('an admin ends all sessions of a user, and nobody else’s', async () => {
   expectProblem(await api.send('DELETE', '/users/me/sessions', { token: admin.token }), 422, 'validation_failed');
 });
 
-test('the clean-up deletes what expired a week ago, and only that, however many processes do it at once', async () => {
+test('the cleanup deletes only sessions that expired a week ago, also from several processes', async () => {
   const own = await startTestApp();
   try {
     const user = await own.signUp();

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { expectProblem, startTestApp, testEnvironment } from '../../testing/test-app.ts';
 import { sessionsCommand } from './sessions.ts';
 
-test('npm run sessions -- end-all: every access token and every refresh token stops working', async () => {
+test('npm run sessions -- end-all ends every access token and refresh token', async () => {
   const api = await startTestApp();
   try {
     const users = [await api.signUp(), await api.signUp(), await api.signUp()];

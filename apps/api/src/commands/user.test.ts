@@ -14,7 +14,7 @@ describe('npm run user', () => {
   afterAll(() => database.close());
   const user = (args: string[], input = '') => run(database, args, input);
 
-  test('creates accounts and admins, changes them, and lists them', async () => {
+  test('npm run user creates, changes and lists accounts and admins', async () => {
     const created = await user(
       ['create', '--email', 'Ada@Example.com', '--username', 'ada', '--admin'],
       `${password}\n`,
@@ -50,7 +50,7 @@ describe('npm run user', () => {
     expect(answer.stderr).not.toMatch(/\n {4}at /);
   });
 
-  test('--help ends with an example', async () => {
+  test('npm run user --help ends with an example', async () => {
     expect(await user(['--help'])).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('Example: npm run user'),
@@ -59,7 +59,7 @@ describe('npm run user', () => {
 });
 
 describe('npm run user -- import', () => {
-  test('imports accounts from another system, reports a refused line by its number, and goes on', async () => {
+  test('npm run user -- import creates accounts and reports refused lines by number', async () => {
     const api = await startTestApp();
     const bcrypt = '$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW'; // U*U
     const lines = [

@@ -16,7 +16,7 @@ const problemsOf = (env: NodeJS.ProcessEnv): string => {
   return '';
 };
 
-test('has a default for everything but the secret', () => {
+test('the configuration has a default for everything except the secret', () => {
   expect(parse({})).toMatchObject({
     environment: 'development',
     host: '127.0.0.1',
@@ -41,7 +41,7 @@ test('has a default for everything but the secret', () => {
   expect(Object.isFrozen(parse({}))).toBe(true);
 });
 
-test('reads what is given', () => {
+test('the configuration reads every variable', () => {
   expect(
     parse({
       PORT: '0',
@@ -60,7 +60,7 @@ test('reads what is given', () => {
   expect(parse({ TRUST_PROXY: '10.0.0.0/8, ::1' }).trustProxy).toEqual(['10.0.0.0/8', '::1']);
 });
 
-test('reads a secret from the file that NAME_FILE names, and repeats none of it', () => {
+test('the configuration reads a secret from the file of NAME_FILE and never repeats it', () => {
   const directory = mkdtempSync(join(tmpdir(), 'quoin-config-'));
   try {
     const file = (name: string, text: string) => {
@@ -80,12 +80,12 @@ test('reads a secret from the file that NAME_FILE names, and repeats none of it'
   }
 });
 
-test('has several processes on a server alone', () => {
+test('WORKERS requires a PostgreSQL server', () => {
   expect(parse({ WORKERS: '4', DATABASE_URL: 'postgres://h/d' }).workers).toBe(4);
   expect(problemsOf({ SECRET_KEY: secret, WORKERS: '2' })).toContain('WORKERS must be 1 with the embedded database');
 });
 
-test('lists all mistakes together', () => {
+test('a configuration error lists all problems', () => {
   const mistakes = {
     NODE_ENV: 'staging',
     PORT: '99999',
@@ -120,7 +120,7 @@ test('lists all mistakes together', () => {
   expect(message).not.toContain('hidden');
 });
 
-test('takes a first admin whole, with an address that is one', () => {
+test('the first admin needs a valid email and a password', () => {
   expect(parse({ FIRST_ADMIN_EMAIL: 'a@example.com', FIRST_ADMIN_PASSWORD: 'x' }).firstAdmin).toEqual({
     email: 'a@example.com',
     password: 'x',
@@ -131,7 +131,7 @@ test('takes a first admin whole, with an address that is one', () => {
   );
 });
 
-test('takes no weak secret anywhere, and none at all in production', () => {
+test('a weak SECRET_KEY is rejected everywhere, and a missing one in production', () => {
   expect(problemsOf({ NODE_ENV: 'production' })).toContain('SECRET_KEY is required');
   expect(problemsOf({ NODE_ENV: 'production', SECRET_KEY: '' })).toContain('SECRET_KEY is required');
   expect(problemsOf({ SECRET_KEY: 'x'.repeat(31) })).toContain('at least 32 bytes');
@@ -139,14 +139,14 @@ test('takes no weak secret anywhere, and none at all in production', () => {
   expect(problemsOf({ NODE_ENV: 'production', SECRET_KEY: secret })).toBe('');
 });
 
-test('lets nobody mail from nowhere to nowhere in production', () => {
+test('SMTP_URL in production requires MAIL_FROM and APP_URL', () => {
   const env = { NODE_ENV: 'production', SECRET_KEY: secret, SMTP_URL: 'smtp://localhost' };
   expect(problemsOf(env)).toContain('MAIL_FROM and APP_URL are required');
   expect(problemsOf({ ...env, MAIL_FROM: 'Acme <mail@acme.example>' })).toContain('are required');
   expect(problemsOf({ ...env, MAIL_FROM: 'mail@acme.example', APP_URL: 'https://acme.example/app' })).toBe('');
 });
 
-test('never repeats a URL, which may have a password in it', () => {
+test('a configuration error never repeats a URL', () => {
   const urls = [
     'DATABASE_URL',
     'DATABASE_DIRECT_URL',

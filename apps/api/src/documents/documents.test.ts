@@ -38,7 +38,7 @@ const found = async (body: object, as = user) => {
 const titles = async (body: object, as = user) => (await found(body, as)).map(({ document }) => document.title);
 
 describe('a document', () => {
-  test('is made, read, changed and deleted', async () => {
+  test('a document can be created, read, updated and deleted', async () => {
     const response = await api.send('POST', path, {
       token: user.token,
       body: { title: 'On cornerstones 😀', content: 'A stone\nat a corner', metadata: { a: [1, { b: null }] } },
@@ -67,7 +67,7 @@ describe('a document', () => {
     expectProblem(await api.send('DELETE', url, { token: user.token }), 404, 'not_found');
   });
 
-  test('of 100,000 characters and many words is kept and found', async () => {
+  test('a document of 100,000 characters is stored and found', async () => {
     const owner = await api.signUp();
     const letter = (n: number) => String.fromCodePoint(0x10400 + (Math.floor(n) % 40));
     const word = (n: number) => letter(n) + letter(n / 40) + letter(n / 1600);
@@ -107,12 +107,12 @@ describe('a document', () => {
     [{ embedding: at(0).map(String) }, '/embedding/0'],
     [{ embedding: Array(width).fill(0) }, '/embedding'],
     [{ embedding: Array(width).fill(-0) }, '/embedding'],
-  ])('that is none is refused, with the place of the fault: %#', async (fault, pointer) => {
+  ])('an invalid document answers 422 with a pointer: %#', async (fault, pointer) => {
     const response = await api.send('POST', path, { token: user.token, body: { title: 'T', content: 'C', ...fault } });
     expect(expectProblem(response, 422, 'validation_failed').errors?.[0]?.pointer).toBe(pointer);
   });
 
-  test('has no number in its embedding that JSON or a float cannot hold', async () => {
+  test('an embedding rejects numbers beyond JSON and 32-bit floats', async () => {
     const send = (first: string) => {
       const embedding = `[${[first, ...Array(width - 1).fill('1')].join()}]`;
       const body = `{"title":"T","content":"C","embedding":${embedding}}`;
@@ -128,7 +128,7 @@ describe('a document', () => {
 describe('many documents at once', () => {
   const batch = (items: object[], as = user) => api.send('POST', `${path}/batch`, { token: as.token, body: { items } });
 
-  test('are made in their order, 500 of them with their embeddings in one request', async () => {
+  test('a batch creates 500 documents with embeddings in order', async () => {
     const owner = await api.signUp();
     const items = Array.from({ length: 500 }, (_, n) => ({
       title: `Title ${n}`,
@@ -144,7 +144,7 @@ describe('many documents at once', () => {
     expect(await titles({ embedding: at(0), limit: 3 }, owner)).toEqual(['Title 0', 'Title 1', 'Title 2']);
   });
 
-  test('are made all or none', async () => {
+  test('a batch creates all documents or none', async () => {
     const owner = await api.signUp();
     const good = { title: 'T', content: 'C' };
     const zeros = await batch([good, { ...good, embedding: Array(width).fill(0) }], owner);
@@ -154,7 +154,7 @@ describe('many documents at once', () => {
     expect((await api.send('GET', path, { token: owner.token })).json().items).toEqual([]);
   });
 
-  test('may be 16 MiB, which a single one may not', async () => {
+  test('a batch accepts 16 MiB, and a single document does not', async () => {
     const content = 'x'.repeat(90_000);
     const items = Array.from({ length: 100 }, () => ({ title: 'T', content }));
     expect((await batch(items)).statusCode).toBe(201);
@@ -168,8 +168,8 @@ describe('many documents at once', () => {
   });
 });
 
-describe('somebody else’s documents', () => {
-  test('are 403 under their id and 404 under one’s own; an admin’s to manage', async () => {
+describe('documents of another user', () => {
+  test('documents of another user answer 403 or 404, and admins can manage them', async () => {
     const [other, admin] = [await api.signUp(), await api.signUpAdmin()];
     const { id } = await make({ title: 'Mine', embedding: at(0) });
     const theirs = `/users/${user.id}/documents`;
@@ -196,7 +196,7 @@ describe('somebody else’s documents', () => {
     );
   });
 
-  test('are in no answer of a search, by whatever mode, though they fit better', async () => {
+  test('search never returns documents of another user, in any mode', async () => {
     const [one, other] = [await api.signUp(), await api.signUp()];
     for (let n = 0; n < 20; n++) await make({ title: `Secret ${n}`, content: 'treasure', embedding: at(0) }, other);
     await make({ title: 'Own', content: 'treasure map', embedding: at(60) }, one);
@@ -230,7 +230,7 @@ describe('a search', () => {
     await make({ title: 'Not embedded', content: 'A wall without meaning.' }, owner);
   });
 
-  test('by meaning gives the nearest first, with the cosine as the score', async () => {
+  test('semantic search ranks by cosine similarity', async () => {
     const results = await found({ embedding: at(0) }, owner);
     expect(results.map(({ document }) => document.title)).toEqual(['Stones', 'Walls', 'Bread']);
     for (const [index, degrees] of [10, 50, 80].entries())
@@ -238,7 +238,7 @@ describe('a search', () => {
     expect(await titles({ embedding: at(0).map((number) => number * 1e30), limit: 1 }, owner)).toEqual(['Stones']);
   });
 
-  test('by words gives what has them, in any form, the best first', async () => {
+  test('keyword search finds other word forms and ranks them', async () => {
     expect((await titles({ query: 'wall', mode: 'keyword' }, owner)).sort()).toEqual([
       'Not embedded',
       'Stones',
@@ -251,21 +251,21 @@ describe('a search', () => {
     expect(await titles({ query: 'nowhere' }, owner)).toEqual([]);
   });
 
-  test('by both gives what both find before what one of them finds', async () => {
+  test('hybrid search ranks documents of both lists first', async () => {
     const results = await found({ query: 'stones', embedding: at(80) }, owner);
     expect(results.map(({ document }) => document.title)).toEqual(['Stones', 'Bread', 'Walls']);
     expect(results[0]?.score).toBeCloseTo(1 / 63 + 1 / 61, 10);
     expect(await titles({ query: 'stones', embedding: at(80), limit: 1 }, owner)).toEqual(['Stones']);
   });
 
-  test('is filtered by what the metadata contains', async () => {
+  test('search filters by metadata containment', async () => {
     expect(await titles({ embedding: at(0), metadata: { kind: 'a' } }, owner)).toEqual(['Stones', 'Bread']);
     expect(await titles({ embedding: at(0), metadata: { n: { x: 1 } } }, owner)).toEqual(['Stones']);
     expect(await titles({ query: 'wall', metadata: { kind: 'b' } }, owner)).toEqual(['Walls']);
     expect(await titles({ query: 'wall', embedding: at(0), metadata: { kind: 'none' } }, owner)).toEqual([]);
   });
 
-  test('takes any text', async () => {
+  test('search accepts any text as query', async () => {
     const texts = [
       "'",
       '"',
@@ -289,7 +289,7 @@ describe('a search', () => {
     for (const query of texts) expect((await search({ query }, owner)).statusCode).toBe(200);
   });
 
-  test('by keyword takes 16 words, and refuses more as too expensive', async () => {
+  test('keyword search accepts 16 words and answers query_too_expensive for more', async () => {
     const words = (count: number) => Array.from({ length: count }, (_, n) => `word${n}`);
     for (const separator of [' ', ' or ', ','])
       expect((await search({ query: words(16).join(separator) }, owner)).statusCode).toBe(200);
@@ -312,11 +312,11 @@ describe('a search', () => {
     [{ query: 'x', metadata: 'y' }, '/metadata'],
     [{ embedding: Array(width).fill(0) }, '/embedding'],
     [{ embedding: [1] }, '/embedding'],
-  ])('for nothing that can be looked for is refused: %#', async (body, pointer) => {
+  ])('an invalid search answers 422: %#', async (body, pointer) => {
     expect(expectProblem(await search(body, owner), 422, 'validation_failed').errors?.[0]?.pointer).toBe(pointer);
   });
 
-  test.runIf(testServerUrl)('that the database cancels after 2 s is 422, and not an outage', async () => {
+  test.runIf(testServerUrl)('a search that the database cancels answers 422 query_too_expensive', async () => {
     const execute = (script: string) => api.database.maintain((connection) => connection.execute(script));
     await execute(`
       create function slow_title(text) returns text language sql as 'select $1 || pg_sleep(3)';
@@ -329,7 +329,7 @@ describe('a search', () => {
     }
   });
 
-  test('gives as many as are asked for, if there are so many', async () => {
+  test('search returns limit items if there are enough', async () => {
     const many = await api.signUp();
     await api.send('POST', `${path}/batch`, {
       token: many.token,
@@ -344,8 +344,8 @@ describe('a search', () => {
   });
 });
 
-describe('another text', () => {
-  test('drops the embedding, unless one comes with it or it is the same text', async () => {
+describe('a changed text', () => {
+  test('a changed text drops the embedding, unless a new one is sent', async () => {
     const owner = await api.signUp();
     const { id } = await make({ title: 'One', content: 'Text', embedding: at(0) }, owner);
     const change = async (body: object) =>

@@ -67,7 +67,7 @@ describe('the embedder', () => {
   const embedder = () => createEmbedder({ url, model: 'some-model', apiKey: 'some key' });
   const effort = { timeoutMs: 200, attemptsMax: 3 };
 
-  test('asks in one request for as many texts as it is given, in our width, and puts the answer in order', async () => {
+  test('the embedder sends one request for all texts and sorts the answer', async () => {
     const vectors = await embedder().embed(['a stone', 'a river'], effort);
     expect(asked).toMatchObject([{ model: 'some-model', input: ['a stone', 'a river'], dimensions: width }]);
     expect(authorization).toBe('Bearer some key');
@@ -75,7 +75,7 @@ describe('the embedder', () => {
     expect(axes).toEqual([0, 2]);
   });
 
-  test('tries again where that may help: after 500, 429, no answer, and no JSON', async () => {
+  test('the embedder retries after 500, 429, a timeout and invalid JSON', async () => {
     const failures: Answer[] = [{ status: 500, body: '' }, { status: 429, body: '' }, 'never', { body: '<html>' }];
     for (const failure of failures) {
       asked.length = 0;
@@ -85,7 +85,7 @@ describe('the embedder', () => {
     }
   });
 
-  test('gives up in the end, and says why', async () => {
+  test('the embedder gives up after the last attempt, with the reason', async () => {
     answer = () => ({ status: 503, body: 'loading the model' });
     await expect(embedder().embed(['x'], effort)).rejects.toThrow('answered 503: loading the model');
     expect(asked).toHaveLength(3);
@@ -100,7 +100,7 @@ describe('the embedder', () => {
     ['zeros', { data: [{ index: 0, embedding: Array(width).fill(0) }] }, 'a vector of zeros'],
     ['something else', { vectors: [] }, '0 vectors'],
     ['nothing', 'null', '0 vectors'],
-  ])('refuses %s, clearly and at once', async (_, body, message) => {
+  ])('the embedder rejects %s without a retry', async (_, body, message) => {
     answer = () => ({ body });
     const refused = embedder().embed(['x'], effort);
     await expect(refused).rejects.toThrow(message);
@@ -108,7 +108,7 @@ describe('the embedder', () => {
     expect(asked).toHaveLength(1);
   });
 
-  test('asks for no more than four at once', async () => {
+  test('the embedder sends at most four concurrent requests', async () => {
     inFlightMax = 0;
     const one = embedder();
     await Promise.all(Array.from({ length: 20 }, (_, n) => one.embed([`text ${n}`], effort)));
@@ -145,7 +145,7 @@ describe('with EMBEDDING_URL', () => {
   };
   const get = async (id: string) => (await api.send('GET', `${path}/${id}`, { token: user.token })).json();
 
-  test('documents are embedded in the background, and then found by meaning', async () => {
+  test('documents are embedded in the background and then found by meaning', async () => {
     const made = await make('about stone');
     await make('about bread');
     expect(made.has_embedding).toBe(false);
@@ -157,7 +157,7 @@ describe('with EMBEDDING_URL', () => {
     expect(await embed()).toBe(0);
   });
 
-  test('a search for words looks for their meaning too', async () => {
+  test('a search with a query uses its meaning too', async () => {
     await make('stone is what walls are made of');
     await make('words without any of these');
     await embed();
@@ -166,7 +166,7 @@ describe('with EMBEDDING_URL', () => {
     expect((await contents({ query: 'stone' }))[0]).toContain('stone');
   });
 
-  test('a hundred are embedded in a few requests, each once, by two processes at once', async () => {
+  test('two processes embed a hundred documents once each', async () => {
     const items = Array.from({ length: 100 }, (_, n) => ({ title: 'T', content: `river ${n}` }));
     await api.send('POST', `${path}/batch`, { token: user.token, body: { items } });
     const done = await Promise.all([embed(), embed()]);
@@ -175,7 +175,7 @@ describe('with EMBEDDING_URL', () => {
     expect(asked.flatMap(({ input }) => input)).toHaveLength(100);
   });
 
-  test('one’s own embedding is taken as it is, and another text is embedded anew', async () => {
+  test('a client’s embedding stays, and a new text gets a new one', async () => {
     const own = await make('about stone', { embedding: embeddingOf('bread') });
     expect(await embed()).toBe(0);
     expect(own.has_embedding).toBe(true);
@@ -185,7 +185,7 @@ describe('with EMBEDDING_URL', () => {
     expect(await contents({ query: 'river', mode: 'semantic', limit: 1 })).toEqual(['about river']);
   });
 
-  test('a text that changes while it is being embedded is embedded again', async () => {
+  test('a text that changes while it is embedded is embedded again', async () => {
     const { id } = await make('about stone');
     answer = () => {
       answer = () => undefined;
@@ -202,7 +202,7 @@ describe('with EMBEDDING_URL', () => {
     expect(asked.at(-2)?.input[0]).toContain('bread');
   });
 
-  test('while the service is away, writing and searching by words work; meaning is 503, and made up for later', async () => {
+  test('without the embedding service, writing and keyword search work, and semantic search answers 503', async () => {
     log.length = 0;
     answer = () => ({ status: 503, body: 'away' });
     const { id } = await make('about stone');
@@ -219,7 +219,7 @@ describe('with EMBEDDING_URL', () => {
     expect((await get(id)).has_embedding).toBe(true);
   });
 
-  test('a text that the service refuses keeps no other one waiting', async () => {
+  test('a text that the service refuses does not block others', async () => {
     await make('about stone');
     await make('poison');
     await make('about bread');
@@ -237,7 +237,7 @@ describe('with EMBEDDING_URL', () => {
       return reembed(api.database, model2(), { progress: (progress) => told.push(progress), failed });
     };
 
-    test('every document is embedded anew, once, but for those that came with an embedding', async () => {
+    test('reembed embeds every document once, except those with a client’s embedding', async () => {
       const items = Array.from({ length: 70 }, (_, n) => ({ title: 'T', content: `lake ${n}` }));
       await api.send('POST', `${path}/batch`, { token: user.token, body: { items } });
       await embed();
@@ -255,7 +255,7 @@ describe('with EMBEDDING_URL', () => {
       expect(await again()).toEqual({ embedded: 0, waiting: 0 });
     });
 
-    test('a service that does not work costs no embedding', async () => {
+    test('reembed changes nothing if the service does not work', async () => {
       const { id } = await make('about stone');
       await embed();
       answer = () => ({ body: { data: [{ embedding: [1, 2] }] } });
@@ -263,7 +263,7 @@ describe('with EMBEDDING_URL', () => {
       expect((await get(id)).has_embedding).toBe(true);
     });
 
-    test('what fails in the middle goes on where it was', async () => {
+    test('reembed continues after a failure', async () => {
       const items = Array.from({ length: 70 }, (_, n) => ({ title: 'T', content: `river ${n}` }));
       await api.send('POST', `${path}/batch`, { token: user.token, body: { items } });
       await embed();
@@ -280,7 +280,7 @@ describe('with EMBEDDING_URL', () => {
       expect(await again()).toEqual({ embedded: 0, waiting: 0 });
     });
 
-    test('npm run db -- reembed: embeds what the new model has not, and says why it cannot', async () => {
+    test('npm run db -- reembed embeds what is missing, or reports the reason', async () => {
       await make('about stone');
       const command = (env: NodeJS.ProcessEnv) =>
         runInProcess(dbCommand({ reembed: reembedding }, keptOpen(api.database)), ['reembed'], {

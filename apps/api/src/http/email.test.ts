@@ -8,7 +8,7 @@ test.each([
   ['ada@XN--BCHER-KVA.example', 'ada@xn--bcher-kva.example'],
   ['ada@ＥＸＡＭＰＬＥ.com', 'ada@example.com'],
   ['jürgen@bücher.example', 'jürgen@xn--bcher-kva.example'],
-])('%s and %s are one account', (one, other) => {
+])('normalizeEmail maps %s and %s to the same address', (one, other) => {
   expect(normalizeEmail(one)).toBe(other);
   expect(isEmail(one)).toBe(true);
 });
@@ -21,6 +21,6 @@ test.each([
   'ada@exa mple.com',
   'ada@\u200b.com',
   `${'x'.repeat(65)}@example.com`,
-])('%j is no address', (text) => {
+])('isEmail rejects %j', (text) => {
   expect(isEmail(text)).toBe(false);
 });

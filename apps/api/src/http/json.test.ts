@@ -8,7 +8,7 @@ test.each<[string, unknown, number]>([
   ['a vector, which is one value', { embedding: Array(768).fill(0.5) }, 2],
   ['bytes, which hold no JSON', Buffer.alloc(100_000), 1],
   ['nesting of 64 levels', nest(64), 65],
-])('inspects %s', (_, value, nodes) => {
+])('inspectJson accepts %s', (_, value, nodes) => {
   expect(inspectJson(value)).toEqual({ nodes });
 });
 
@@ -18,11 +18,11 @@ test.each<[string, unknown, string, string]>([
   ['a name with a NUL character', { a: { 'x\0': 1 } }, '/a', 'has a name with characters that cannot be stored'],
   ['a number beyond a double', { a: [1, Number.POSITIVE_INFINITY] }, '/a/1', 'is too large a number'],
   ['65 levels', nest(65), '', 'is nested deeper than 64 levels'],
-])('finds %s', (_, value, pointer, message) => {
+])('inspectJson finds %s', (_, value, pointer, message) => {
   expect(inspectJson(value).fault).toEqual({ pointer, message });
 });
 
-test('visits 10,001 values of a million, and no more', () => {
+test('inspectJson visits at most 10,001 of a million values', () => {
   const values = Array(1_000_000).fill('x');
   expect(inspectJson({ values })).toEqual({
     nodes: 10_001,
@@ -37,6 +37,6 @@ test.each<[string, unknown, boolean]>([
   ['two million numbers', Array(2_000_000).fill(1), true],
   ['100,000 numbers with names', Object.fromEntries(Array.from({ length: 100_000 }, (_, n) => [`n${n}`, 1])), true],
   ['names, which are no values', Object.fromEntries(Array.from({ length: 6_000 }, (_, n) => [`n${n}`, 'x'])), false],
-])('counts %s in the text', (_, value, isTooMuch) => {
+])('hasTooManyValues counts %s', (_, value, isTooMuch) => {
   expect(hasTooManyValues(Buffer.from(JSON.stringify(value)))).toBe(isTooMuch);
 });

@@ -150,7 +150,7 @@ function write(type: string, value: unknown): string {
   return form.toString();
 }
 
-test(`${malformedRequestsTotal} malformed requests get no 5xx, and only documented answers`, async () => {
+test(`${malformedRequestsTotal} malformed requests get documented responses and no 5xx`, async () => {
   // Accounts that the other requests need must not go.
   const harmless = operations.filter(
     ({ method, path }) =>

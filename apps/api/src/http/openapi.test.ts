@@ -17,7 +17,7 @@ describe('the OpenAPI document', () => {
   }
   const document = async () => (await api.send('GET', '//openapi.json')).json();
 
-  test('is 3.1, has every route, and gives every operation a name of its own', async () => {
+  test('the OpenAPI document is 3.1 and has every route with a unique operationId', async () => {
     const { openapi, paths } = await document();
     expect(openapi).toMatch(/^3\.1\./);
     const shown = Object.entries<Record<string, Operation>>(paths).flatMap(([path, methods]) =>
@@ -36,7 +36,7 @@ describe('the OpenAPI document', () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
-  test('names every schema, has an example for every body and every error, and knows no code that the table does not', async () => {
+  test('the OpenAPI document names every schema and has an example for every body and error', async () => {
     const { paths } = await document();
     for (const operation of Object.values<Record<string, Operation>>(paths).flatMap((methods) =>
       Object.values(methods),
@@ -58,7 +58,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  test('is compressed, has an ETag, and returns 304 for If-None-Match', async () => {
+  test('/openapi.json is compressed, has an ETag, and answers 304', async () => {
     const headers = { 'accept-encoding': 'gzip' };
     const first = await api.send('GET', '//openapi.json', { headers });
     expect(first.headers).toMatchObject({ 'content-encoding': 'gzip', etag: expect.stringMatching(/^W\/"/) });
@@ -69,14 +69,14 @@ describe('the OpenAPI document', () => {
     expect(script.headers).toMatchObject({ 'content-encoding': 'gzip', etag: expect.any(String) });
   });
 
-  test('keeps no password in the browser: the page does not persist its authorization', async () => {
+  test('/docs does not persist the authorization in the browser', async () => {
     const page = await api.send('GET', '//docs/static/swagger-initializer.js');
     expect(page.statusCode).toBe(200);
     expect(page.body).toMatch(/"?persistAuthorization"?:\s*false/);
     expect(page.body).not.toMatch(/"?persistAuthorization"?:\s*true/);
   });
 
-  test('documents with assets of our own: the page loads nothing from elsewhere', async () => {
+  test('/docs loads nothing from other servers', async () => {
     const page = await api.send('GET', '//docs');
     expect(page.statusCode).toBe(200);
     expect(page.body).not.toMatch(/(src|href)="https?:/);

@@ -15,7 +15,7 @@ afterAll(() => api.close());
 
 describe('the cost of a body', () => {
   const documents = '/users/me/documents';
-  test('is bounded for lists: validation stops at 50 errors, and 10,000 values end it before', async () => {
+  test('validation of lists stops at 50 errors and at 10,000 values', async () => {
     const batch = (items: unknown[]) =>
       api.send('POST', `${documents}/batch`, { token: user.token, headers: json, body: JSON.stringify({ items }) });
     expect(expectProblem(await batch(Array(400).fill('x')), 422, 'validation_failed').errors).toHaveLength(50);
@@ -25,7 +25,7 @@ describe('the cost of a body', () => {
     expect(strings.errors).toEqual([{ in: 'body', pointer: '', message: 'has more than 10000 values' }]);
   });
 
-  test('is bounded by the 50th error, after which nothing more is checked', () => {
+  test('validation checks nothing after the 50th error', () => {
     const isUuid = vi.spyOn(formats, 'uuid');
     try {
       const list = Type.Array(Type.String({ format: 'uuid', maxLength: 36 }));
@@ -36,7 +36,7 @@ describe('the cost of a body', () => {
     }
   });
 
-  test('is bounded for metadata and settings by bytes and by values', async () => {
+  test('metadata and settings have limits of bytes and values', async () => {
     const create = (metadata: unknown) =>
       api.send('POST', documents, {
         token: user.token,
@@ -62,7 +62,7 @@ describe('the cost of a body', () => {
     );
   });
 
-  test('of a string that is too long does not include its pattern and its format', async () => {
+  test('patterns and formats are not checked for strings beyond maxLength', async () => {
     const { errors } = expectProblem(
       await api.send('POST', '/auth/register', {
         body: { email: 'x'.repeat(8_000), password: 'x', username: ' '.repeat(6_000) },
@@ -110,7 +110,7 @@ describe('a body', () => {
     ['bytes that are not UTF-8', Buffer.from([0x22, 0xff, 0xfe, 0x22])],
     ['a prototype', '{"__proto__":{"is_admin":true}}'],
     ['a constructor’s prototype', '{"constructor":{"prototype":{"is_admin":true}}}'],
-  ])('of %s is 400', async (_, body) => {
+  ])('a body of %s answers 400', async (_, body) => {
     expectProblem(await post(body), 400, 'malformed_json');
   });
 
@@ -120,11 +120,11 @@ describe('a body', () => {
     ['a text', '"x"'],
     ['nesting of 8,000 levels', `${'['.repeat(8_000)}${']'.repeat(8_000)}`],
     ['nesting in an unknown field', `{"x":${'{"a":'.repeat(2_000)}1${'}'.repeat(2_000)}}`],
-  ])('of %s is 422', async (_, body) => {
+  ])('a body of %s answers 422', async (_, body) => {
     expectProblem(await post(body), 422, 'validation_failed');
   });
 
-  test('with 1,000 unknown fields is refused with 50 errors', async () => {
+  test('a body with 1,000 unknown fields answers 422 with 50 errors', async () => {
     const body = JSON.stringify(Object.fromEntries(Array.from({ length: 1_000 }, (_, n) => [`f${n}`, 1])));
     const { errors } = expectProblem(await post(body), 422, 'validation_failed');
     expect(errors).toHaveLength(50);
@@ -137,23 +137,23 @@ describe('a body', () => {
     'multipart/form-data; boundary=x',
     'application/jsonx',
     'nonsense',
-  ])('of type %s is 415', async (type) => {
+  ])('a body of type %s answers 415', async (type) => {
     expectProblem(await post('email=a', { 'content-type': type }), 415, 'unsupported_media_type');
   });
 
   test.each([
     [{ 'content-type': 'application/json', 'content-encoding': 'gzip' }, 'Content-Encoding'],
     [{ 'content-type': 'application/json; charset=utf-16' }, 'UTF-8'],
-  ])('with %o is 415', async (headers, detail) => {
+  ])('a body with %o answers 415', async (headers, detail) => {
     expect(expectProblem(await post('{}', headers as never), 415, 'unsupported_media_type').detail).toContain(detail);
   });
 
-  test('of any JSON type with parameters is taken', async () => {
+  test('a JSON body with media type parameters is accepted', async () => {
     const body = JSON.stringify({ email: uniqueEmail(), password });
     expect((await post(body, { 'content-type': 'application/json; charset=utf-8' })).statusCode).toBe(201);
   });
 
-  test('that is empty is none where none is asked for, whatever type it is said to be', async () => {
+  test('an empty body of any type is accepted by routes without a body', async () => {
     for (const type of ['application/json', 'application/x-www-form-urlencoded', 'text/plain']) {
       const { access_token: token } = await api.login(user.email);
       const task = await api.send('POST', '/users/me/tasks', { token, body: { title: 'x' } });
@@ -173,7 +173,7 @@ describe('a body', () => {
     ['POST', '/users/me/tasks', 1024 * 1024],
     ['POST', '/users/me/documents/batch', 16 * 1024 * 1024],
   ])(
-    '%s %s takes %d bytes, and answers 413 to one more, with and without Content-Length',
+    '%s %s accepts %d bytes and answers 413 for one more',
     async (method, path, bytesMax) => {
       const largest = JSON.stringify({ unknown: 'x'.repeat(bytesMax - '{"unknown":""}'.length) });
       const send = (body: string, headers = json) => api.send(method, path, { token: user.token, headers, body });
@@ -184,7 +184,7 @@ describe('a body', () => {
     },
   );
 
-  test('as a form is taken by login and refresh, and has no NUL either', async () => {
+  test('forms reject NUL characters and repeated parameters', async () => {
     const form = { username: 'a\0', password };
     expectProblem(await api.send('POST', '/auth/login', { form }), 422, 'validation_failed');
     const twice = await api.send('POST', '/auth/login', {

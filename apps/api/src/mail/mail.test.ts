@@ -50,7 +50,7 @@ const deliveryBy = (transport: Transport, log = quiet) =>
   });
 
 describe('the outbox', () => {
-  test('is emptied, each mail once, by any number of processes at once', async () => {
+  test('four processes deliver each mail of the outbox once', async () => {
     const recipients = Array.from({ length: 45 }, uniqueEmail).sort();
     for (const recipient of recipients) await post(recipient);
     const sent: string[] = [];
@@ -61,7 +61,7 @@ describe('the outbox', () => {
     expect(await waiting()).toEqual([]);
   });
 
-  test('sends the mails to one recipient one after another, in the order in which they were created', async () => {
+  test('mails to one recipient are sent in the order of their creation', async () => {
     const recipient = uniqueEmail();
     for (let mail = 0; mail < 5; mail++) await post(recipient);
     const { rows } = await database.inspect((connection) =>
@@ -82,7 +82,7 @@ describe('the outbox', () => {
     expect(inFlightMax).toBe(1);
   });
 
-  test('keeps what could not be sent, waits longer each time, and sends it once when it can', async () => {
+  test('a failed mail is retried with growing delays and sent once', async () => {
     const recipient = uniqueEmail();
     await post(recipient);
     let isAway = true;
@@ -106,7 +106,7 @@ describe('the outbox', () => {
     expect(sent).toEqual([recipient]);
   });
 
-  test('gives a mail of a process that died to another one, after a while', async () => {
+  test('another process takes over the mail of a dead process after its lease', async () => {
     await post(uniqueEmail());
     const dead = deliveryBy(() => new Promise(() => {}));
     void dead.deliver();
@@ -122,7 +122,7 @@ describe('the outbox', () => {
     expect(sent).toHaveLength(1);
   });
 
-  test('gives up, and says so without the address, when a mail is of no use any more', async () => {
+  test('an expired mail is dropped, and the log does not contain its address', async () => {
     const recipient = uniqueEmail();
     await post(recipient);
     now = new Date(now.getTime() + 4 * 86_400_000);
@@ -175,7 +175,7 @@ describe('with SMTP_URL', () => {
       log: quiet,
     });
 
-  test('a mail arrives there, as plain text and as HTML, and in one piece', async () => {
+  test('SMTP: a mail arrives as plain text and HTML', async () => {
     const recipient = uniqueEmail();
     await post(recipient);
     expect(await deliveryBy(smtp()).deliver()).toBe(1);
@@ -192,7 +192,7 @@ describe('with SMTP_URL', () => {
     expect(source).toContain('app.example.com');
   });
 
-  test('both bodies are quoted-printable in ASCII, and come out as they went in', async () => {
+  test('SMTP: both bodies are quoted-printable ASCII and decode to the original', async () => {
     const link = `https://app.example.com/reset-password?token=${'a'.repeat(43)}`;
     await smtp()({
       id: 'x',
@@ -210,7 +210,7 @@ describe('with SMTP_URL', () => {
     expect(decoded).toContain(`<p>Grüße ${link}</p>`);
   });
 
-  test('a mailbox that is refused for good is given up; one that is refused for now is tried again', async () => {
+  test('SMTP: a permanent refusal drops the mail, a temporary one retries it', async () => {
     await post(uniqueEmail());
     refusal = Object.assign(new Error('greylisted'), { responseCode: 451 });
     expect(await deliveryBy(smtp()).deliver()).toBe(0);
@@ -222,7 +222,7 @@ describe('with SMTP_URL', () => {
     expect(received).toEqual([]);
   });
 
-  test('a server that is not there loses nothing', async () => {
+  test('SMTP: an unreachable server loses no mail', async () => {
     await post(uniqueEmail());
     const config = parseConfig(testEnvironment({ SMTP_URL: 'smtp://127.0.0.1:1' }));
     expect(await deliveryBy(createMailTransport({ config, log: quiet })).deliver()).toBe(0);
@@ -242,7 +242,7 @@ describe('without SMTP_URL', () => {
     await rm(directory, { recursive: true });
   });
 
-  test('a mail is a file that only its owner reads, and its link is logged in development, but nowhere else', async () => {
+  test('without SMTP_URL a mail is a private file, and its link is logged in development only', async () => {
     const mail = {
       id: 'the-id',
       to: 'ada@example.com',
@@ -267,7 +267,7 @@ describe('what is mailed', () => {
   const { reset_password, email_changed } = createMessages('https://app.example.com/base/');
   const cause = { at: new Date('2026-11-21T10:00:00Z'), ipAddress: '203.0.113.9' };
 
-  test('leads to the front end', () => {
+  test('the links of mails lead to APP_URL', () => {
     const message = reset_password('the-token', cause);
     expect(message.link).toBe('https://app.example.com/base/reset-password?token=the-token');
     expect(message.text).toContain(`\n\n${message.link}\n\n`);
@@ -275,12 +275,12 @@ describe('what is mailed', () => {
     expect(message.text).toContain('203.0.113.9');
   });
 
-  test('says when and from where', () => {
+  test('notices contain the time and the address', () => {
     expect(email_changed(cause).text).toContain('on 2026-11-21 10:00 UTC from 203.0.113.9');
   });
 });
 
-test('what did not happen is not mailed, and what did is, in the words of nobody but us', async () => {
+test('mails contain no text that a user chose, and a failed registration sends none', async () => {
   const api = await startTestApp();
   try {
     const account = await api.register({ full_name: 'Click https://evil.example', username: 'evil.example' });

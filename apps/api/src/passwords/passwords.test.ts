@@ -11,7 +11,7 @@ const passwords = createPasswords({ passwordLengthMin: 8, passwordContextWords: 
 const argon2Reference = '$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc';
 const bcryptReference = 'CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW';
 
-test('known answers of Argon2id and bcrypt are verified, and nothing near them', async () => {
+test('known-answer hashes of Argon2id and bcrypt verify only their passwords', async () => {
   expect(await passwords.verify('password', argon2Reference)).toBe(true);
   expect(await passwords.verify('passworD', argon2Reference)).toBe(false);
   for (const version of ['2a', '2b', '2y']) {
@@ -20,7 +20,7 @@ test('known answers of Argon2id and bcrypt are verified, and nothing near them',
   }
 });
 
-test('a new hash is Argon2id with its parameters in it, salted, and cuts nothing off', async () => {
+test('a new hash is salted Argon2id with parameters, without truncation', async () => {
   const long = 'x'.repeat(255);
   const [one, other] = [await passwords.hash(`${long}a`), await passwords.hash(`${long}a`)];
   expect(one).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
@@ -31,14 +31,14 @@ test('a new hash is Argon2id with its parameters in it, salted, and cuts nothing
   expect(await passwords.verify('anything', undefined)).toBe(false);
 });
 
-test('may be anything but a name that everybody tries first, with whatever is put around it', async () => {
+test('a context word with digits and punctuation is rejected as password', async () => {
   const owner = { email: 'ada@example.com' };
   for (const bad of ['Cornerstone2026!', '**cornerstone**', 'c.o.r.n.e.r.s.t.o.n.e.'])
     await expect(passwords.accept(bad, owner)).rejects.toThrow('a name that attackers try first');
   await expect(passwords.accept('cornerstones and keystones', owner)).resolves.toBeUndefined();
 });
 
-test('a stored hash that cannot be verified counts as a wrong password, and is logged', async () => {
+test('a stored hash that cannot be verified counts as wrong and is logged', async () => {
   const warnings: string[] = [];
   const own = createPasswords(
     { passwordLengthMin: 8, passwordContextWords: [] },
@@ -50,7 +50,7 @@ test('a stored hash that cannot be verified counts as a wrong password, and is l
   expect(await own.verify('password', null)).toBe(false);
 });
 
-test('bcrypt is verified off the main thread: timers go on meanwhile', async () => {
+test('bcrypt does not block the main thread', async () => {
   const costly = await hashBcrypt('password', { cost: 12 });
   let ticks = 0;
   const timer = setInterval(() => ticks++, 1);
@@ -59,14 +59,14 @@ test('bcrypt is verified off the main thread: timers go on meanwhile', async () 
   expect(ticks).toBeGreaterThan(5);
 });
 
-test('may not be the name of the product with digits and signs around it, by default', async () => {
+test('the name of the product is a context word by default', async () => {
   const { passwordContextWords } = parseConfig(testEnvironment());
   const own = createPasswords({ passwordLengthMin: 8, passwordContextWords });
   for (const bad of ['quoin2026!', 'Quoin-1234', '!!quoin!!'])
     await expect(own.accept(bad, { email: 'ada@example.com' })).rejects.toThrow('a name that attackers try first');
 });
 
-test('is one however it was composed', async () => {
+test('composed and decomposed Unicode forms are the same password', async () => {
   expect(await passwords.verify('caf\u00e9 \u2460', await passwords.hash('cafe\u0301 1'))).toBe(true);
 });
 
@@ -77,7 +77,7 @@ test.each([
   ['$argon2id$v=19$m=19456,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc', true],
   ['$argon2i$v=19$m=65536,t=3,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc', true],
   [`$2b$12$${bcryptReference}`, true],
-])('%s is outdated: %s', (passwordHash, isOutdated) => {
+])('isOutdatedHash: %s is outdated: %s', (passwordHash, isOutdated) => {
   expect(isOutdatedHash(passwordHash)).toBe(isOutdated);
   expect(isUsableHash(passwordHash)).toBe(true);
 });
@@ -96,7 +96,7 @@ test.each([
   '$argon2id$v=19$m=65536,t=2,p=64$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc',
   '$argon2id$v=19$m=4,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc',
   '$argon2id$v=19$m=19456,t=1000,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc',
-])('%j is no hash that can be used here', (passwordHash) => {
+])('isUsableHash rejects %j', (passwordHash) => {
   expect(isUsableHash(passwordHash)).toBe(false);
 });
 
@@ -111,7 +111,7 @@ describe('a sign-in with an outdated hash', () => {
     ['bcrypt', () => hashBcrypt(password, { cost: 4 })],
     ['a cheaper Argon2id', () => hash(password, { memoryCost: 8192, timeCost: 1, parallelism: 1 })],
   ];
-  test.each(outdated)('of %s succeeds, and leaves an up-to-date one behind', async (_, make) => {
+  test.each(outdated)('a sign-in with a hash of %s renews the hash', async (_, make) => {
     const { id, email } = await api.register();
     await api.database.system().transaction(async ({ users }) => users.update(id, { password_hash: await make() }));
     expectProblem(
@@ -128,7 +128,7 @@ describe('a sign-in with an outdated hash', () => {
     await api.login(email);
   });
 
-  test('of an up-to-date one is left as it is', async () => {
+  test('a sign-in with a current hash does not change it', async () => {
     const { id, email } = await api.register();
     const before = await api.database.system().users.find(id);
     await api.login(email);

@@ -10,7 +10,7 @@ afterAll(() => api.close());
 const url = '/users/me/preferences';
 const defaults = { theme: 'system', locale: 'en', timezone: 'UTC', email_notifications: true, settings: {} };
 
-test('are the defaults before the first write, and reading writes nothing', async () => {
+test('preferences are defaults before the first write, and reading writes nothing', async () => {
   const { token } = await api.signUp();
   for (let n = 0; n < 2; n++) {
     const response = await api.send('GET', url, { token });
@@ -20,7 +20,7 @@ test('are the defaults before the first write, and reading writes nothing', asyn
   expect((await api.send('PATCH', url, { token, body: {} })).json()).toEqual({ ...defaults, updated_at: null });
 });
 
-test('PATCH changes what is sent, PUT replaces all of it', async () => {
+test('PATCH changes the sent preferences, PUT replaces all', async () => {
   const { token } = await api.signUp();
   const settings = { sidebar: { width: 240, tabs: ['a', null, 1.5, '🧱'] }, 'a/b': true, __a__: [] };
   const patched = await api.send('PATCH', url, { token, body: { theme: 'dark', settings } });
@@ -46,13 +46,13 @@ test('PATCH changes what is sent, PUT replaces all of it', async () => {
   });
 });
 
-test('are each user’s own', async () => {
+test('preferences belong to their user', async () => {
   const [one, other] = [await api.signUp(), await api.signUp()];
   await api.send('PUT', url, { token: one.token, body: { theme: 'light' } });
   expect((await api.send('GET', url, { token: other.token })).json()).toEqual({ ...defaults, updated_at: null });
 });
 
-test('20 first writes at once end in one row', async () => {
+test('20 concurrent first writes create one row', async () => {
   const { token, id } = await api.signUp();
   const responses = await Promise.all(
     Array.from({ length: 20 }, () => api.send('PUT', url, { token, body: { theme: 'dark' } })),
@@ -79,7 +79,7 @@ test.each([
   ['half of a surrogate pair', { settings: { a: '\udc00' } }, '/settings/a'],
   ['settings nested too deep', { settings: nested(100) }, ''],
   ['updated_at', { updated_at: '2026-01-01T00:00:00.000Z' }, '/updated_at'],
-])('refuse %s, and stay as they were', async (_, body, pointer) => {
+])('preferences reject %s and stay unchanged', async (_, body, pointer) => {
   const { token } = await api.signUp();
   for (const method of ['PUT', 'PATCH']) {
     const { errors } = expectProblem(await api.send(method, url, { token, body }), 422, 'validation_failed');
@@ -88,13 +88,13 @@ test.each([
   expect((await api.send('GET', url, { token })).json()).toEqual({ ...defaults, updated_at: null });
 });
 
-test('need a token', async () => {
+test('preferences require a token', async () => {
   for (const method of ['GET', 'PUT', 'PATCH']) {
     expectProblem(await api.send(method, url, method === 'GET' ? {} : { body: {} }), 401, 'missing_token');
   }
 });
 
-test('refuse a number that JSON can write and nobody can keep', async () => {
+test('settings reject numbers beyond a double', async () => {
   const { token } = await api.signUp();
   const body = '{"settings":{"a":[1e999]}}';
   const response = await api.send('PATCH', url, { token, body, headers: { 'content-type': 'application/json' } });

@@ -24,7 +24,7 @@ async function resetTokenFor(email: string) {
 }
 
 describe('a forgotten password', () => {
-  test('is replaced by who has the mail, and ends every session', async () => {
+  test('a reset with the mailed token sets a new password and ends every session', async () => {
     const user = await api.signUp();
     const token = await resetTokenFor(user.email);
     expect((await reset(token)).statusCode).toBe(204);
@@ -40,13 +40,13 @@ describe('a forgotten password', () => {
     expect((await api.mailsTo(user.email)).at(-1)?.subject).toBe('Your password was changed');
   });
 
-  test('is asked for in any spelling of the address', async () => {
+  test('a reset can be requested with any spelling of the address', async () => {
     const user = await api.register();
     expect((await forgot(`  ${user.email.toUpperCase()} `)).statusCode).toBe(202);
     expect((await reset(await api.tokenFor('reset-password', user.email))).statusCode).toBe(204);
   });
 
-  test('gets the same answer for an account, for none, and for one that is deactivated', async () => {
+  test('forgot answers the same for existing, unknown and deactivated accounts', async () => {
     const user = await api.register();
     const inactive = await api.register();
     await api.database.system().users.update(inactive.id, { is_active: false });
@@ -66,7 +66,7 @@ describe('a forgotten password', () => {
     expect(await subjects(nobody)).toEqual([]);
   });
 
-  test('leaves everything as it is until the token is used', async () => {
+  test('requesting a reset changes nothing until the token is used', async () => {
     const user = await api.signUp();
     await resetTokenFor(user.email);
     expect((await whoAmI(user.token)).statusCode).toBe(200);
@@ -75,7 +75,7 @@ describe('a forgotten password', () => {
 });
 
 describe('a token for a new password', () => {
-  test('is good once, also when it is used many times at once', async () => {
+  test('a reset token works once, also concurrently', async () => {
     const user = await api.register();
     const token = await resetTokenFor(user.email);
     const answers = await Promise.all(Array.from({ length: 10 }, (_, n) => reset(token, `${newPassword} ${n}`)));
@@ -85,7 +85,7 @@ describe('a token for a new password', () => {
     expect(refused.errors).toMatchObject([{ in: 'body', pointer: '/token' }]);
   });
 
-  test('is good for ten minutes', async () => {
+  test('a reset token expires after ten minutes', async () => {
     const user = await api.register();
     const early = await resetTokenFor(user.email);
     api.clock.advance(599);
@@ -96,7 +96,7 @@ describe('a token for a new password', () => {
     expect((await loginAs(user.email, newPassword)).statusCode).toBe(200);
   });
 
-  test('is void from the moment that another one is asked for', async () => {
+  test('a reset token is void after another one is requested', async () => {
     const user = await api.register();
     const first = await resetTokenFor(user.email);
     await forgot(user.email);
@@ -107,7 +107,7 @@ describe('a token for a new password', () => {
     expect((await reset(second)).statusCode).toBe(204);
   });
 
-  test('is void when the email or the password is changed by who is signed in', async () => {
+  test('a reset token is void after the email or the password changes', async () => {
     for (const change of [{ email: uniqueEmail() }, { password: newPassword }]) {
       const user = await api.signUp();
       const token = await resetTokenFor(user.email);
@@ -117,7 +117,7 @@ describe('a token for a new password', () => {
     }
   });
 
-  test('that is mailed to an address while the account gets another one is for nobody', async () => {
+  test('a reset token mailed to the old address stops working after the email changes', async () => {
     const user = await api.register();
     const token = await resetTokenFor(user.email);
     // As if the change had come between the look at the account and the writing of the token.
@@ -125,7 +125,7 @@ describe('a token for a new password', () => {
     expectProblem(await reset(token), 422, 'validation_failed');
   });
 
-  test('survives a password that is refused', async () => {
+  test('a reset token stays valid if the new password is rejected', async () => {
     const user = await api.register();
     const token = await resetTokenFor(user.email);
     for (const weak of ['short', 'password123', user.email]) {
@@ -135,7 +135,7 @@ describe('a token for a new password', () => {
     expect((await reset(token)).statusCode).toBe(204);
   });
 
-  test('is no use for verifying, nor the other way round, and what is no token is none', async () => {
+  test('reset and verification tokens are not interchangeable', async () => {
     const user = await api.register();
     const toReset = await resetTokenFor(user.email);
     const toVerify = await api.tokenFor('verify-email', user.email);
@@ -146,14 +146,14 @@ describe('a token for a new password', () => {
     expectProblem(await reset('', newPassword), 422, 'validation_failed');
   });
 
-  test('of a deactivated account opens nothing', async () => {
+  test('a reset token of a deactivated account does not work', async () => {
     const user = await api.register();
     const token = await resetTokenFor(user.email);
     await api.database.system().users.update(user.id, { is_active: false });
     expectProblem(await reset(token), 422, 'validation_failed');
   });
 
-  test('lies in the database as its SHA-256 alone, and 256 bits long', async () => {
+  test('one-time tokens have 256 bits and are stored as SHA-256', async () => {
     const user = await api.register();
     const token = await resetTokenFor(user.email);
     expect(Buffer.from(token, 'base64url')).toHaveLength(32);
@@ -169,7 +169,7 @@ describe('a token for a new password', () => {
 });
 
 describe('an email address', () => {
-  test('is verified by the token that is mailed to it at once', async () => {
+  test('an email address is verified with the mailed token', async () => {
     const user = await api.signUp();
     const token = await api.tokenFor('verify-email', user.email);
     expect((await verify(token, user.token)).statusCode).toBe(204);
@@ -177,7 +177,7 @@ describe('an email address', () => {
     expectProblem(await verify(token), 422, 'validation_failed');
   });
 
-  test('is asked about again with another token, for which the one before is void, until it is verified', async () => {
+  test('resend voids the previous verification token, until the address is verified', async () => {
     const user = await api.signUp();
     const first = await api.tokenFor('verify-email', user.email);
     expect((await api.send('POST', '/auth/email/resend', { token: user.token })).statusCode).toBe(202);
@@ -195,7 +195,7 @@ describe('an email address', () => {
     const login = (email: string, secret = password) =>
       api.send('POST', '/auth/login', { body: { email, password: secret } });
 
-    test('verified by its owner, ends the sessions and the password of the impostor, and offers the owner a password', async () => {
+    test('verifying an address that an impostor registered ends the impostor’s sessions and password', async () => {
       const impostor = await api.signUp();
       const token = await api.tokenFor('verify-email', impostor.email);
       expect((await verify(token)).statusCode).toBe(204);
@@ -210,7 +210,7 @@ describe('an email address', () => {
       expectProblem(await login(impostor.email), 401, 'invalid_credentials');
     });
 
-    test('verified with the session of another account, ends that password too', async () => {
+    test('verifying with the session of another account ends the impostor’s password too', async () => {
       const [impostor, owner] = [await api.signUp(), await api.signUp()];
       const token = await api.tokenFor('verify-email', impostor.email);
       expect((await verify(token, owner.token)).statusCode).toBe(204);
@@ -218,7 +218,7 @@ describe('an email address', () => {
       expect((await login(owner.email)).statusCode).toBe(200);
     });
 
-    test('as the new address of an account of theirs: the password ends, although an earlier address was verified', async () => {
+    test('verifying a changed address ends the password even if an earlier address was verified', async () => {
       const impostor = await api.signUp();
       await verify(await api.tokenFor('verify-email', impostor.email), impostor.token);
       const email = uniqueEmail();
@@ -228,7 +228,7 @@ describe('an email address', () => {
       expectProblem(await login(email), 401, 'invalid_credentials');
     });
 
-    test('verified in a session of the account, keeps its password, and verifying again voids nothing', async () => {
+    test('verifying in a session of the account keeps its password', async () => {
       const user = await api.signUp();
       expect((await verify(await api.tokenFor('verify-email', user.email), user.token)).statusCode).toBe(204);
       expect((await login(user.email)).statusCode).toBe(200);
@@ -236,14 +236,14 @@ describe('an email address', () => {
     });
   });
 
-  test('has a day to be verified', async () => {
+  test('a verification token expires after a day', async () => {
     const user = await api.register();
     const token = await api.tokenFor('verify-email', user.email);
     api.clock.advance(86_401);
     expectProblem(await verify(token), 422, 'validation_failed');
   });
 
-  test('that is new has to be verified anew, and the old one is told', async () => {
+  test('a new address must be verified, and the old one gets a notice', async () => {
     const user = await api.signUp();
     const oldToken = await api.tokenFor('verify-email', user.email);
     await verify(oldToken, user.token);
@@ -258,7 +258,7 @@ describe('an email address', () => {
     expect((await whoAmI(user.token)).json()).toMatchObject({ email, email_verified_at: expect.any(String) });
   });
 
-  test('can still be verified after the password was changed', async () => {
+  test('an address can be verified after a change of password', async () => {
     const user = await api.signUp();
     const token = await api.tokenFor('verify-email', user.email);
     const body = { password: newPassword, current_password: password };
@@ -266,7 +266,7 @@ describe('an email address', () => {
     expect((await verify(token, user.token)).statusCode).toBe(204);
   });
 
-  test('is not verified by a token for the one before', async () => {
+  test('a token for the previous address does not verify the new one', async () => {
     const user = await api.signUp();
     const token = await api.tokenFor('verify-email', user.email);
     const body = { email: uniqueEmail(), current_password: password };
@@ -275,7 +275,7 @@ describe('an email address', () => {
     expect((await whoAmI(user.token)).json().email_verified_at).toBeNull();
   });
 
-  test('is not verified by GET, which mail scanners send', async () => {
+  test('GET does not verify an address', async () => {
     const user = await api.register();
     const token = await api.tokenFor('verify-email', user.email);
     for (const path of ['/auth/email/verify', '/auth/password/reset'])
@@ -283,7 +283,7 @@ describe('an email address', () => {
     expect((await verify(token)).statusCode).toBe(204);
   });
 
-  test('of a token that is sent with a bad access token stays unverified, and the token good', async () => {
+  test('an invalid access token prevents the verification and keeps the token valid', async () => {
     const user = await api.register();
     const token = await api.tokenFor('verify-email', user.email);
     expectProblem(await verify(token, 'nonsense'), 401, 'invalid_token');
@@ -293,7 +293,7 @@ describe('an email address', () => {
 
 // docs: COMPLAINTS 23, https://github.com/lakhansamani/authorizer/issues/503
 describe('who registers the address of somebody else and waits', () => {
-  test('is out when its owner verifies it', async () => {
+  test('an impostor loses the account when the owner verifies the address', async () => {
     const impostor = await api.signUp();
     expect((await verify(await api.tokenFor('verify-email', impostor.email))).statusCode).toBe(204);
     expectProblem(await whoAmI(impostor.token), 401, 'invalid_token');
@@ -301,21 +301,21 @@ describe('who registers the address of somebody else and waits', () => {
     expectProblem(refreshed, 401, 'invalid_token');
   });
 
-  test('is out for good, password included, when its owner resets the password', async () => {
+  test('an impostor loses the account when the owner resets the password', async () => {
     const impostor = await api.signUp();
     await reset(await resetTokenFor(impostor.email));
     expectProblem(await whoAmI(impostor.token), 401, 'invalid_token');
     expectProblem(await loginAs(impostor.email, password), 401, 'invalid_credentials');
   });
 
-  test('gains nothing by verifying with somebody else’s session: only the account’s own is kept', async () => {
+  test('verifying keeps only a session of the same account', async () => {
     const [victim, other] = [await api.signUp(), await api.signUp()];
     expect((await verify(await api.tokenFor('verify-email', victim.email), other.token)).statusCode).toBe(204);
     expectProblem(await whoAmI(victim.token), 401, 'invalid_token');
     expect((await whoAmI(other.token)).json().email_verified_at).toBeNull();
   });
 
-  test('keeps no tokens either', async () => {
+  test('verifying voids the impostor’s tokens', async () => {
     const user = await api.signUp();
     const toReset = await resetTokenFor(user.email);
     await verify(await api.tokenFor('verify-email', user.email), user.token);
@@ -323,7 +323,7 @@ describe('who registers the address of somebody else and waits', () => {
   });
 });
 
-test('what has expired is deleted', async () => {
+test('expired one-time tokens are deleted', async () => {
   const user = await api.register();
   await resetTokenFor(user.email);
   api.clock.advance(100_000);

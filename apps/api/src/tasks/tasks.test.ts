@@ -19,7 +19,7 @@ const create = async (body: unknown, token = user.token) => {
   return response.json() as { id: string; title: string };
 };
 
-test('a task is made, read, changed and deleted', async () => {
+test('a task can be created, read, updated and deleted', async () => {
   const created = await send('POST', '/users/me/tasks', { title: 'Lay the cornerstone' });
   expect(created.statusCode).toBe(201);
   const task = created.json();
@@ -57,7 +57,7 @@ test('a task is made, read, changed and deleted', async () => {
   }
 });
 
-test('keeps text exactly as it was sent', async () => {
+test('a task keeps its text unchanged', async () => {
   const title = ' 🧱👩‍👩‍👧‍👦 שלום العربية e\u0301 \t\u202E<script>"\'; drop table tasks; -- ';
   const description = '\n\r\n  \u{1F600} \u0001 \\u0000 %00 '.repeat(10);
   const { id } = await create({ title, description });
@@ -77,13 +77,13 @@ test.each([
   ['a NUL in the title', { title: 'x\0' }, '/title'],
   ['half of a surrogate pair', { title: 'x\ud800' }, '/title'],
   ['a user_id', { title: 'x', user_id: noTask }, '/user_id'],
-])('refuses %s', async (_, body, pointer) => {
+])('creating a task answers 422 for %s', async (_, body, pointer) => {
   const { errors } = expectProblem(await send('POST', '/users/me/tasks', body), 422, 'validation_failed');
   expect(errors?.[0]).toMatchObject({ in: 'body', pointer });
 });
 
-describe('somebody else’s tasks', () => {
-  test('are 403 under their id and 404 under one’s own, by every verb', async () => {
+describe('tasks of another user', () => {
+  test('tasks of another user answer 403 under their owner and 404 under one’s own id', async () => {
     const { id } = await create({ title: 'Private' });
     const requests: [string, string, unknown?][] = [
       ['GET', `/${id}`],
@@ -106,7 +106,7 @@ describe('somebody else’s tasks', () => {
     });
   });
 
-  test('and a missing one look the same, byte for byte', async () => {
+  test('another user’s task answers the same bytes as a missing one', async () => {
     const { id } = await create({ title: 'Private' });
     const headers = { 'x-request-id': 'the-same' };
     const [theirs, missing] = [
@@ -116,7 +116,7 @@ describe('somebody else’s tasks', () => {
     expect(theirs.body.replace(id, noTask)).toBe(missing.body);
   });
 
-  test('are an admin’s to manage, one user’s at a time', async () => {
+  test('an admin manages the tasks of one user at a time', async () => {
     const admin = await api.signUpAdmin();
     const { id } = await create({ title: 'Seen by an admin' });
     const path = `/users/${user.id}/tasks`;
@@ -134,7 +134,7 @@ describe('somebody else’s tasks', () => {
     expect((await send('DELETE', `${path}/${id}`, undefined, admin.token)).statusCode).toBe(204);
   });
 
-  test('ids that are none are 422', async () => {
+  test('malformed task ids answer 422', async () => {
     expectProblem(await send('GET', '/users/you/tasks'), 422, 'validation_failed');
     expectProblem(await send('GET', '/users/me/tasks/1'), 422, 'validation_failed');
     expectProblem(await send('GET', `/users/me/tasks/${'x'.repeat(1500)}`), 422, 'validation_failed');
@@ -147,7 +147,7 @@ describe('the list of tasks', () => {
     (await send('GET', `/users/me/tasks?${query}`, undefined, token)).json();
   const titles = (page: { items: { title: string }[] }) => page.items.map(({ title }) => title);
 
-  test('goes by pages, newest first, whatever is inserted and deleted in between', async () => {
+  test('the task list is paged, newest first, regardless of insertions and deletions', async () => {
     const { token } = await api.signUp();
     const made = [];
     for (let n = 1; n <= 10; n++) made.push(await create({ title: `Task ${n}` }, token));
@@ -164,7 +164,7 @@ describe('the list of tasks', () => {
     expect((await list(token, 'limit=10')).next_cursor).toBeNull(); // nine are left
   });
 
-  test('is filtered, and the filter means what it says', async () => {
+  test('the task list filters by completion and text', async () => {
     const { token } = await api.signUp();
     await create({ title: 'Buy 100% wool', is_completed: true }, token);
     await create({ title: 'Buy 1000 nails', description: 'For THE_WALL' }, token);
@@ -177,7 +177,7 @@ describe('the list of tasks', () => {
     expect(titles(await list(token, 'skip=1'))).toEqual(['Buy 100% wool']);
   });
 
-  test('takes no cursor that was tampered with, or is of another list, or comes with skip', async () => {
+  test('the task list rejects malformed and foreign cursors, and cursor with skip', async () => {
     const { token, id } = await api.signUp();
     for (let n = 0; n < 3; n++) await create({ title: 'x' }, token);
     const { next_cursor } = await list(token, 'limit=1');

@@ -13,7 +13,7 @@ const status = async (token: string) => (await api.send('GET', '/users/me', { to
 describe('one’s own account', () => {
   const change = (token: string, body: unknown, method = 'PATCH') => api.send(method, '/users/me', { token, body });
 
-  test.each(['PATCH', 'PUT'])('%s changes what is sent, and nothing else', async (method) => {
+  test.each(['PATCH', 'PUT'])('%s /users/me changes only the sent fields', async (method) => {
     const user = await api.signUp({ full_name: 'Before', username: `before-${method}` });
     const response = await change(user.token, { full_name: 'שלום 👋' }, method);
     expect(response.statusCode).toBe(200);
@@ -32,7 +32,7 @@ describe('one’s own account', () => {
     expect((await change(user.token, {}, method)).json()).toMatchObject({ id: user.id, full_name: null });
   });
 
-  test('a new email needs the current password, and is not verified', async () => {
+  test('a new email requires the current password and is not verified', async () => {
     const user = await api.signUp();
     await api.database.system().users.update(user.id, { email_verified_at: new Date() });
     const email = uniqueEmail();
@@ -46,7 +46,7 @@ describe('one’s own account', () => {
     expect(response.json()).toMatchObject({ email, email_verified_at: null });
   });
 
-  test('a new username needs the current password, and sends its owner a notice', async () => {
+  test('a new username requires the current password and sends a notice', async () => {
     const user = await api.signUp({ username: 'old.name' });
     await api.database.system().users.update(user.id, { email_verified_at: new Date() });
     const body = { username: 'new.name' };
@@ -57,14 +57,14 @@ describe('one’s own account', () => {
     expect((await api.mailsTo(user.email)).at(-1)?.subject).toBe('Your username was changed');
   });
 
-  test('a change of an address that was never verified is not told to that address', async () => {
+  test('changing an unverified address sends no notice to it', async () => {
     const user = await api.signUp();
     const before = (await api.mailsTo(user.email)).length;
     expect((await change(user.token, { email: uniqueEmail(), current_password: password })).statusCode).toBe(200);
     expect(await api.mailsTo(user.email)).toHaveLength(before);
   });
 
-  test('two changes of email at once: each is whole, and none is a 500', async () => {
+  test('two concurrent changes of email are both consistent', async () => {
     const user = await api.signUp();
     const emails = [uniqueEmail(), uniqueEmail(), uniqueEmail()];
     const answers = await Promise.all(emails.map((email) => change(user.token, { email, current_password: password })));
@@ -73,7 +73,7 @@ describe('one’s own account', () => {
     expect(emails).toContain((await api.send('GET', '/users/me', { token: user.token })).json().email);
   });
 
-  test('the email that it has already is no change', async () => {
+  test('re-sending the current email is not a change', async () => {
     const user = await api.signUp();
     await api.database.system().users.update(user.id, { email_verified_at: new Date() });
     const response = await change(user.token, { email: user.email.toUpperCase(), full_name: 'Same' });
@@ -84,7 +84,7 @@ describe('one’s own account', () => {
     });
   });
 
-  test('a new password needs the current one, and ends all other sessions', async () => {
+  test('a new password requires the current one and ends all other sessions', async () => {
     const user = await api.signUp();
     const other = await api.login(user.email);
     const body = { password: 'another horse battery', current_password: password };
@@ -100,7 +100,7 @@ describe('one’s own account', () => {
     await api.login(user.email, 'another horse battery');
   });
 
-  test('of two changes of the password at once with one old password, one counts', async () => {
+  test('one of two concurrent changes of password succeeds', async () => {
     const user = await api.signUp();
     const bodies = ['the first new one', 'the second new one'].map((secret) => ({
       password: secret,
@@ -117,13 +117,13 @@ describe('one’s own account', () => {
     ['is_active', { is_active: true }, '/is_active'],
     ['an id', { id: nobody }, '/id'],
     ['email_verified_at', { email_verified_at: '2026-01-01T00:00:00Z' }, '/email_verified_at'],
-  ])('refuses %s', async (_, body, pointer) => {
+  ])('PATCH /users/me rejects %s', async (_, body, pointer) => {
     const { token } = await api.signUp();
     const { errors } = expectProblem(await change(token, body), 422, 'validation_failed');
     expect(errors?.[0]?.pointer).toBe(pointer);
   });
 
-  test('an email or username that somebody else has is refused, in any case', async () => {
+  test('a taken email or username answers 409 in any case', async () => {
     const other = await api.signUp({ username: 'Somebody' });
     const user = await api.signUp();
     const email = other.email.toUpperCase();
@@ -135,7 +135,7 @@ describe('one’s own account', () => {
     );
   });
 
-  test('is deleted with the current password only, and with all that hangs on it', async () => {
+  test('deleting an account requires the password and deletes all its data', async () => {
     const user = await api.signUp();
     await api.send('POST', '/users/me/tasks', { token: user.token, body: { title: 'Gone soon' } });
     await api.send('PUT', '/users/me/preferences', { token: user.token, body: {} });
@@ -168,7 +168,7 @@ describe('administration', () => {
   const asAdmin = (method: string, path: string, body?: unknown) =>
     api.send(method, path, { token: admin.token, body });
 
-  test('sets an email, a password or a role with a session of the last ten minutes, or with the admin’s own password', async () => {
+  test('admins need a recent sign-in or their password for sensitive changes', async () => {
     const own = await startTestApp();
     try {
       const { token } = await own.signUpAdmin();
@@ -193,7 +193,7 @@ describe('administration', () => {
     }
   });
 
-  test('is closed to plain users, whatever the id and the body', async () => {
+  test('admin routes answer 403 to non-admins for any id and body', async () => {
     const user = await api.signUp();
     const requests: [string, string, unknown?][] = [
       ['GET', '/users'],
@@ -213,7 +213,7 @@ describe('administration', () => {
     }
   });
 
-  test('makes accounts, admins and inactive ones among them', async () => {
+  test('admins create accounts, also admins and inactive ones', async () => {
     const email = uniqueEmail();
     const response = await asAdmin('POST', '/users', {
       email,
@@ -238,7 +238,7 @@ describe('administration', () => {
     );
   });
 
-  test('reads and changes any account', async () => {
+  test('admins read and change any account', async () => {
     const user = await api.signUp();
     expect((await asAdmin('GET', `/users/${user.id}`)).json()).toMatchObject({ id: user.id, email: user.email });
     expect((await asAdmin('GET', `/users/${user.id.toUpperCase()}`)).statusCode).toBe(200);
@@ -253,7 +253,7 @@ describe('administration', () => {
     expectProblem(await asAdmin('PATCH', `/users/${user.id}`, { password: user.email }), 422, 'validation_failed');
   });
 
-  test('an account that is not there is 404, and an id that is none is 422', async () => {
+  test('an unknown account answers 404, a malformed id 422', async () => {
     for (const [method, body] of [['GET'], ['PATCH', {}], ['PUT', { full_name: 'x' }], ['DELETE']] as [
       string,
       unknown?,
@@ -263,7 +263,7 @@ describe('administration', () => {
     }
   });
 
-  test('deactivating ends the sessions, and a new password does', async () => {
+  test('deactivation and a new password end the user’s sessions', async () => {
     const user = await api.signUp();
     await asAdmin('PATCH', `/users/${user.id}`, { is_active: false });
     expect(await status(user.token)).toBe(401);
@@ -275,7 +275,7 @@ describe('administration', () => {
     await api.login(user.email, 'set by an administrator');
   });
 
-  test('deletes accounts, but not one’s own', async () => {
+  test('admins delete other accounts, but not their own here', async () => {
     const user = await api.signUp();
     expectProblem(await asAdmin('DELETE', `/users/${admin.id}`), 409, 'cannot_delete_self');
     expect((await asAdmin('DELETE', `/users/${user.id}`)).statusCode).toBe(204);
@@ -291,7 +291,7 @@ describe('the last active admin', () => {
   });
   afterAll(() => own.close());
 
-  test('cannot be deleted, demoted or deactivated, by anybody', async () => {
+  test('the last active admin cannot be deleted, demoted or deactivated', async () => {
     const admin = await own.signUpAdmin();
     const inactive = await own.signUpAdmin();
     await own.database.system().users.update(inactive.id, { is_active: false });
@@ -303,7 +303,7 @@ describe('the last active admin', () => {
     await own.database.system().users.delete(inactive.id);
   });
 
-  test('of two admins who demote each other at once, one stays', async () => {
+  test('if two admins demote each other concurrently, one stays', async () => {
     for (let round = 0; round < 5; round++) {
       const { rows } = await own.database.inspect((connection) =>
         connection.query<{ id: string }>('select id from users where is_admin'),
@@ -332,7 +332,7 @@ describe('the list of users', () => {
   const list = async (query: string) => (await own.send('GET', `/users?${query}`, { token })).json();
   const emails = (page: { items: { email: string }[] }) => page.items.map(({ email }) => email);
 
-  test('goes by pages, newest first, and ends', async () => {
+  test('the user list is paged, newest first', async () => {
     const seen: string[] = [];
     let cursor: string | null = '';
     while (cursor !== null) {
@@ -345,7 +345,7 @@ describe('the list of users', () => {
     expect(seen).toEqual([7, 6, 5, 4, 3, 2, 1].map((n) => `user_${n}@list.example.com`));
   });
 
-  test('is filtered by email, activity and role, and a wildcard means itself', async () => {
+  test('the user list filters by email, activation and role, without wildcards', async () => {
     expect(emails(await list('email=USER_3@'))).toEqual(['user_3@list.example.com']);
     expect(emails(await list('email=user%25'))).toEqual([]);
     expect((await list('email=user_')).items).toHaveLength(7);
@@ -354,7 +354,7 @@ describe('the list of users', () => {
     expect((await list('is_active=false')).items).toHaveLength(0);
   });
 
-  test('can be skipped into', async () => {
+  test('the user list supports skip', async () => {
     expect(emails(await list('skip=6&email=list.example'))).toEqual(['user_1@list.example.com']);
     expect(emails(await list('skip=100'))).toEqual([]);
   });
@@ -370,7 +370,7 @@ describe('the list of users', () => {
     ['is_active=maybe', 'is_active=maybe', '/is_active'],
     ['a filter that nobody knows', 'name=x', '/name'],
     ['a NUL', 'email=%00', '/email'],
-  ])('refuses %s', async (_, query, pointer) => {
+  ])('PATCH /users/me rejects %s', async (_, query, pointer) => {
     const { errors } = expectProblem(await own.send('GET', `/users?${query}`, { token }), 422, 'validation_failed');
     expect(errors?.[0]).toMatchObject({ in: 'query', pointer });
   });

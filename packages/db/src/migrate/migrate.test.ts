@@ -141,8 +141,9 @@ test.runIf(testServerUrl)(
       );
       await holder.execute('rollback');
     });
-    expect(await indexes('idx_new')).toEqual([]);
+    // While the holder has the table, the invalid index cannot be dropped either. The next run drops it.
     expect(await upgrade(database, { directory })).toEqual(['9001_index']);
+    expect(await indexes('idx_new')).toEqual([{ indisvalid: true }]);
   },
 );
 

@@ -31,7 +31,7 @@ describe.each(stores)('a bucket %s', (name, open) => {
   const isTaken = async (store: ThrottleStore, one: ReturnType<typeof bucket>) =>
     (await store.take([one])).every(({ waitMs }) => waitMs === 0);
 
-  run('takes its burst and no more, from any number at once', async () => {
+  run('a bucket %s accepts its burst and no more, also concurrently', async () => {
     const store = await open();
     const one = bucket();
     const levels = (await Promise.all(Array.from({ length: 20 }, () => store.take([one])))).flat();
@@ -45,7 +45,7 @@ describe.each(stores)('a bucket %s', (name, open) => {
     expect(levels.map(({ remaining }) => remaining).slice(0, 5)).toEqual([4, 3, 2, 1, 0]);
   });
 
-  run('has room again as time goes by, one for each interval', async () => {
+  run('a bucket %s gains one attempt per interval', async () => {
     const store = await open();
     const one = bucket({ burst: 2, perMinute: 600 }); // one in 100 ms
     for (const expected of [true, true, false]) expect(await isTaken(store, one)).toBe(expected);
@@ -53,7 +53,7 @@ describe.each(stores)('a bucket %s', (name, open) => {
     expect(await isTaken(store, one)).toBe(false);
   });
 
-  run('is not filled where another one of the same try is full', async () => {
+  run('a bucket %s does not count an attempt that another bucket refuses', async () => {
     const store = await open();
     const [full, other] = [bucket({ burst: 1, perMinute: 1 }), bucket()];
     await store.take([full]);
@@ -64,7 +64,7 @@ describe.each(stores)('a bucket %s', (name, open) => {
     }
   });
 
-  run('gives back, and forgets', async () => {
+  run('a bucket %s gives back attempts and can be emptied', async () => {
     const store = await open();
     const one = bucket({ burst: 1, perMinute: 1 });
     expect(await isTaken(store, one)).toBe(true);
@@ -76,7 +76,7 @@ describe.each(stores)('a bucket %s', (name, open) => {
     await store.giveBack(bucket());
   });
 
-  run('remembers a mark for as long as it is told to', async () => {
+  run('a mark %s expires', async () => {
     const store = await open();
     const key = randomUUID();
     expect(await store.isMarked(key)).toBe(false);
@@ -86,7 +86,7 @@ describe.each(stores)('a bucket %s', (name, open) => {
   });
 });
 
-test('the memory that is used is bounded, and what was tried last is kept', async () => {
+test('the memory store is bounded and keeps the latest entries', async () => {
   const store = keep(createMemoryStore(Date.now));
   const attacked = { key: 'attacked', burst: 1, perMinute: 1 };
   for (let n = 0; n < 250_000; n++) {
@@ -98,14 +98,14 @@ test('the memory that is used is bounded, and what was tried last is kept', asyn
   expect((await store.take([{ key: 'key 0', burst: 1, perMinute: 1 }]))[0]?.waitMs).toBe(0);
 });
 
-test.skipIf(!testRedisUrl)('two processes fill one bucket in Redis', async () => {
+test.skipIf(!testRedisUrl)('two processes share a bucket in Redis', async () => {
   const [{ store: one }, { store: other }] = [openRedis(), openRedis()];
   const bucket = { key: randomUUID(), burst: 10, perMinute: 1 };
   const levels = await Promise.all(Array.from({ length: 30 }, (_, n) => (n % 2 === 0 ? one : other).take([bucket])));
   expect(levels.flat().filter(({ waitMs }) => waitMs === 0)).toHaveLength(10);
 });
 
-test('without its Redis a process throttles by itself, and says so once', async () => {
+test('without Redis, a process has its own rate limits and warns once', async () => {
   const { store, warnings } = openRedis('redis://127.0.0.1:1');
   const bucket = { key: randomUUID(), burst: 3, perMinute: 1 };
   const levels = [];

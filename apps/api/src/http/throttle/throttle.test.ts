@@ -46,7 +46,7 @@ const guess = async (email: string, times: number, ip = address) => {
 const times = <T>(count: number, value: T) => Array<T>(count).fill(value);
 
 describe('guessing a password', () => {
-  test('is slowed down after ten tries, for an account and for none in the same way', async () => {
+  test('guessing gets 429 after ten attempts, for existing and unknown accounts', async () => {
     for (const email of [await register(), uniqueEmail()]) {
       const ip = newAddress();
       expect(await guess(email, 11, ip)).toEqual([...times(10, 401), 429]);
@@ -58,14 +58,14 @@ describe('guessing a password', () => {
     }
   });
 
-  test('counts tries at once, not only one after the other', async () => {
+  test('concurrent guesses count', async () => {
     const email = await register();
     const answers = await Promise.all(Array.from({ length: 30 }, (_, n) => login(email, `wrong guess ${n}`)));
     expect(answers.filter(({ statusCode }) => statusCode === 401)).toHaveLength(10);
     expect(answers.filter(({ statusCode }) => statusCode === 429)).toHaveLength(20);
   });
 
-  test('knows the account in every spelling of its name', async () => {
+  test('guesses with every spelling of a name count for one account', async () => {
     const email = await register();
     const spellings = [email, email.toUpperCase(), ` ${email} `];
     const statuses = [];
@@ -73,7 +73,7 @@ describe('guessing a password', () => {
     expect(statuses.slice(10)).toEqual([429, 429]);
   });
 
-  test('counts guesses by email and by username together: one account has one bucket', async () => {
+  test('guesses by email and by username count for one account', async () => {
     const account = { email: uniqueEmail(), username: `u${Date.now()}`, password };
     await api.send('POST', '/auth/register', { body: account, ...from(newAddress()) });
     const statuses = [];
@@ -82,7 +82,7 @@ describe('guessing a password', () => {
     expect(statuses).toEqual([...times(10, 401), 429, 429]);
   });
 
-  test('is forgotten by a success, which itself counts for nothing', async () => {
+  test('a successful sign-in resets the limit', async () => {
     const email = await register();
     for (let round = 0; round < 3; round++) {
       expect(await guess(email, 9)).toEqual(times(9, 401));
@@ -93,7 +93,7 @@ describe('guessing a password', () => {
     expect(successes).toEqual(times(15, 200));
   });
 
-  test('goes by the network of an IPv6 address, not by the address', async () => {
+  test('an IPv6 /64 counts as one address', async () => {
     const email = await register();
     const network = address.replace(/::1$/, '');
     for (let n = 0; n < 10; n++) await login(email, 'wrong guess', `${network}::${n + 1}`);
@@ -101,7 +101,7 @@ describe('guessing a password', () => {
     expect((await login(email, 'wrong guess', newAddress())).statusCode).toBe(401);
   });
 
-  test('is limited for a /56 of IPv6 too, with room for four addresses', async () => {
+  test('an IPv6 /56 counts as four addresses', async () => {
     const group = (++next).toString(16);
     const prefix = `2001:${Math.floor(Math.random() * 0xffff).toString(16)}`;
     const inNetwork = (bits: 56 | 48, n: number) => {
@@ -133,14 +133,14 @@ describe('guessing a password', () => {
     expect(other.statusCode).toBe(422);
   });
 
-  test('by X-Forwarded-For with ports keeps clients apart', async () => {
+  test('clients with ports in X-Forwarded-For have separate limits', async () => {
     const email = await register();
     await guess(email, 10, '198.51.100.1:1000');
     expect((await login(email, 'wrong guess', '198.51.100.1:2000')).statusCode).toBe(429);
     expect((await login(email, 'wrong guess', '198.51.100.2:1000')).statusCode).toBe(401);
   });
 
-  test('from one address is slowed down over all accounts, and its own success buys nothing', async () => {
+  test('one address is limited over all accounts, also after a success', async () => {
     const own = await register();
     const statuses: number[] = [];
     // A slow machine takes longer than the two seconds in which there is room for another one.
@@ -155,7 +155,7 @@ describe('guessing a password', () => {
 });
 
 describe('an account that is attacked from everywhere', () => {
-  test('is slowed down for strangers, but not where its owner has signed in, and never for good', async () => {
+  test('an attack from many addresses slows strangers down but not the owner’s known address', async () => {
     const email = await register();
     const home = newAddress();
     expect((await login(email, password, home)).statusCode).toBe(200);
@@ -181,7 +181,7 @@ describe('an account that is attacked from everywhere', () => {
 });
 
 describe('besides', () => {
-  test('mails to one address are few, whoever asks, and whether there is an account or not', async () => {
+  test('mails to an address are limited, whether the account exists or not', async () => {
     for (const email of [await register(), uniqueEmail()]) {
       const statuses = [];
       for (let n = 0; n < 7; n++)
@@ -192,7 +192,7 @@ describe('besides', () => {
     }
   });
 
-  test('asking for another verification mail is slowed down for each account', async () => {
+  test('verification mails are limited per account', async () => {
     const email = await register();
     const { access_token: token } = (await login(email, password)).json();
     const statuses = [];
@@ -200,7 +200,7 @@ describe('besides', () => {
     expect(statuses).toEqual([...times(5, 202), 429]);
   });
 
-  test('registering one address again and again is slowed down', async () => {
+  test('registrations of one address are limited', async () => {
     const email = uniqueEmail();
     const statuses = [];
     for (let n = 0; n < 11; n++)
@@ -210,7 +210,7 @@ describe('besides', () => {
     expect(statuses).toEqual([201, ...times(9, 409), 429]);
   });
 
-  test('refreshing one session is slowed down, and another session is not concerned', async () => {
+  test('refreshes are limited per session', async () => {
     const email = await register();
     const [one, other] = [(await login(email, password)).json(), (await login(email, password)).json()];
     const refresh = (refresh_token: string) =>
@@ -221,7 +221,7 @@ describe('besides', () => {
     expect((await refresh(other.refresh_token)).statusCode).toBe(200);
   });
 
-  test('a request that leaves the current password unchecked does not reset the limit of guesses', async () => {
+  test('a request that does not check the password does not reset the limit of guesses', async () => {
     const { access_token: token } = (await login(await register(), password)).json();
     const patch = (body: object) => api.send('PATCH', '/users/me', { token, body });
     const statuses = [];
@@ -233,7 +233,7 @@ describe('besides', () => {
     expect((await patch({ username: 'another', current_password: 'guess' })).statusCode).toBe(429);
   });
 
-  test('registering the address of another account takes no room from its mails', async () => {
+  test('failed registrations of an address do not count against its mails', async () => {
     const email = await register();
     for (let n = 0; n < 9; n++)
       await api.send('POST', '/auth/register', { body: { email, password }, ...from(newAddress()) });
@@ -255,7 +255,7 @@ describe('besides', () => {
     expect(mails).toBeLessThanOrEqual(13);
   });
 
-  test('a stranger gets few mails, however their address is used', async () => {
+  test('a stranger’s address gets a limited number of mails from all routes together', async () => {
     const stranger = uniqueEmail();
     const { email } = await api.signUp();
     const { access_token: token } = (await login(email, password)).json();
@@ -273,7 +273,7 @@ describe('besides', () => {
     expect((await api.mailsTo(stranger)).length).toBeLessThanOrEqual(12);
   });
 
-  test('registering an address, deleting it and registering it again counts as mails to it', async () => {
+  test('repeated registration and deletion counts against the mails of an address', async () => {
     const stranger = uniqueEmail();
     for (let n = 0; n < 9; n++) {
       const registered = await api.send('POST', '/auth/register', {
@@ -290,7 +290,7 @@ describe('besides', () => {
     expect((await api.mailsTo(stranger)).length).toBeLessThanOrEqual(12);
   });
 
-  test('probing which usernames are taken is slowed down', async () => {
+  test('probing usernames is limited', async () => {
     const taken = `taken${Date.now()}`;
     await api.send('POST', '/auth/register', {
       body: { email: uniqueEmail(), password, username: taken },
@@ -306,7 +306,7 @@ describe('besides', () => {
     expect(statuses).toEqual([...times(10, 409), 429, 429]);
   });
 
-  test('guessing the current password with an access token is slowed down; changes that need none are not', async () => {
+  test('guessing the current password is limited, and changes without it are not', async () => {
     const email = await register();
     const { access_token: token } = (await login(email, password)).json();
     const change = (body: object) => api.send('PATCH', '/users/me', { token, body });
@@ -319,7 +319,7 @@ describe('besides', () => {
     expectProblem(deleted, 429, 'rate_limited');
   });
 
-  test('who forwards an address without being trusted is throttled by their own', async () => {
+  test('X-Forwarded-For of an untrusted client is ignored by rate limits', async () => {
     const own = await startTestApp({ RATE_LIMIT: 'true' });
     try {
       const email = uniqueEmail();
@@ -336,7 +336,7 @@ describe('besides', () => {
 });
 
 describe('a signed-in user', () => {
-  test('has USER_REQUESTS_PER_MINUTE for all private routes together, and others are not concerned', async () => {
+  test('USER_REQUESTS_PER_MINUTE limits all private routes of a user together', async () => {
     const own = await startTestApp({ RATE_LIMIT: 'true', USER_REQUESTS_PER_MINUTE: '20' });
     try {
       const [user, other] = [await own.signUp(), await own.signUp()];

@@ -23,7 +23,7 @@ function start(atOnce = 1, waitingMax = 100) {
   return { turns, begun, ask, finishAll };
 }
 
-test('addresses take turns: one that asks fifty times delays another by one turn', async () => {
+test('an address with fifty requests delays another address by one turn', async () => {
   const { begun, ask, finishAll } = start();
   const all = Array.from({ length: 50 }, (_, n) => ask(`flood ${n}`, 'attacker', 'one'));
   all.push(ask('bystander', 'elsewhere'));
@@ -33,7 +33,7 @@ test('addresses take turns: one that asks fifty times delays another by one turn
   expect(begun).toHaveLength(51);
 });
 
-test('accounts of one address take turns: sixteen accounts with ten requests each delay another account by sixteen', async () => {
+test('sixteen accounts of one address delay another account by sixteen turns', async () => {
   const { begun, ask, finishAll } = start(1, 200);
   const all = Array.from({ length: 160 }, (_, n) => ask(`flood ${n}`, 'same', `account ${n % 16}`));
   all.push(ask('bystander', 'same'));
@@ -42,7 +42,7 @@ test('accounts of one address take turns: sixteen accounts with ten requests eac
   expect(begun.indexOf('bystander')).toBeLessThanOrEqual(18);
 });
 
-test('accounts take turns also from many addresses: ten requests each of sixteen delay another account by sixteen', async () => {
+test('sixteen accounts from many addresses delay another account by sixteen turns', async () => {
   const { begun, ask, finishAll } = start(1, 200);
   const all = Array.from({ length: 160 }, (_, n) => ask(`flood ${n}`, `address ${n}`, `account ${n % 16}`));
   all.push(ask('bystander', 'elsewhere'));
@@ -52,7 +52,7 @@ test('accounts take turns also from many addresses: ten requests each of sixteen
   expect(begun).toHaveLength(161);
 });
 
-test('an account whose last turn is longest ago goes before accounts that have just had one', async () => {
+test('the account whose last turn is longest ago goes first', async () => {
   const { begun, ask, finishAll } = start(1, 200);
   const first = [ask('holder', 'h'), ask('bystander', 'elsewhere')];
   await finishAll();
@@ -63,7 +63,7 @@ test('an account whose last turn is longest ago goes before accounts that have j
   expect(begun.lastIndexOf('bystander')).toBeLessThanOrEqual(4);
 });
 
-test('new accounts from one address, however many, delay a new account elsewhere by one turn', async () => {
+test('any number of new accounts from one address delays another address by one turn', async () => {
   const { begun, ask, finishAll } = start(1, 128);
   const flood = Array.from({ length: 200 }, (_, n) => ask(`flood ${n}`, 'attacker', `name ${n}`));
   const bystander = ask('bystander', 'elsewhere');
@@ -73,7 +73,7 @@ test('new accounts from one address, however many, delay a new account elsewhere
   expect(begun.indexOf('bystander')).toBeLessThanOrEqual(2);
 });
 
-test('names that were tried before from one address delay a new account elsewhere by one turn', async () => {
+test('known names from one address delay a new account elsewhere by one turn', async () => {
   const { begun, ask, finishAll } = start(1, 128);
   const flood = () => Array.from({ length: 100 }, (_, n) => ask(`flood ${n}`, 'attacker', `name ${n}`));
   const first = flood();
@@ -85,7 +85,7 @@ test('names that were tried before from one address delay a new account elsewher
   expect(begun.indexOf('bystander')).toBeLessThanOrEqual(103);
 });
 
-test('runs a bounded number at once, and counts who waits', async () => {
+test('turns run a bounded number of tasks and count the waiting ones', async () => {
   const { turns, ask, finishAll } = start(2);
   const all = [1, 2, 3, 4, 5].map((n) => ask(`${n}`, 'a'));
   expect([turns.running, turns.waiting]).toEqual([2, 3]);
@@ -94,7 +94,7 @@ test('runs a bounded number at once, and counts who waits', async () => {
   expect([turns.running, turns.waiting]).toEqual([0, 0]);
 });
 
-test('with a full queue refuses the last of the longest queue, not the newcomer', async () => {
+test('a full queue drops the last of the longest queue, not the newcomer', async () => {
   const { begun, ask, finishAll } = start(1, 10);
   const flood = Array.from({ length: 11 }, (_, n) => ask(`flood ${n}`, 'attacker', 'one'));
   const bystander = ask('bystander', 'elsewhere');
@@ -106,7 +106,7 @@ test('with a full queue refuses the last of the longest queue, not the newcomer'
   expect(begun).not.toContain('flood 10');
 });
 
-test('goes on after work that fails', async () => {
+test('turns continue after a failed task', async () => {
   const turns = createTurns(1, 10, () => new Error('refused'));
   const failing = turns.take(() => Promise.reject(new Error('broken')));
   const next = turns.take(async () => 'done');

@@ -4,7 +4,7 @@ import { expectProblem, password, testEnvironment, uniqueEmail } from '../../../
 import { buildApp } from '../../app.ts';
 import { parseConfig } from '../../config/config.ts';
 
-test('concurrency: a user’s third request at a time is 429, until a handler has ended; others are not concerned', async () => {
+test('concurrency: the third concurrent request of a user gets 429 until a handler ends', async () => {
   const database = await createTestDatabase();
   const app = await buildApp(parseConfig(testEnvironment({ RATE_LIMIT: 'true' })), database, {});
   const gate = Promise.withResolvers<void>();
@@ -38,7 +38,7 @@ test('concurrency: a user’s third request at a time is 429, until a handler ha
   }
 });
 
-test('searches, batches, documents, tasks by text and the lists of admins have a limit at a time for each user', async () => {
+test('searches, batches, document lists, text filters and admin lists have concurrency limits per user', async () => {
   const database = await createTestDatabase();
   const app = await buildApp(parseConfig(testEnvironment()), database, {});
   const limited = app.routes.flatMap(({ url, method, config }) => (config?.concurrency ? [`${method} ${url}`] : []));

@@ -14,7 +14,7 @@ WORKDIR /app
 COPY --from=dependencies /app ./
 COPY apps apps
 COPY packages/db packages/db
-# Nothing here belongs to this user: the process can change no file of its own.
+# This user owns no file, so the process cannot change its own code.
 USER node
 EXPOSE 8000 9464
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \

@@ -1,7 +1,7 @@
-# The usual names for what the npm scripts do.
+# Conventional names for the npm scripts.
 .PHONY: up down db-upgrade db-revision db-downgrade fmt lint test precommit
 
-# Starts the server in the background and shows what it says; its log is .data/server.log.
+# Starts the server in the background and prints its first output. The log is .data/server.log.
 up: node_modules
 	@mkdir -p .data
 	@nohup node_modules/.bin/node --max-semi-space-size=4 apps/api/src/main.js > .data/server.log 2>&1 & echo $$! > .data/server.pid

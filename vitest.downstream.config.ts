@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-// What others build with this: the packages in projects of their own, a resource that was generated, a product under a name of its own. Each is
-// installed and run as its user would, which takes minutes.
+// What others build with Quoin: the packages in other projects, a generated resource, a generated product. Each test installs and runs them
+// as a user does, which takes minutes.
 export default defineConfig({
   test: {
     include: ['e2e/downstream/*.test.ts'],

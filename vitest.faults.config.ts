@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-// What goes wrong in production, one fault after the other: on a PostgreSQL of its own, which is stopped and started, and with Redis and
-// wrk, all of which are installed where they are missing. Some four minutes.
+// Faults of production, one after the other. Uses its own PostgreSQL, which it stops and starts, Redis and wrk, and installs them if they are
+// missing. Takes about four minutes.
 export default defineConfig({
   test: {
     include: ['e2e/faults/*.test.ts'],

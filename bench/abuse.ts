@@ -4,7 +4,7 @@ import pg from 'pg';
 import { newDirectory, run, send, startServer } from '../e2e/server.ts';
 import { printHelp, startPostgres } from './tools.ts';
 
-// What one hostile client costs the server, and what a bystander notices: a signed-in user who reads their account every 10 ms meanwhile. The
+// Measures what one hostile client costs the server, and what a bystander notices: a signed-in user who reads their account every 10 ms. The
 // server runs with its default limits and a heap of 512 MiB.
 
 printHelp(`Usage: npm run -s bench:abuse -- [--embedded]
@@ -30,7 +30,7 @@ const server = await startServer({
   env: {
     LOG_LEVEL: 'error',
     RATE_LIMIT: 'true',
-    // Each attack comes from an address of its own, so that the limits of one do not stop the next.
+    // Each attack uses another address, so that the rate limits of one do not affect the next.
     TRUST_PROXY: '1',
     NODE_OPTIONS: '--max-old-space-size=512',
     DATABASE_URL: database?.url ?? 'memory://',
@@ -47,7 +47,7 @@ interface Call {
   token?: string | undefined;
   body?: string;
   address?: string;
-  /** The path is outside of the prefix. */
+  /** For paths outside of the prefix. */
   origin?: boolean;
 }
 
@@ -112,7 +112,7 @@ const nothing = {
   isWithinBounds: false,
 };
 
-/** Makes requests at once, and reads the bystander's account meanwhile. */
+/** Sends requests at the same time, and reads the bystander's account meanwhile. */
 async function attack(name: string, who: keyof typeof cpuSecondsMax, calls: readonly Call[], times = 1) {
   let isOver = false;
   let bystanderMs = 0;
@@ -261,7 +261,7 @@ try {
     10,
   );
 
-  // 150 documents of 100,000 characters, of 60 words that each stands in every one of them.
+  // 150 documents of 100,000 characters. Each contains all of the same 60 words.
   const words = Array.from({ length: 60 }, () => `w${randomBytes(4).toString('hex')}`);
   const longest = () => {
     let content = '';
@@ -325,7 +325,7 @@ try {
 console.table(rows);
 if (rows.some(({ isWithinBounds }) => !isWithinBounds)) process.exitCode = 1;
 
-/** What one request of the bystander costs, which is no part of an attack. */
+/** Cost of one request of the bystander, to subtract from that of an attack. */
 async function costOfBystander(): Promise<number> {
   const requests = 500;
   const before = cpuSeconds();
@@ -333,7 +333,7 @@ async function costOfBystander(): Promise<number> {
   return (cpuSeconds() - before) / requests;
 }
 
-/** A migrated database of our own on a PostgreSQL of our own. */
+/** Creates and migrates a database. */
 async function createDatabase() {
   const { url: serverUrl } = startPostgres();
   const name = `quoin_abuse_${randomUUID().replaceAll('-', '')}`;

@@ -3,9 +3,9 @@ import { hash as bcrypt } from '@node-rs/bcrypt';
 import { newDirectory, run as runCommand, send, startServer } from '../e2e/server.ts';
 import { median, printHelp } from './tools.ts';
 
-// Whether the time of a response reveals an account: as many known emails as unknown ones, in random order, one request at a time, medians. The
-// difference between two random halves of the same emails is the noise. Imported accounts keep the hash of the other system until their first
-// sign-in, and its cost shows.
+// Measures whether response times reveal accounts: medians for known and unknown emails, in random order, one request at a time. The difference
+// between two random halves of the same emails is the noise. An imported account keeps its old hash until the first sign-in, and the cost of
+// that hash is visible.
 
 printHelp(`Usage: npm run -s bench:account-timing -- [REQUESTS]
 
@@ -22,7 +22,7 @@ const shuffled = <T>(items: readonly T[]): T[] =>
     .sort((one, other) => one.key - other.key)
     .map(({ item }) => item);
 
-/** The median of what the medians of two random halves differ by. */
+/** Median difference between the medians of two random halves. */
 function noise(values: readonly number[]): number {
   const differences = Array.from({ length: 200 }, () => {
     const mixed = shuffled(values);
@@ -35,7 +35,7 @@ const directory = newDirectory();
 const { DATABASE_URL } = process.env;
 const run = Date.now().toString(36);
 
-/** Hashes as other systems make them, and as Quoin makes them. */
+/** Hashes of other systems and of Quoin. */
 const imported: Record<string, () => Promise<string>> = {
   'bcrypt, cost 10': () => bcrypt(password, { cost: 10 }),
   'bcrypt, cost 12': () => bcrypt(password, { cost: 12 }),

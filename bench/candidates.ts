@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import packageJson from '../package.json' with { type: 'json' };
 
-// Who is compared: each a process of its own, started as its documentation says, for production.
+// The candidates. Each runs in its own process, started for production as its documentation says.
 
 const bench = fileURLToPath(new URL('.', import.meta.url));
 const secondsToStartMax = 30;
@@ -18,7 +18,7 @@ export interface Candidate {
   command: string[];
   cwd: string;
   env: Record<string, string>;
-  /** What is asked to see whether it has started. */
+  /** Path that answers when the server has started. */
   firstPath: string;
 }
 
@@ -26,7 +26,7 @@ interface Place {
   databaseUrl: string;
   betterAuthUrl: string;
   secretKey: string;
-  /** Where Quoin is started, and where logs go. */
+  /** Directory in which Quoin starts and logs are written. */
   directory: string;
 }
 
@@ -42,7 +42,7 @@ export function candidatesIn({ databaseUrl, betterAuthUrl, secretKey, directory 
   };
   const server = (name: string) => ({ command: [node, join(bench, 'servers', name)], cwd: directory, env });
   const peer = (name: string, file: string) => ({ command: [node, file], cwd: join(bench, 'peers', name), env });
-  // As `npm start` does, without npm in between.
+  // Same as `npm start`, without npm.
   const start = packageJson.scripts.start.split(' ').filter((word) => word.startsWith('--'));
   const quoin = {
     command: [node, ...start, join(bench, '../apps/api/src/main.js')],
@@ -73,7 +73,7 @@ export function candidatesIn({ databaseUrl, betterAuthUrl, secretKey, directory 
   } satisfies Record<string, Candidate>;
 }
 
-/** Installs what the peers need, beside them. */
+/** Installs the dependencies of the peers. */
 export async function installPeers(): Promise<void> {
   for (const name of ['express', 'nest', 'better-auth']) {
     const cwd = join(bench, 'peers', name);
@@ -120,7 +120,7 @@ export async function start({ command: [program = '', ...args], cwd, env, firstP
 
 export type Running = Awaited<ReturnType<typeof start>>;
 
-/** Whether there is any answer but an error of the server. */
+/** Whether the server answers without a server error. */
 const answers = (url: string) =>
   new Promise<boolean>((resolve) => {
     get(url, { agent: false }, (response) => {

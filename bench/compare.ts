@@ -11,17 +11,16 @@ import { refreshesOf, requestsOf } from './lua.ts';
 import { type Row, targetsOf } from './targets.ts';
 import { type Load, loginLoad, median, printHelp, requireWrk, startPostgres, wrk } from './tools.ts';
 
-// Quoin beside what one would write by hand, and beside what one would use instead, on a real PostgreSQL: docs/performance.md says what
-// came out, and how to read it. Every figure is a median of rounds in which the candidates take turns, so that a busy moment of the
-// machine meets them all.
+// Compares Quoin with hand-written servers and with other frameworks, on a PostgreSQL server. docs/performance.md has the results. Each figure is the
+// median of several rounds in which the candidates take turns, so that a busy moment of the machine affects all of them.
 
 const usage = `Usage: npm run -s bench -- [--large] [--rounds N] [--seconds N] [--only WORK] [--json FILE]
 
   --large        1,000,000 users and sessions instead of 100,000
-  --rounds N     of which the medians are taken (3)
-  --seconds N    how long each candidate is asked in a round (5)
-  --only WORK    only the works that have this in their name
-  --json FILE    writes the figures there as well
+  --rounds N     number of rounds (3)
+  --seconds N    duration of each candidate's turn (5)
+  --only WORK    only workloads whose name contains WORK
+  --json FILE    also writes the figures to FILE
 
 Example: npm run -s bench -- --only task --json tasks.json
 `;
@@ -41,16 +40,16 @@ const rounds = Number(options.rounds);
 const seconds = Number(options.seconds);
 const connections = 32;
 const warmSeconds = 2;
-/** More than wait at most, so that some are refused. */
+/** More than the queue holds, so that some are rejected. */
 const floodClients = 200;
 const startsTotal = 7;
 
-/** Asks one candidate for so many seconds. */
+/** Sends requests to one candidate for some seconds. */
 type Ask = (seconds: number) => Promise<Load>;
 interface Work {
   name: string;
   candidates: Record<string, Ask>;
-  /** Before each of them. */
+  /** Runs before each candidate. */
   reset?: () => Promise<void>;
 }
 
@@ -161,7 +160,7 @@ async function worksOf(servers: Servers, directory: string, resetSessions: () =>
   ];
 }
 
-/** How many passwords are verified where nothing else is done: as many at once as Quoin does. */
+/** Returns the rate of bare password verification, with Quoin's concurrency. */
 async function bareArgon2(forSeconds: number): Promise<Load> {
   const atOnce = Math.max(1, availableParallelism() - 1);
   const { stdout } = await run(process.execPath, ['bench/servers/argon2.ts', String(atOnce), String(forSeconds)]);
@@ -169,7 +168,7 @@ async function bareArgon2(forSeconds: number): Promise<Load> {
   return { perSecond, p50: (atOnce * 1000) / perSecond, p99: Number.NaN };
 }
 
-/** Milliseconds from nothing to the first answer: medians, each started several times, in turns. */
+/** Median milliseconds from spawn to the first answer. The candidates take turns. */
 async function measureStarts(candidates: Record<string, Parameters<typeof start>[0]>, logFile: string) {
   say('start to first answer');
   const times = new Map<string, number[]>();
@@ -206,7 +205,7 @@ try {
   const isWanted = (work: string) => work.includes(options.only);
   let starts: Record<string, number> = {};
   if (isWanted('start')) {
-    await (await start(embedded, logFile)).end(); // makes its data
+    await (await start(embedded, logFile)).end(); // creates its data directory
     starts = await measureStarts({ quoin: compared.quoin, fastify, embedded }, logFile);
   }
 
@@ -220,7 +219,7 @@ try {
   const database = await connect(places.databaseUrl);
   const rows: Row[] = [];
   const resetSessions = async () => {
-    await new Promise((resolve) => setTimeout(resolve, 300)); // what wrk has left behind is still being answered
+    await new Promise((resolve) => setTimeout(resolve, 300)); // lets requests that wrk abandoned finish
     await database.maintain((connection) => connection.execute(resetSessionsStatement));
   };
   for (const work of await worksOf(servers, directory.path, resetSessions)) {

@@ -4,20 +4,20 @@ import { connect, migrations } from '@quoin/db';
 import { createAccessTokens } from '../apps/api/src/auth/access-token.ts';
 import { createRefreshTokens } from '../apps/api/src/auth/refresh-token.ts';
 
-// What is in the database that the benchmarks ask: users, each with one session, and tasks of some of them. Everything is as the
-// application would have written it; its tokens are signed with a secret of our own, and are good for every candidate.
+// Fills the database of the benchmarks: users with one session each, and tasks for some of them, as the application writes them. The tokens are
+// valid for every candidate.
 
 export const secretKey = randomBytes(48).toString('base64');
 const password = 'correct horse battery';
-/** So many users are asked about; the others are there to be in the way. */
+/** Users whose rows are requested. The others make the tables large. */
 export const activeUsers = 5_000;
-/** So many of them have tasks, so many each. */
+/** Users with tasks, and tasks per user. */
 const usersWithTasks = 500;
 const tasksEach = 200;
 const batchSize = 50_000;
 const tokenSeconds = 86_400;
 
-/** Ids that are UUIDs of version 7, in the order of their numbers, and differ from kind to kind. */
+/** Returns UUIDs of version 7, ordered by number and distinct between kinds. */
 const id = (n: string, kind: number) =>
   `(lpad(to_hex(1780000000000 + ${n}), 12, '0') || '7000800000000000000${kind}')::uuid`;
 const idOf = (n: number, kind: number) => {
@@ -28,7 +28,7 @@ const userKind = 1;
 const sessionKind = 2;
 const tokenSecretOf = (sessionId: string) => createHash('sha256').update(sessionId).digest();
 
-/** Migrates an empty database and fills it. `progress` is told how many users are done. */
+/** Migrates an empty database and fills it. Calls `progress` with the number of users done. */
 export async function fill(url: string, users: number, progress: (done: number) => void): Promise<void> {
   const database = await connect(url);
   try {
@@ -66,7 +66,7 @@ export async function fill(url: string, users: number, progress: (done: number) 
   }
 }
 
-/** The same number of users and sessions in better-auth's own tables, which its server has made. */
+/** Fills better-auth's tables, which its server created, with the same number of users and sessions. */
 export async function fillBetterAuth(url: string, users: number): Promise<void> {
   const database = await connect(url);
   try {
@@ -90,7 +90,7 @@ export async function fillBetterAuth(url: string, users: number): Promise<void> 
 
 const numbers = (count: number) => Array.from({ length: count }, (_, n) => n);
 
-/** Tokens for everything that is measured. */
+/** Returns the tokens of all workloads. */
 export function createTokens() {
   const settings = {
     secretKey,
@@ -109,14 +109,14 @@ export function createTokens() {
     admin: accessToken(0),
     users: numbers(activeUsers).map(accessToken),
     usersWithTasks: numbers(usersWithTasks).map(accessToken),
-    /** Each candidate has sessions of its own, which nothing else uses. */
+    /** Each candidate refreshes other sessions. */
     refresh: sessionsFrom(activeUsers).map((sessionId) => refreshTokens.create(sessionId, 0, tokenSecretOf(sessionId))),
     plainRefresh: sessionsFrom(2 * activeUsers).map((sessionId) => `${sessionId}.0`),
     betterAuth: numbers(activeUsers).map((n) => createHash('md5').update(`token${n}`).digest('hex')),
   };
 }
 
-/** Signs in one user after the other; resolves to the status of the answer. */
+/** Signs in the next user. Resolves to the status of the response. */
 export function signIn(api: string): () => Promise<number> {
   let n = 0;
   return async () => {
@@ -131,6 +131,6 @@ export function signIn(api: string): () => Promise<number> {
   };
 }
 
-/** As it was before anything was refreshed. */
+/** Resets the sessions to their state before the first refresh. */
 export const resetSessionsStatement =
   'update user_sessions set generation = 0, rotated_at = null, revoked_at = null, revoked_reason = null where generation > 0';

@@ -1,12 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-// What wrk is told to send: Lua, with everything that can be made beforehand made beforehand.
+// Lua scripts for wrk. Requests are built in advance, so that wrk itself costs little.
 
 interface Script {
   directory: string;
   name: string;
-  /** One per request, in turns. */
+  /** The requests use them in turn. */
   tokens: string[];
 }
 
@@ -22,7 +22,7 @@ function write({ directory, name, tokens }: Script, lua: string): string {
   return file;
 }
 
-/** The same request again and again, each time with another access token. Returns the script's path. */
+/** Writes a script that repeats one request with changing access tokens. Returns its path. */
 export function requestsOf(script: Script, { method = 'GET', body }: { method?: string; body?: object } = {}): string {
   const json = body ? `'${JSON.stringify(body)}'` : 'nil';
   return write(
@@ -37,7 +37,7 @@ request = function() n = n % #lines + 1; return lines[n] end`,
   );
 }
 
-/** Refreshes sessions, each with the token that the last refresh gave. Returns the script's path. */
+/** Writes a script that refreshes sessions, each with the token of its last refresh. Returns its path. */
 export function refreshesOf(script: Script): string {
   return write(
     script,

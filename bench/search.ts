@@ -7,9 +7,8 @@ import { type Connection, connect, embeddingWidth, migrations, toUnitVector, typ
 import { newDirectory, send, startServer } from '../e2e/server.ts';
 import { createRandom, median, printHelp, requireWrk, startPostgres, wrk } from './tools.ts';
 
-// How well and how fast documents are found by meaning: for a user who has all of them, 1 % of them, and 0.03 %. Recall is against the
-// exact answer; the throughput over HTTP stands beside that of pgbench with the same statement on the same server, which has no
-// authentication, no transaction, no role to take, and no JSON. Prints a table.
+// Measures recall and throughput of vector search for users who own all documents, 1 %, and 0.03 % of them. Recall is relative to the exact result.
+// Throughput over HTTP is compared with pgbench, which runs the same statement without authentication, transaction, role and JSON. Prints a table.
 
 printHelp(`Usage: npm run -s bench:search -- [DOCUMENTS…]
 
@@ -27,7 +26,7 @@ const isolationUsers = 8;
 const password = 'correct horse battery';
 const run = promisify(execFile);
 
-// Texts come in topics; within one they differ in a few directions much more than in the others.
+// Texts belong to topics. Within a topic, they vary in a few directions much more than in the others.
 const topicsTotal = 100;
 const directionsOfTopic = 24;
 
@@ -40,7 +39,7 @@ function createTexts(seed: number) {
     directions: Array.from({ length: directionsOfTopic }, () => vector(1)),
   }));
   return (): Vector => {
-    // Some topics are talked about more than others.
+    // Some topics are more frequent than others.
     const topic = topics[Math.floor(random() ** 2 * topicsTotal)] as (typeof topics)[0];
     const text = Float64Array.from(topic.center);
     for (const direction of topic.directions) {
@@ -57,7 +56,7 @@ const statement = `select d.id, d.user_id, d.title, d.content, d.metadata, d.cre
   from semantic_matches($1::vector, '{}'::jsonb, 10) m join documents d on d.id = m.id order by m.score desc, d.id desc`;
 
 async function load(connection: Connection, total: number, userId: string, nextText: () => Vector): Promise<void> {
-  // Building the index at the end takes a tenth of the time of building it row by row.
+  // Building the index at the end is ten times as fast as building it row by row.
   const { rows } = await connection.query<{ indexdef: string }>(
     "select indexdef from pg_indexes where indexname = 'idx_documents_embedding'",
   );
@@ -121,7 +120,7 @@ wrk.headers["authorization"] = "Bearer ${who.token}"
 init = function() for i, body in ipairs(bodies) do bodies[i] = wrk.format(nil, nil, nil, body) end end
 request = function() n = n % #bodies + 1; return bodies[n] end`,
   );
-  // The vector is a parameter here as it is there: as the value of a variable, which is an argument of the program.
+  // The vector is a parameter, as in Quoin: the value of a pgbench variable.
   const asked = queries.slice(0, 10);
   const files = asked.map((_, index) => {
     const file = join(directory, `search-${index}.sql`);
@@ -155,7 +154,7 @@ request = function() n = n % #bodies + 1; return bodies[n] end`,
   };
 }
 
-/** Eight users search at once for a minute, in every mode. Says how many answers came, and how many documents in them were somebody else's. */
+/** Eight users search at the same time for a minute, in every mode. Prints the number of responses and of documents of other users in them. */
 async function isolation(users: User[], queries: Vector[], { serverUrl }: Place): Promise<string> {
   const end = performance.now() + isolationSeconds * 1000;
   const counts = { answers: 0, documents: 0, foreign: 0 };

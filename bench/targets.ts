@@ -1,21 +1,21 @@
 import type { Load } from './tools.ts';
 
-// What Quoin is meant to reach, as quotients within one run.
+// Performance targets, as ratios within one run.
 
-/** One candidate at one work: medians. */
+/** Medians of one candidate in one workload. */
 export interface Row extends Load {
   work: string;
   candidate: string;
 }
 
-/** What is asked for: a quotient of two figures, and what it is to be. */
+/** A ratio of two figures and its target. */
 export interface Target {
   name: string;
   value: number | undefined;
   wanted: string;
 }
 
-/** The quotients of what was measured. */
+/** Returns the targets with their measured values. */
 export function targetsOf(rows: Row[], starts: Record<string, number>, memory: Record<string, number>): Target[] {
   const find = (work: string, candidate: string) =>
     rows.find((row) => row.work === work && row.candidate === candidate);

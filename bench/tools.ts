@@ -1,36 +1,36 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { promisify } from 'node:util';
 
-// What benchmarks share: a server to measure, a generator of load, and numbers that come out the same on every run.
+// Shared by the benchmarks: a database server, load generators, and reproducible random numbers.
 
 const run = promisify(execFile);
 
-/** A PostgreSQL of our own, and where its programs are. */
+/** Starts PostgreSQL. Returns its URL and the folder of its programs. */
 export function startPostgres(): { url: string; bindir: string } {
   const script = (command: string) => execFileSync('scripts/postgres.sh', [command], { encoding: 'utf8' }).trim();
   return { url: script('start'), bindir: script('bindir') };
 }
 
-/** Makes sure that wrk is there. @throws Error that says how to install it */
+/** Checks that wrk is installed. @throws Error that says how to install it */
 export async function requireWrk(): Promise<void> {
   const isThere = () =>
     run('wrk', ['-v']).then(
       () => true,
-      (error) => error.code !== 'ENOENT', // it exits with 1 when asked for its version
+      (error) => error.code !== 'ENOENT', // `wrk --version` exits with 1
     );
   if (await isThere()) return;
   await run('apt-get', ['install', '-y', '-qq', 'wrk']).catch(() => {});
   if (!(await isThere())) throw new Error('wrk is needed: apt-get install wrk');
 }
 
-/** What wrk saw. Latencies in milliseconds. */
+/** Result of a load. Latencies in milliseconds. */
 export interface Load {
   perSecond: number;
   p50: number;
   p99: number;
 }
 
-/** Sends requests as this Lua script makes them, for so many seconds. @throws Error where an answer was no success */
+/** Sends the requests of a Lua script for some seconds. @throws Error if a response is not a success */
 export async function wrk(url: string, script: string, { connections = 8, seconds = 5 } = {}): Promise<Load> {
   const { stdout } = await run('wrk', ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s', script, url]);
   if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(stdout);
@@ -41,7 +41,7 @@ export async function wrk(url: string, script: string, { connections = 8, second
   return { perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]), p50: msAt(50), p99: msAt(99) };
 }
 
-/** Signs in again and again, so many clients at once. Those who are refused wait a second. Counts and times only who is let in. */
+/** Signs in with concurrent clients. A rejected client waits a second. Counts and times successful sign-ins only. */
 export async function loginLoad(signIn: () => Promise<number>, clients: number, seconds: number): Promise<Load> {
   const start = performance.now();
   const end = start + seconds * 1000;
@@ -56,7 +56,7 @@ export async function loginLoad(signIn: () => Promise<number>, clients: number, 
     }
   };
   await Promise.all(Array.from({ length: clients }, one));
-  const elapsedSeconds = (performance.now() - start) / 1000; // what was under way at the end is waited for, and counts
+  const elapsedSeconds = (performance.now() - start) / 1000; // includes requests that were in progress at the end
   const sorted = times.toSorted((a, b) => a - b);
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
   return { perSecond: times.length / elapsedSeconds, p50: at(0.5), p99: at(0.99) };
@@ -79,7 +79,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
-/** Ends the process with this text where it was asked for with --help: before anything is started. */
+/** Prints the usage and exits if the arguments contain --help. */
 export function printHelp(usage: string): void {
   if (!process.argv.includes('--help')) return;
   process.stdout.write(usage);

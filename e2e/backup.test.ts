@@ -8,7 +8,7 @@ import pg from 'pg';
 import { expect, test } from 'vitest';
 import { newDirectory, postgresPrograms, run, send, startServer } from './server.ts';
 
-// docs/operations.md, "Back up and restore", rehearsed: what was there is there, and a session goes on.
+// Rehearses "Back up and restore" of docs/operations.md: the data is complete and sessions continue.
 
 const password = 'correct horse battery';
 const agree = 'database, migrations and entities agree\n';
@@ -74,7 +74,7 @@ test.runIf(testServerUrl)('a dump of a running server restores into another data
 
     await administration.query(`create database ${name}`);
     const url = Object.assign(new URL(testServerUrl ?? ''), { pathname: `/${name}` }).href;
-    // The extension is an administrator's, and there already.
+    // The administrator has created the extension.
     const { stdout: contents } = await program('pg_restore', ['--list', dump]);
     const list = join(directory.path, 'list');
     writeFileSync(list, contents.replace(/^.* EXTENSION .*$/gm, ''));

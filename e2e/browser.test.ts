@@ -9,8 +9,8 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { newDirectory, send, startServer } from './server.ts';
 
-// What a person sees, and what @quoin/client does in a real browser: the Chromium of TEST_CHROMIUM. Without one these tests are skipped, and
-// say so; CI has one. Screenshots are left in .data/screenshots.
+// The documentation page and @quoin/client in a real browser: the Chromium of TEST_CHROMIUM. Without it, these tests are reported as skipped; CI sets
+// it. Screenshots are written to .data/screenshots.
 
 const chromiumPath = process.env.TEST_CHROMIUM;
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -23,7 +23,7 @@ let directory: ReturnType<typeof newDirectory>;
 let server: Awaited<ReturnType<typeof startServer>>;
 let site: Awaited<ReturnType<typeof serveClient>>;
 let context: BrowserContext;
-/** What the pages asked for, and what went wrong in them. */
+/** Requests and errors of the pages. */
 let requests: string[];
 let faults: string[];
 
@@ -75,7 +75,7 @@ async function open(url: string, options: Parameters<Browser['newContext']>[0] =
   return page;
 }
 
-/** Nothing was asked of anybody else, and nobody complained. */
+/** Expects no requests to other origins and no errors. */
 function expectPeace() {
   const strangers = requests.filter(
     (request) =>
@@ -156,7 +156,7 @@ describe.skipIf(!chromiumPath)('@quoin/client in two tabs', () => {
   });
 });
 
-/** A front end of another origin, which loads @quoin/client as it stands in the repository. */
+/** Serves a front end on another origin, which loads @quoin/client from the repository. */
 async function serveClient() {
   const types = { js: 'text/javascript', html: 'text/html' };
   const page = (apiUrl: string) => `<!doctype html><title>Client</title><link rel="icon" href="data:,">

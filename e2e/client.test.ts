@@ -5,7 +5,7 @@ import { createClient, memoryStore, ProblemError, type TokenStore } from '@quoin
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { password, startTestApp, type TestApp, uniqueEmail } from '../apps/api/testing/test-app.ts';
 
-// @quoin/client over HTTP: against the API, and against a server that answers what no test could make the API answer.
+// @quoin/client over HTTP: against the API, and against a server with scripted responses that the API does not produce on demand.
 
 let api: TestApp;
 let baseUrl: string;
@@ -18,7 +18,7 @@ afterAll(() => api.close());
 const accessTokenSeconds = 15 * 60;
 const me = { params: { path: { user_id: 'me' } } } as const;
 
-/** A client that is signed in, and what it sent. */
+/** Returns a signed-in client and a record of its requests. */
 async function signedIn({ store = memoryStore(), ...options }: Partial<Parameters<typeof createClient>[0]> = {}) {
   const { email } = await api.register();
   const sent: string[] = [];
@@ -35,10 +35,10 @@ async function signedIn({ store = memoryStore(), ...options }: Partial<Parameter
 
 const refresh = 'POST /api/v1/auth/refresh';
 
-/** The access token expires by the server's clock, which this machine's does not know of. */
+/** The access token has expired by the server's clock, but not by this machine's. */
 const letTokenExpire = () => api.clock.advance(accessTokenSeconds + 1);
 
-/** This machine takes the access token to be about to expire. */
+/** The client believes that the access token is about to expire. */
 async function makeStale(store: TokenStore) {
   const kept = await store.get();
   if (kept) await store.set({ ...kept, refreshAt: 0 });
@@ -241,7 +241,7 @@ describe('a server in trouble', () => {
     for (const server of servers.splice(0)) server.close().closeAllConnections();
   });
 
-  /** A server that gives these answers in turn, and the last one from then on; what it was asked, with which body. */
+  /** Starts a server that gives these responses in turn, then repeats the last one. Records the requests and their bodies. */
   async function answering(first: Answer, ...others: Answer[]) {
     let next = first;
     const asked: string[] = [];

@@ -4,7 +4,7 @@ import { createTestDatabase, testServerUrl } from '@quoin/db/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { newDirectory, run, send, startServer } from './server.ts';
 
-// Commands as processes. What they do with their arguments is tested without processes, beside their code.
+// Commands as processes. Tests beside their code cover the arguments without processes.
 
 let directory: ReturnType<typeof newDirectory>;
 beforeEach(() => {

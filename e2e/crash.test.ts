@@ -16,7 +16,7 @@ test('a killed server keeps every task that it acknowledged', async () => {
       await send(`${server.url}/api/v1/auth/login`, { body: { email: 'ada@example.com', password } })
     ).body;
 
-    // Twenty clients write one task after the other until the server is gone, so that it always dies in the middle of some.
+    // Twenty clients write tasks until the server is gone, so that it always dies during some writes.
     const answered: string[] = [];
     const refused: number[] = [];
     let killed: Promise<unknown> | undefined;

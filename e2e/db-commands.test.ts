@@ -2,7 +2,7 @@ import { createTestDatabase, testServerUrl } from '@quoin/db/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { newDirectory, run, send, startServer } from './server.ts';
 
-// The command as a process. What it does with its arguments is tested without processes, in packages/db/src/cli.test.ts.
+// The command as a process. packages/db/src/cli/cli.test.ts covers the arguments without processes.
 
 let directory: ReturnType<typeof newDirectory>;
 beforeEach(() => {

@@ -5,7 +5,7 @@ import { SMTPServer } from 'smtp-server';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { newDirectory, send, startServer } from './server.ts';
 
-// Mail as it leaves the process: into files, or to an SMTP server that comes and goes.
+// Mail as it leaves the process: to files, or to an SMTP server that is sometimes down.
 
 const password = 'correct horse battery';
 const email = 'ada@example.com';
@@ -57,7 +57,7 @@ test('a mail that was not sent before a crash is sent once after it', async () =
     new Promise<number>((resolve) =>
       smtp.listen(port, '127.0.0.1', () => resolve((smtp.server.address() as { port: number }).port)),
     );
-  // A port that nobody listens on, until somebody does.
+  // A port without a listener at first.
   const port = await listening(0);
   await new Promise<void>((resolve) => smtp.server.close(() => resolve()));
   const metrics = { METRICS: 'true', METRICS_PORT: '0' };

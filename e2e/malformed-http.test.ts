@@ -46,7 +46,7 @@ test('a client that sends a header or a body byte by byte gets 408', async () =>
     await once(socket, 'connect');
     socket.write(beginning);
     const drip = setInterval(() => socket.write('x'), 500);
-    socket.on('error', () => {}); // it was closed while we were writing
+    socket.on('error', () => {}); // the server closed it during a write
     const answer = await text(socket).catch(() => '');
     clearInterval(drip);
     return answer;

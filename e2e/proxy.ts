@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** A way to a server that can be cut, and that can fall silent. */
+/** Starts a TCP proxy whose connections can be cut or go silent. */
 export async function startProxy(target: { host: string; port: number }, { port = 0 } = {}) {
   const sockets = new Set<Socket>();
   let isSilent = false;
@@ -13,7 +13,7 @@ export async function startProxy(target: { host: string; port: number }, { port 
     ] as const) {
       sockets.add(from);
       from.on('data', (bytes) => {
-        // What was sent meanwhile is lost, as behind a firewall that has forgotten the connection.
+        // Bytes sent meanwhile are lost, as behind a firewall that dropped the connection's state.
         if (!isSilent) to.write(bytes);
       });
       from.on('error', () => to.destroy());
@@ -27,11 +27,11 @@ export async function startProxy(target: { host: string; port: number }, { port 
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
-    /** From now on nothing is forwarded, and nothing closed. */
+    /** Stops forwarding, without closing connections. */
     fallSilent: () => {
       isSilent = true;
     },
-    /** What is new gets through again; connections from before stay silent for ever, and are cut. */
+    /** Accepts new connections again. Cuts those that went silent. */
     recover: () => {
       for (const socket of sockets) socket.destroy();
       isSilent = false;
@@ -44,5 +44,5 @@ export async function startProxy(target: { host: string; port: number }, { port 
   };
 }
 
-/** The same URL, by way of another port of this machine. */
+/** Returns the same URL with another port on this machine. */
 export const viaPort = (url: string, port: number) => Object.assign(new URL(url), { host: `127.0.0.1:${port}` }).href;

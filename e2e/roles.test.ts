@@ -6,7 +6,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newDirectory, postgresPrograms, run, send, startServer } from './server.ts';
 
-// The roles of scripts/roles.sql, on a server where somebody may create them: TEST_ADMIN_URL, which CI sets.
+// The roles of scripts/roles.sql, on the server of TEST_ADMIN_URL, where roles can be created. CI sets it.
 
 const adminUrl = process.env.TEST_ADMIN_URL ?? '';
 const password = 'correct horse battery';
@@ -40,50 +40,47 @@ afterAll(async () => {
   directory.remove();
 });
 
-test.runIf(adminUrl)(
-  'roles.sql: the migrator migrates, and the server cannot change the schema',
-  async () => {
-    const migrator = { DATABASE_URL: urlOf('quoin_migrator', 'm-secret') };
-    const server = { DATABASE_URL: urlOf('quoin_server', 's-secret') };
-    const cwd = directory.path;
-    expect((await run('db', ['upgrade'], { cwd, env: server })).code).toBe(1);
-    expect((await run('db', ['upgrade'], { cwd, env: migrator })).code).toBe(0);
-    expect(await run('db', ['check'], { cwd, env: migrator })).toMatchObject({ code: 0 });
-    expect((await run('doctor', [], { cwd, env: { ...server, PORT: '0' } })).stdout).toMatch(/^ok +roles/m);
+test.runIf(adminUrl)('roles.sql: the migrator migrates, and the server cannot change the schema', async () => {
+  const migrator = { DATABASE_URL: urlOf('quoin_migrator', 'm-secret') };
+  const server = { DATABASE_URL: urlOf('quoin_server', 's-secret') };
+  const cwd = directory.path;
+  expect((await run('db', ['upgrade'], { cwd, env: server })).code).toBe(1);
+  expect((await run('db', ['upgrade'], { cwd, env: migrator })).code).toBe(0);
+  expect(await run('db', ['check'], { cwd, env: migrator })).toMatchObject({ code: 0 });
+  expect((await run('doctor', [], { cwd, env: { ...server, PORT: '0' } })).stdout).toMatch(/^ok +roles/m);
 
-    const running = await startServer({ cwd, env: server });
-    const api = `${running.url}/api/v1`;
-    try {
-      const account = { email: 'ada@example.com', password };
-      expect((await send(`${api}/auth/register`, { body: account })).status).toBe(201);
-      const { access_token: token, refresh_token } = (await send(`${api}/auth/login`, { body: account })).body;
-      const as = (method: string, path: string, body?: object) => send(`${api}${path}`, { token, method, body });
-      expect((await as('POST', '/users/me/tasks', { title: 'Kept' })).status).toBe(201);
-      expect((await as('PUT', '/users/me/preferences', { theme: 'dark' })).status).toBe(200);
-      expect((await as('POST', '/users/me/documents', { title: 'Wall', content: 'A wall of stone' })).status).toBe(201);
-      expect((await as('POST', '/users/me/documents/search', { query: 'stone' })).body.items).toHaveLength(1);
-      const email = 'ada.lovelace@example.com';
-      expect((await as('PATCH', '/users/me', { email, current_password: password })).status).toBe(200);
-      expect((await as('GET', '/users/me/audit-events')).body.items.length).toBeGreaterThan(2);
-      expect((await send(`${api}/auth/refresh`, { body: { refresh_token } })).status).toBe(200);
-      expect((await send(`${api}/auth/password/forgot`, { body: { email } })).status).toBe(202);
-      expect((await send(`${running.url}/health/ready`)).status).toBe(200);
-      expect((await as('DELETE', '/users/me', { current_password: password })).status).toBe(204);
-    } finally {
-      await running.end('SIGTERM');
-    }
+  const running = await startServer({ cwd, env: server });
+  const api = `${running.url}/api/v1`;
+  try {
+    const account = { email: 'ada@example.com', password };
+    expect((await send(`${api}/auth/register`, { body: account })).status).toBe(201);
+    const { access_token: token, refresh_token } = (await send(`${api}/auth/login`, { body: account })).body;
+    const as = (method: string, path: string, body?: object) => send(`${api}${path}`, { token, method, body });
+    expect((await as('POST', '/users/me/tasks', { title: 'Kept' })).status).toBe(201);
+    expect((await as('PUT', '/users/me/preferences', { theme: 'dark' })).status).toBe(200);
+    expect((await as('POST', '/users/me/documents', { title: 'Wall', content: 'A wall of stone' })).status).toBe(201);
+    expect((await as('POST', '/users/me/documents/search', { query: 'stone' })).body.items).toHaveLength(1);
+    const email = 'ada.lovelace@example.com';
+    expect((await as('PATCH', '/users/me', { email, current_password: password })).status).toBe(200);
+    expect((await as('GET', '/users/me/audit-events')).body.items.length).toBeGreaterThan(2);
+    expect((await send(`${api}/auth/refresh`, { body: { refresh_token } })).status).toBe(200);
+    expect((await send(`${api}/auth/password/forgot`, { body: { email } })).status).toBe(202);
+    expect((await send(`${running.url}/health/ready`)).status).toBe(200);
+    expect((await as('DELETE', '/users/me', { current_password: password })).status).toBe(204);
+  } finally {
+    await running.end('SIGTERM');
+  }
 
-    for (const statement of [
-      'truncate audit_events',
-      'delete from audit_events',
-      'alter table audit_events disable trigger all',
-      'drop table tasks',
-      'create table public.mine ()',
-      'alter table users no force row level security',
-      'set role quoin_owner',
-    ])
-      await expect(query(server.DATABASE_URL, statement), statement).rejects.toThrow(/permission denied|must be owner/);
-    expect((await run('db', ['prune-audit-events', '--before', '2100-01-01'], { cwd, env: server })).code).toBe(1);
-    expect((await run('db', ['prune-audit-events', '--before', '2100-01-01'], { cwd, env: migrator })).code).toBe(0);
-  },
-);
+  for (const statement of [
+    'truncate audit_events',
+    'delete from audit_events',
+    'alter table audit_events disable trigger all',
+    'drop table tasks',
+    'create table public.mine ()',
+    'alter table users no force row level security',
+    'set role quoin_owner',
+  ])
+    await expect(query(server.DATABASE_URL, statement), statement).rejects.toThrow(/permission denied|must be owner/);
+  expect((await run('db', ['prune-audit-events', '--before', '2100-01-01'], { cwd, env: server })).code).toBe(1);
+  expect((await run('db', ['prune-audit-events', '--before', '2100-01-01'], { cwd, env: migrator })).code).toBe(0);
+});

@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { testPoolerUrl, testServerUrl } from '@quoin/db/testing';
 
-// The server as a process of its own, from the outside: what tests of starting, stopping and crashing share.
+// Shared by tests of starting, stopping and crashing: the server as a separate process.
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-/** The commands, and where they are. */
+/** Paths of the commands. */
 export const commands = {
   main: join(root, 'apps/api/src/main.js'),
   user: join(root, 'apps/api/src/commands/user.ts'),
@@ -25,10 +25,10 @@ export const commands = {
   'bench:abuse': join(root, 'bench/abuse.ts'),
   'bench:account-timing': join(root, 'bench/account-timing.ts'),
 };
-/** Only for a process that hangs: a slow machine takes 10 s. */
+/** Limit for a process that hangs. A slow machine takes 10 s. */
 const secondsToStartMax = 120;
 
-/** An empty directory to start in; `.data` and `.env` lie there. */
+/** Creates an empty working directory for `.data` and `.env`. */
 export function newDirectory() {
   const path = mkdtempSync(join(tmpdir(), 'quoin-e2e-'));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
@@ -40,7 +40,7 @@ interface RunOptions {
   input?: string;
 }
 
-/** What a database behind a pooler needs besides its URL. */
+/** Variables for a database behind a pooler, besides its URL. */
 function behindPooler({ DATABASE_URL: url = '' }: Record<string, string>): Record<string, string> {
   if (!testPoolerUrl || !testServerUrl || new URL(testPoolerUrl).host !== URL.parse(url)?.host) return {};
   const direct = Object.assign(new URL(testServerUrl), { pathname: new URL(url).pathname });
@@ -58,7 +58,7 @@ function start(script: keyof typeof commands, args: string[], { cwd, env = {} }:
     code: code as number | null,
     signal: signal as string | null,
   }));
-  // A test that fails before it ends its server leaves none behind.
+  // Ends the server if a test fails before it does.
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);
   exited.then(() => process.off('exit', kill));
@@ -71,7 +71,7 @@ function start(script: keyof typeof commands, args: string[], { cwd, env = {} }:
   return { child, exited, output };
 }
 
-/** Runs a command to its end. */
+/** Runs a command and waits for it. */
 export async function run(script: keyof typeof commands, args: string[], options: RunOptions) {
   const { child, exited, output } = start(script, args, options);
   child.stdin.end(options.input ?? '');
@@ -100,18 +100,18 @@ export async function startServer({ env = {}, ...options }: RunOptions) {
   return { url, output, pid: child.pid ?? 0, kill, exited, end };
 }
 
-/** Where the programs of a PostgreSQL of this major version lie. */
+/** Returns the folder of the programs of this PostgreSQL version. */
 export const postgresPrograms = (version: string) =>
   execFileSync(join(root, 'scripts/postgres.sh'), ['bindir', version], { encoding: 'utf8' }).trim();
 
-/** A PostgreSQL of one's own beside that of the other tests, which keeps what it has acknowledged. Resolves to its URL. */
+/** Starts a separate PostgreSQL with fsync on. Resolves to its URL. */
 export async function ownPostgres(command: 'start' | 'stop'): Promise<string> {
   const env = { ...process.env, QUOIN_PG_PORT: '54418', QUOIN_PG_DURABLE: '1' };
   const { stdout } = await promisify(execFile)(join(root, 'scripts/postgres.sh'), [command], { env });
   return stdout.trim();
 }
 
-/** Sends JSON, and gets the status and the body back. */
+/** Sends JSON. Resolves to the status and the body. */
 export async function send(
   url: string,
   { body, token, method = body ? 'POST' : 'GET' }: { body?: unknown; token?: string; method?: string } = {},

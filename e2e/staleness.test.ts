@@ -2,9 +2,8 @@ import { createTestDatabase, type TestDatabase, testServerUrl } from '@quoin/db/
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newDirectory, send, startServer } from './server.ts';
 
-// What makes authentication fast (batches, remembered signatures, shared connections) never lets anybody in for longer: whatever ends
-// access counts for every request that is sent after its answer, to whichever process, however much is going on. Several processes need a
-// database server; on the embedded one there is one process.
+// The optimizations of authentication (batches, cached signatures, shared connections) never extend access: once access ends, every request that
+// is sent after that response is rejected, by every process and under load. Several processes need a database server.
 
 const password = 'correct horse battery';
 const admin = { email: 'admin@example.com', password };
@@ -50,7 +49,7 @@ async function newUser(more: object = {}) {
   return { id: id as string, email, token: await signIn(email) };
 }
 
-/** Asks every process again and again, several times at once, and calls `act` in the middle of it. Resolves to the statuses before and after. */
+/** Sends requests to every process continuously and calls `act` in between. Resolves to the statuses before and after. */
 async function whileAsking(path: string, token: string, act: () => Promise<unknown>) {
   let isActing = false;
   let hasActed = false;
@@ -63,7 +62,7 @@ async function whileAsking(path: string, token: string, act: () => Promise<unkno
       const isAfter = hasActed;
       const { status } = await send(`${apis[server]}${path}`, { token });
       if (isAfter) after[server]?.set(status, (after[server].get(status) ?? 0) + 1);
-      // What was under way at that time may have been answered in either way.
+      // Requests in progress at that time may have either outcome.
       else if (!isActing) before.add(status);
     }
   };

@@ -11,8 +11,7 @@ import { userCommand } from '../apps/api/src/commands/user.ts';
 import { testEnvironment } from '../apps/api/testing/test-app.ts';
 import { commands, newDirectory, run, startServer } from './server.ts';
 
-// What every command owes to who typed it: help, a hint with every error, an exit code, no colour where there is no terminal, and no trace
-// where it is stopped.
+// Every command prints help, a hint with each error and no colors outside a terminal, sets its exit code, and leaves nothing behind when it is stopped.
 
 let directory: ReturnType<typeof newDirectory>;
 beforeEach(() => {
@@ -88,7 +87,7 @@ describe('hints', () => {
 });
 
 describe('colours and progress', () => {
-  /** Runs it at a terminal: standard output and error together. */
+  /** Runs a command in a pseudo-terminal. Standard output and error are combined. */
   const atTerminal = (command: string, env: Record<string, string> = {}) => {
     const { PATH = '', HOME = '' } = process.env;
     const args = ['--quiet', '--return', '--command', command, '/dev/null'];

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A Chromium on a Debian machine, for tests: installs it where it is missing (as root), and prints its path and nothing else.
+# Chromium for tests on a Debian machine. Installs it if it is missing (as root), and prints only its path.
 #
 #   scripts/chromium.sh
 set -euo pipefail

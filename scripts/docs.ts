@@ -1,8 +1,8 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 
-// What the documents name has to exist: commands, make targets, variables, files. (Error codes are compared in app.test.ts, the schema
-// by `npm run db -- docs --check`, the README's session in e2e/start.test.ts.) Exits with 1 and a line for everything that does not.
+// Checks that every command, make target, variable and file that a document names exists. Exits with 1 and a line for each that does not. Other
+// checks: error codes in app.test.ts, the schema in `npm run db -- docs --check`, the README's session in e2e/start.test.ts.
 
 const read = (path: string) => readFileSync(path, 'utf8');
 const pages = globSync(['*.md', 'docs/**/*.md', 'packages/*/README.md', '.github/*.md']);
@@ -71,7 +71,7 @@ for (const page of pages) {
   }
 }
 
-// The picture of the architecture: it may leave out a resource, and nothing in it may be gone.
+// The picture of the architecture may omit a resource, but everything in it must exist.
 const [, picture = ''] = /```\n([\s\S]*?)```/.exec(read('docs/architecture.md')) ?? [];
 const folders = globSync(['apps/api/src/*/', 'packages/db/src/*/']).map((path) => posix.basename(path));
 for (const [, folder = ''] of picture.matchAll(/(?<=[│ ] +| {2})([a-z][a-z-]*)\/(?= |$)/gm))

@@ -4,8 +4,8 @@ import { posix } from 'node:path';
 // Checks which folder imports which. Exits with 1 and a line for every violation.
 
 /**
- * The rooms of the API, from the bottom to the top. A file imports from its own folder and from rooms above it in this list. Features import nothing of each other
- * beside the types of services and what `sharedFiles` lists.
+ * The folders of the API, from the bottom to the top. A file imports from its own folder and from folders above it in this list. A feature imports only types from
+ * another feature.
  */
 const rooms: [room: string, files: RegExp][] = [
   ['http', /^http\//],

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A private PgBouncer in transaction mode before the PostgreSQL of scripts/postgres.sh, on a Debian machine, for tests: 127.0.0.1 only.
+# PgBouncer for tests on a Debian machine: transaction mode, in front of the server of scripts/postgres.sh, on 127.0.0.1 only.
 #
-#   scripts/pgbouncer.sh start [17|15]   installs pgbouncer where it is missing (as root), starts it, prints the URL and nothing else
+#   scripts/pgbouncer.sh start [17|15]   installs pgbouncer if it is missing (as root), starts it, and prints only the URL
 #   scripts/pgbouncer.sh stop
 set -euo pipefail
 

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# A private PostgreSQL server with pgvector on a Debian machine, for tests and benchmarks.
+# PostgreSQL with pgvector for tests and benchmarks on a Debian machine.
 #
-#   scripts/postgres.sh start [17|15]    installs what is missing, starts, prints the URL and nothing else
+#   scripts/postgres.sh start [17|15]    installs what is missing, starts the server, and prints only the URL
 #   scripts/postgres.sh stop  [17|15]    stops that server
 #   scripts/postgres.sh url   [17|15]    prints the URL
-#   scripts/postgres.sh bindir [17|15]   prints where its programs are: psql, pgbench, pg_dump …
+#   scripts/postgres.sh bindir [17|15]   prints the folder of its programs: psql, pgbench, pg_dump
 #
-# 127.0.0.1 only, and whoever is on this machine may connect: nothing to keep data in.
+# Listens on 127.0.0.1 only. Every user of the machine can connect, so keep no data in it.
 #
-# 17 (the default) comes from the signed packages of Debian's next release, unpacked into a folder of its own and run with their own
-# libraries: nothing on the system changes, and root is not needed. 15, the oldest one supported, is this Debian's own package
-# with pgvector built from source: that installs packages, as root.
+# Version 17, the default, comes from the signed packages of Debian's next release. They are unpacked into their own folder and run with their
+# own libraries, so the system does not change and root is not needed. Version 15, the oldest supported, is Debian's own package; pgvector is
+# built from source. That installs packages, as root.
 #
-#   QUOIN_PG_HOME       where programs and data go (/var/lib/quoin-postgres as root, else ~/.cache/quoin-postgres)
-#   QUOIN_PG_PORT       another server beside the usual one, with data of its own, on this port
-#   QUOIN_PG_DURABLE=1  fsync on: for benchmarks and fault tests. Off by default: for tests it only costs time.
+#   QUOIN_PG_HOME       folder of programs and data (/var/lib/quoin-postgres as root, else ~/.cache/quoin-postgres)
+#   QUOIN_PG_PORT       port of a second server with its own data
+#   QUOIN_PG_DURABLE=1  turns fsync on, for benchmarks and fault tests. Off by default, which makes tests faster.
 set -euo pipefail
 umask 022
 
@@ -39,7 +39,7 @@ esac
 if [ "$version" = 17 ]; then bin=$root/usr/lib/postgresql/17/bin; else bin=/usr/lib/postgresql/15/bin; fi
 [ "$command" != bindir ] || { echo "$bin"; exit; }
 
-# An apt that sees the next release (packages and sources) and leaves the system's own state alone.
+# Runs apt with the next release's packages and sources, without changing the system's state.
 private_apt() (
   state=$home/apt
   if [ ! -e "$state/ready" ]; then
@@ -72,7 +72,7 @@ install_17() {
       --exclude='./usr/share/man' --exclude='./usr/share/locale' --exclude='./etc' --exclude='./var'
   done
   rm -rf "$home/apt/cache/archives"/*.deb
-  # Every program becomes a script that starts it with the libraries that came with it.
+  # Wraps each program in a script that starts it with its own libraries.
   mv "$bin" "$bin.real" && mkdir "$bin"
   for program in "$bin.real"/*; do
     name=${program##*/}
@@ -92,11 +92,11 @@ install_15() {
     { tail -n 20 "$home/apt.log" >&2; die "apt could not install it"; }
   build=$(mktemp -d) && trap 'rm -rf "$build"' EXIT
   (cd "$build" && private_apt source -qq pgvector)
-  # Portable code: the machine that builds it need not be the one that runs it.
+  # Portable code, because another machine may run the cached build.
   make -s -C "$build"/pgvector-*/ PG_CONFIG=/usr/lib/postgresql/15/bin/pg_config OPTFLAGS= with_llvm=no install >&2
 }
 
-# The server does not run as root.
+# PostgreSQL refuses to run as root.
 account=$(id -un)
 as_account() { (cd / && env -i PATH="$PATH" LC_ALL=C TZ=UTC "$@"); }
 if [ "$account" = root ]; then
@@ -117,10 +117,10 @@ start() {
       { cat "$home/initdb.log" >&2; die "initdb failed"; }
   fi
   if ! is_running; then
-    # Only the administrator comes in without a password.
+    # Only the administrator connects without a password.
     printf 'host all %s 127.0.0.1/32 %s\n' admin trust all scram-sha-256 | as_account tee "$data/pg_hba.conf" > /dev/null
     durable=off && [ "${QUOIN_PG_DURABLE:-0}" != 1 ] || durable=on
-    # No parallel index builds: pgvector before 0.8.2 has a fault in them (CVE-2026-3172).
+    # Parallel index builds are off: they are unsafe in pgvector before 0.8.2 (CVE-2026-3172).
     as_account "$bin/pg_ctl" -D "$data" -l "$data/server.log" -w -t 60 -o "-h 127.0.0.1 -p $port -k '' -c max_connections=200 -c shared_buffers=1GB -c jit=off \
       -c fsync=$durable -c synchronous_commit=$durable -c full_page_writes=$durable -c max_parallel_maintenance_workers=0" start > /dev/null 9>&- ||
       { tail -n 20 "$data/server.log" >&2; die "the server did not start"; }
@@ -129,7 +129,7 @@ start() {
   echo "$url"
 }
 
-# What a hosting service gives: a role that is no superuser but may make roles and databases, and an extension made by an administrator.
+# As with a hosting service: the role can create roles and databases but is no superuser, and the administrator creates the extension.
 provision() {
   as_account "$bin/psql" -XqAt -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$port" -U admin -d template1 > /dev/null << 'SQL'
 set client_min_messages = warning;

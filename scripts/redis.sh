@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A private Redis on a Debian machine, for tests: 127.0.0.1 only, nothing is kept.
+# Redis for tests on a Debian machine: on 127.0.0.1 only, without persistence.
 #
-#   scripts/redis.sh start    installs redis-server where it is missing (as root), starts it, prints the URL and nothing else
+#   scripts/redis.sh start    installs redis-server if it is missing (as root), starts it, and prints only the URL
 #   scripts/redis.sh stop
 set -euo pipefail
 

@@ -1,6 +1,6 @@
 import { hash, verify } from '@node-rs/argon2';
 
-// How many passwords a second this machine verifies, as many at once as Quoin does, with its parameters. Prints the rate.
+// Prints the rate of bare password verification, with Quoin's parameters and concurrency.
 
 const [, , atOnce = '1', seconds = '5'] = process.argv;
 const password = 'correct horse battery';

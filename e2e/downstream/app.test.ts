@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { copyOfRepository, newProject, root, runIn } from './project.ts';
 
-// `npm run new -- app`: a product under its own name, which passes everything without being touched, and takes over a later version.
+// Runs `npm run new -- app`. The generated product passes all checks unedited and merges a later version of Quoin.
 
 const parent = newProject();
 const product = join(parent.path, 'stone-works');
@@ -35,14 +35,14 @@ describe('a product', () => {
     });
     const readme = readFileSync(join(product, 'README.md'), 'utf8');
     expect(readme).toMatch(/^# The Stone Works\n/);
-    expect(readme).not.toMatch(/What is different here|new -- app|MIT licensed/);
+    expect(readme).not.toMatch(/What you get|new -- app|MIT licensed/);
     for (const file of ['LICENSE', '.env', '.data', 'node_modules'])
       expect(existsSync(join(product, file))).toBe(false);
   });
 
   test('a generated product passes lint, types, documents, migrations and client checks', async () => {
     await run('npm', 'ci', '--prefer-offline');
-    expect(await run('npm', 'run', '--silent', 'lint')).toContain('no migration locks a table unawares');
+    expect(await run('npm', 'run', '--silent', 'lint')).toContain('migrations: comments and locks are in order');
     await run('npm', 'run', '--silent', 'openapi', '--', '--check');
     for (const args of [['upgrade'], ['check'], ['docs', '--check']])
       await run('npm', 'run', '--silent', 'db', '--', ...args);
@@ -75,7 +75,7 @@ describe('a product', () => {
     await git('rm', '--quiet', '-r', '.');
     await run('cp', '-a', `${made}/.`, '.');
     await git('add', '--all');
-    await git('commit', '--quiet', '--message', 'Take over a later version');
+    await git('commit', '--quiet', '--message', 'Merge a later version');
     await git('switch', '--quiet', 'main');
     await git('merge', '--quiet', '--no-edit', 'foundation');
     const merged = readFileSync(join(product, 'apps/api/src/tasks/service.ts'), 'utf8');
@@ -86,14 +86,14 @@ describe('a product', () => {
   });
 });
 
-describe('where it cannot be made', () => {
+describe('a refused product', () => {
   test.each([
-    [['../Bakery'], 'cannot be the name of a package'],
-    [['../my_app'], 'cannot be the name of a package'],
+    [['../Bakery'], 'is not a valid package name'],
+    [['../my_app'], 'is not a valid package name'],
     [['apps/bakery'], 'inside this repository'],
-    [[product], 'is there already'],
-    [['../bakery', '--name', '"; drop'], 'cannot be its name'],
-    [['../bakery', 'more'], 'say which directory'],
+    [[product], 'already exists'],
+    [['../bakery', '--name', '"; drop'], 'is not a valid product name'],
+    [['../bakery', 'more'], 'give one directory'],
   ])('npm run new -- app %j fails with a message and creates nothing', async (args, sentence) => {
     await expect(make(root, ...(args as [string]))).rejects.toThrow(sentence);
     expect(existsSync(join(root, '../bakery'))).toBe(false);

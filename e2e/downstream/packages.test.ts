@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newDirectory, startServer } from '../server.ts';
 import { newProject, root, runIn } from './project.ts';
 
-// The tarballs of `npm run pack`, each installed into an empty project, where the example of its README is checked and run.
+// Installs each tarball of `npm run pack` into an empty project, and compiles and runs the example of its README there.
 
 const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 let tarballs: string[];
@@ -29,7 +29,7 @@ async function install(name: string, example: string) {
 }
 
 const strict = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--module', 'nodenext', '--target', 'esnext'];
-/** The declarations of MikroORM and PGlite do not hold by themselves. */
+/** The declarations of PGlite do not compile under strict settings. */
 const moreFor: Record<string, string[]> = { db: ['--types', 'node', '--skipLibCheck'] };
 
 describe.each(['db', 'client'])('@quoin/%s, from its tarball', (name) => {

@@ -100,7 +100,7 @@ test('terminated backends', async () => {
   const since = performance.now();
   await wait(2000);
   const row = await finish('backends terminated', load, { url, token, since });
-  // A connection that ends during a commit leaves it open whether that took place: such a request is answered 503, and no other.
+  // If a connection ends during a commit, its outcome is unknown. Only such requests are answered with 503.
   expect(kinds(row).filter((kind) => kind !== '503')).toEqual([]);
   expect(row['seconds to recover']).toBeLessThanOrEqual(2);
   expectNothingLost(row);
@@ -143,7 +143,7 @@ test('a silent network to the database', async () => {
   await wait(2000);
   proxy.fallSilent();
   await wait(8000);
-  // The process itself is alive all the while.
+  // The process stays alive.
   expect((await send(`${url}/health`)).status).toBe(200);
   proxy.recover();
   const since = performance.now();
@@ -166,7 +166,7 @@ test('one of two workers killed', async () => {
   const since = performance.now();
   await wait(4000);
   const row = await finish('one of two workers killed', load, { url, token, since });
-  // What that worker was doing gets no answer; everything after it does.
+  // Requests in that worker get no answer. All later ones do.
   expect(kinds(row).filter((kind) => kind !== 'network')).toEqual([]);
   expect(row.failures.network ?? 0).toBeLessThanOrEqual(16);
   expect(row['seconds to recover']).toBeLessThanOrEqual(2);
@@ -239,7 +239,7 @@ test('without Redis, each process has its own rate limits and no request fails',
   for (let n = 0; n < 30; n++) statuses.add((await login()).status);
   const row = await finish('Redis gone', load, { url, token });
   expect(kinds(row)).toEqual([]);
-  // Guessing is still slowed down.
+  // Guesses are still throttled.
   expect([...statuses].sort()).toEqual([401, 429]);
   expect(server.output.stdout).toContain('Redis');
   expectNothingLost(row);
@@ -285,7 +285,7 @@ test('without SMTP, mails arrive later, once', async () => {
 });
 
 test('a full disk of the embedded database', async () => {
-  // A disk of its own, which only root can make.
+  // A separate file system, which only root can create.
   const disk = newDirectory();
   await run('mount', ['-t', 'tmpfs', '-o', 'size=256m', 'tmpfs', disk.path]);
   try {

@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:http';
 import { send } from '../server.ts';
 
-// Clients that write tasks and read them, one request after the other, and remember what they were told.
+// Clients that write and read tasks continuously and record the responses.
 
 export const password = 'correct horse battery';
 
@@ -14,7 +14,7 @@ interface Answer {
 export interface Row {
   fault: string;
   requests: number;
-  /** Answers that are no success, by status; `network` where there was none. */
+  /** Failed requests by status; `network` if there was no response. */
   failures: Record<string, number>;
   'seconds to recover': number | null;
   'writes acknowledged': number;
@@ -29,7 +29,7 @@ export async function signUp(url: string, email: string): Promise<string> {
   return (await send(`${url}/api/v1/auth/login`, { body: account })).body.access_token;
 }
 
-/** Starts clients that go on until they are told to stop. */
+/** Starts clients that run until `stop`. */
 export function startLoad(url: string, token: string, { clients = 16 } = {}) {
   const agent = new Agent({ keepAlive: true, maxSockets: clients });
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
@@ -72,7 +72,7 @@ export function startLoad(url: string, token: string, { clients = 16 } = {}) {
         fail(String(answer.status));
         if (answer.status === 503 && !answer.retryAfter) withoutRetryAfter.push(answer.body);
       } else if (isWrite) acknowledged.push(JSON.parse(answer.body).id);
-      // Whoever is refused does not hammer.
+      // A rejected client waits before its next request.
       if (!answer || answer.status >= 300) await new Promise((resolve) => setTimeout(resolve, 50));
     }
   };
@@ -82,7 +82,7 @@ export function startLoad(url: string, token: string, { clients = 16 } = {}) {
     failures,
     withoutRetryAfter,
     requests: () => requests,
-    /** Seconds from the moment (of `performance.now()`) to the last failure after it: 0 where there was none. */
+    /** Seconds from a time of `performance.now()` to the last failure after it; 0 if there was none. */
     secondsToRecover: (since: number) => Math.max(0, Math.round(lastFailureAt - since) / 1000),
     acknowledged: () => acknowledged,
     stop: async () => {
@@ -95,7 +95,7 @@ export function startLoad(url: string, token: string, { clients = 16 } = {}) {
 
 export type Load = ReturnType<typeof startLoad>;
 
-/** How many of the writes that were acknowledged are there. */
+/** Counts the acknowledged writes that exist. */
 export async function countFound(url: string, token: string, acknowledged: readonly string[]): Promise<number> {
   const found = new Set<string>();
   for (let cursor: string | null = ''; cursor !== null; ) {
@@ -109,7 +109,7 @@ export async function countFound(url: string, token: string, acknowledged: reado
   return acknowledged.filter((id) => found.has(id)).length;
 }
 
-/** Stops the load, adds a line to the table, and gives it back. */
+/** Stops the load and adds a line to the table. Returns the load. */
 export async function finish(
   fault: string,
   load: Load,

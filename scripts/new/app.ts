@@ -4,23 +4,23 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError } from '@quoin/db/command';
 import { run, step } from './command.ts';
 
-// What is said of Quoin itself, and what a product does not take over.
-const left = ['CHANGELOG.md', 'LICENSE', 'docs/upgrading.md'];
+// Files about Quoin itself. A product keeps them unchanged or replaces them.
+const unchanged = ['CHANGELOG.md', 'LICENSE', 'docs/upgrading.md'];
 const slugLengthMax = 24;
 
 /**
- * Copies this repository under another name, without its history. What fails leaves no directory behind.
+ * Copies this repository under another name, without its history. If anything fails, no directory remains.
  *
- * @param directory must not be there yet; its last part is the name of the package
- * @param name as people read it; by default made from that
- * @throws UsageError where it cannot be made so
+ * @param directory must not exist; its last part becomes the name of the package
+ * @param name the product's name in texts; by default derived from the directory
+ * @throws UsageError
  */
 export async function makeApp(directory: string, name?: string): Promise<void> {
   const target = resolve(directory);
   const slug = basename(target);
   if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(slug) || slug.length > slugLengthMax || slug.includes('quoin'))
     throw new UsageError(
-      `${slug} cannot be the name of a package here: small letters, digits and single dashes, at most ${slugLengthMax} of them, as in my-app`,
+      `${slug} is not a valid package name: use lower-case letters, digits and single dashes, at most ${slugLengthMax} characters, as in my-app`,
     );
   const title =
     name ??
@@ -29,10 +29,12 @@ export async function makeApp(directory: string, name?: string): Promise<void> {
       .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
       .join(' ');
   if (!/^[\p{Letter}\p{Number}][\p{Letter}\p{Number} .-]*$/u.test(title) || title.length > 60)
-    throw new UsageError(`${title} cannot be its name: letters, digits, spaces, dots and dashes, at most 60`);
-  if (existsSync(target)) throw new UsageError(`${target} is there already`);
+    throw new UsageError(
+      `${title} is not a valid product name: use letters, digits, spaces, dots and dashes, at most 60 characters`,
+    );
+  if (existsSync(target)) throw new UsageError(`${target} already exists`);
   if (target.startsWith(`${process.cwd()}/`))
-    throw new UsageError(`${target} lies inside this repository: say ../${slug}`);
+    throw new UsageError(`${target} is inside this repository: use ../${slug}`);
 
   const stay = () => {};
   process.on('SIGINT', stay);
@@ -43,7 +45,7 @@ export async function makeApp(directory: string, name?: string): Promise<void> {
       mkdirSync(dirname(join(target, file)), { recursive: true });
       cpSync(file, join(target, file));
     }
-    for (const file of files.filter((one) => !left.includes(one))) {
+    for (const file of files.filter((one) => !unchanged.includes(one))) {
       const path = join(target, file);
       const text = readFileSync(path, 'utf8');
       writeFileSync(path, renamed(text, slug, title), { mode: statSync(path).mode });
@@ -51,23 +53,23 @@ export async function makeApp(directory: string, name?: string): Promise<void> {
     makeItsOwn(target, title);
     step('formatting');
     run(resolve('node_modules/.bin/biome'), ['check', '--write', '--vcs-enabled=false'], { cwd: target });
-    process.stdout.write(`made ${target} of ${files.length} files
+    process.stdout.write(`created ${target} from ${files.length} files
 
 cd ${target}
 git init && git add --all && git commit -m "Begin from Quoin ${version()}" && git branch foundation
 npm ci && npm start
 
-The branch stays as it is, until docs/upgrading.md pulls a later Quoin into it. The licence is yours to choose: LICENSE-foundation is Quoin's, and has to stay.
+Leave the branch "foundation" alone: docs/upgrading.md uses it to merge a later Quoin. Choose a license for your product, and keep LICENSE-foundation, which is Quoin's.
 `);
   } catch (error) {
     rmSync(target, { recursive: true, force: true });
-    throw new Error(`${(error as Error).message.trimEnd()}\nNothing was made.`);
+    throw new Error(`${(error as Error).message.trimEnd()}\nNothing was created.`);
   } finally {
     process.off('SIGINT', stay);
   }
 }
 
-/** What git keeps, or would; where this is no checkout, everything but what .gitignore names. */
+/** The files that git tracks or would track. Outside a checkout: every file that .gitignore does not name. */
 function listFiles(): string[] {
   const ignored = readFileSync('.gitignore', 'utf8')
     .split('\n')
@@ -89,7 +91,7 @@ function listFiles(): string[] {
   return found('.');
 }
 
-/** Packages and files are called as the directory is; in SQL, variables and code a dash would be something else. */
+/** Packages and files get the slug. SQL, variables and code get it with underscores, because a dash has another meaning there. */
 function renamed(text: string, slug: string, title: string): string {
   const snake = slug.replaceAll('-', '_');
   return text
@@ -99,20 +101,20 @@ function renamed(text: string, slug: string, title: string): string {
     .replaceAll('quoin', snake);
 }
 
-/** What a product says of itself: its own first page, its own changelog, and where it comes from. */
+/** Writes the README, changelog and manifest of the product. */
 function makeItsOwn(target: string, title: string): void {
   const at = (file: string) => join(target, file);
   const readme = readFileSync(at('README.md'), 'utf8');
   const from = readme.indexOf('## Two commands');
-  const [before = '', after = ''] = readme.slice(from).split(/## What is different here\n[\s\S]*?(?=\n## )/);
+  const [before = '', after = ''] = readme.slice(from).split(/## What you get\n[\s\S]*?(?=\n## )/);
   const body = `${before}${after.trimStart()}`
-    .replace('\nMIT licensed.\n', '\n')
+    .replace(/\n.*MIT licensed\.\n/, '\n')
     .replace(/^npm run new -- app .*\n/m, '')
-    .replace(/\[Make it yours[^\]]*\]/, '[Pull in a later version of the foundation]');
-  writeFileSync(at('README.md'), `# ${title}\n\nWhat it is for, in a sentence.\n\n${body}`);
+    .replace(/\[Make it yours[^\]]*\]/, '[Merge a later version of the foundation]');
+  writeFileSync(at('README.md'), `# ${title}\n\nWhat it does, in one sentence.\n\n${body}`);
   writeFileSync(
     at('CHANGELOG.md'),
-    '# Changelog\n\nAs [Keep a Changelog](https://keepachangelog.com/en/1.1.0/) has it.\n\n## [Unreleased]\n',
+    '# Changelog\n\nThis file follows [Keep a Changelog](https://keepachangelog.com/en/1.1.0/).\n\n## [Unreleased]\n',
   );
   cpSync(at('LICENSE'), at('LICENSE-foundation'));
   rmSync(at('LICENSE'));

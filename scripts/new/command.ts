@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 
-/** Runs a command to its end. @throws Error with what it said, where it fails */
+/** Runs a command and waits for it. @throws Error with its output if it fails */
 export function run(
   command: string,
   args: string[],
@@ -19,5 +19,5 @@ export function run(
   }
 }
 
-/** Says what is being done, to whoever waits for it. */
+/** Reports progress. */
 export const step = (what: string): void => void process.stderr.write(`${what} …\n`);

@@ -12,14 +12,14 @@ interface Answer {
 }
 
 /**
- * Checks answers against the OpenAPI document: the status has to be among those of the operation, and the body has to fit the schema
- * for it. Answers to what is no operation (an unknown path, a method that a path does not know) are left to the tests.
+ * Checks responses against the OpenAPI document: the operation must list the status, and the body must match its schema. Responses of unknown
+ * paths and methods are not checked.
  */
 export function createAnswerCheck(document: OpenApiDocument) {
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
   ajv.addSchema({ $id: 'openapi', components: document.components });
   const operations = Object.entries(document.paths).map(([path, methods]) => ({
-    // The longer a path's fixed part, the earlier it is tried: /users/me before /users/{user_id}.
+    // Paths with longer fixed parts come first: /users/me before /users/{user_id}.
     weight: path.replace(/\{.*?\}/g, '').length,
     pattern: new RegExp(`^${path.replace(/\{.*?\}/g, '[^/]+')}$`),
     methods,
@@ -40,7 +40,7 @@ export function createAnswerCheck(document: OpenApiDocument) {
     }
     const schema = (response.content[type] ?? response.content['*/*'])?.schema;
     if (!schema) throw new Error(`${where}: the OpenAPI document does not know the type ${type}`);
-    // Bytes have no schema that could be checked.
+    // Binary responses have no schema.
     if (!/json/.test(type)) return;
     const absolute = JSON.parse(JSON.stringify(schema).replaceAll('"#/components', '"openapi#/components'));
     if (!ajv.validate(absolute, JSON.parse(body))) throw new Error(`${where}: ${ajv.errorsText()} in ${body}`);

@@ -7,17 +7,17 @@ import { parseConfig } from '../src/config/config.ts';
 import type { OutgoingMail } from '../src/mail/transport.ts';
 import { createAnswerCheck } from './answer-check.ts';
 
-// What tests of the API share: the application as it ships, on a database of its own, and few builders of data.
+// Shared by tests of the API: the application as it ships, on a new database, and builders of test data.
 
-/** The Redis that the tests use; without one, those that need it are skipped, and say so. CI has one. */
+/** Redis of the tests. Without it, tests that need it are reported as skipped. CI sets it. */
 export const testRedisUrl = process.env.TEST_REDIS_URL || undefined;
 
-/** How many malformed requests the fuzzer sends; CI sends 10,000 once. */
+/** Number of malformed requests that the fuzzer sends. CI sends 10,000 once. */
 export const malformedRequestsTotal = Number(process.env.MALFORMED_REQUESTS || 2_000);
 
 export const password = 'correct horse battery';
 
-/** Puts the environment together that a test starts from. */
+/** Returns the default environment of a test. */
 export const testEnvironment = (variables: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
   NODE_ENV: 'test',
   SECRET_KEY: 'a secret that is only good for tests: 0123456789',
@@ -26,7 +26,7 @@ export const testEnvironment = (variables: NodeJS.ProcessEnv = {}): NodeJS.Proce
   ...variables,
 });
 
-/** The application, a database of its own, and a clock that stands still until it is moved. */
+/** Creates the application with a new database and a clock that only moves when told to. */
 export async function startTestApp(variables: NodeJS.ProcessEnv = {}, options: { log?: string[] } = {}) {
   const database = await createTestDatabase();
   const config = parseConfig(testEnvironment(variables));
@@ -39,7 +39,7 @@ export async function startTestApp(variables: NodeJS.ProcessEnv = {}, options: {
   await app.ready();
   const checkAnswer = createAnswerCheck(app.swagger() as never);
 
-  /** Sends a request and checks that the OpenAPI document allows the answer. Paths are relative to the prefix, or begin with `//`. */
+  /** Sends a request and checks the response against the OpenAPI document. Paths are relative to the prefix, or begin with `//`. */
   const send = async (method: string, path: string, { token, body, form, headers, ...rest }: RequestOptions = {}) => {
     const url = path.startsWith('//') ? path.slice(1) : `${config.apiPrefix}${path}`;
     const response = await app.inject({
@@ -70,21 +70,21 @@ export async function startTestApp(variables: NodeJS.ProcessEnv = {}, options: {
     return response.json() as { access_token: string; refresh_token: string; token_type: string; expires_in: number };
   };
 
-  /** A new user who is signed in. */
+  /** Creates and signs in a user. */
   const signUp = async (account: Record<string, unknown> = {}) => {
     const user = await register(account);
     const tokens = await login(user.email);
     return { ...user, token: tokens.access_token, refreshToken: tokens.refresh_token };
   };
 
-  /** A new admin who is signed in. */
+  /** Creates and signs in an admin. */
   const signUpAdmin = async () => {
     const admin = await signUp();
     await database.system().users.update(admin.id, { is_admin: true });
     return admin;
   };
 
-  /** Uses an access token, and waits until the session has recorded it. */
+  /** Uses an access token and waits until the session has recorded the use. */
   const useSession = async (token: string) => {
     expect((await send('GET', '/users/me', { token })).statusCode).toBe(200);
     const { sid, gen } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
@@ -99,13 +99,13 @@ export async function startTestApp(variables: NodeJS.ProcessEnv = {}, options: {
     await expect.poll(used).toBe(gen);
   };
 
-  /** Has sent what was posted, and finds the mails to an address. */
+  /** Delivers the outbox and returns the mails to an address. */
   const mailsTo = async (address: string) => {
     await app.services.mail.deliver();
     return sent.filter(({ to }) => to === address);
   };
 
-  /** The token in the last mail to an address that has a link to this page. */
+  /** Returns the token of the last mail to an address with a link to this page. */
   const tokenFor = async (page: 'reset-password' | 'verify-email', address: string) => {
     const mails = await mailsTo(address);
     const link = mails.findLast((mail) => mail.link?.includes(`/${page}?`))?.link ?? '';
@@ -139,7 +139,7 @@ export const uniqueEmail = () => `${randomUUID()}@example.com`;
 
 interface RequestOptions extends Omit<InjectOptions, 'method' | 'url' | 'body' | 'payload'> {
   token?: string | undefined;
-  /** Sent as JSON, or as it is where it is a text or bytes. */
+  /** A string or bytes are sent unchanged, anything else as JSON. */
   body?: unknown;
   form?: Record<string, string>;
   headers?: Record<string, string>;
@@ -155,7 +155,7 @@ function createClock() {
   };
 }
 
-/** Expects a problem of this status and code, whole. */
+/** Expects a complete problem document with this status and code. */
 export function expectProblem(response: Awaited<ReturnType<TestApp['send']>>, status: number, code: string) {
   const problem = response.json();
   expect({ status: response.statusCode, code: problem.code }).toEqual({ status, code });

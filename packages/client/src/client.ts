@@ -11,13 +11,13 @@ import { type Credentials, createSession, type SignInOptions } from './session.t
 import { memoryStore, type TokenStore } from './token-store.ts';
 
 export interface ClientOptions {
-  /** Where the server is, such as `https://api.example.com`. */
+  /** URL of the server, such as `https://api.example.com`. */
   baseUrl: string;
-  /** Where the session is kept; by default in memory. */
+  /** Storage of the session. Default: memory. */
   store?: TokenStore;
-  /** What sends a request; by default `globalThis.fetch`. */
+  /** Sends requests. Default: `globalThis.fetch`. */
   fetch?: Fetch;
-  /** Told when a call finds that the session is over: expired, ended by the server, or signed out of in another tab. */
+  /** Called when a call finds that the session has ended: it expired, the server ended it, or another tab signed out. */
   onSessionEnd?: () => void;
 }
 
@@ -26,7 +26,7 @@ type PathWith<M extends Method> = ClientPathsWithMethod<FetchClient<paths>, M>;
 type Init<M extends Method, Path extends keyof paths> = MaybeOptionalInit<paths[Path], M>;
 type Arguments<T> = undefined extends T ? [init?: T] : [init: T];
 type Data<T> = T extends { data: infer Value } ? Value : never;
-/** What `openapi-fetch` does for every method, without its types. */
+/** The methods of `openapi-fetch`, without its types. */
 type Send = (
   method: Method,
   path: string,
@@ -34,10 +34,10 @@ type Send = (
 ) => Promise<{ data?: unknown; error?: unknown; response: Response }>;
 
 /**
- * Sends a request to a path of the OpenAPI document. `init` has its `params` and its `body`, and what else `fetch` takes, such as a `signal`.
+ * Sends a request to a path of the OpenAPI document. `init` contains its `params` and `body`, and options of `fetch` such as `signal`.
  *
- * @returns the body of the answer; undefined where it has none
- * @throws ProblemError for an answer that is no success; what `fetch` throws where there is no answer; the reason of the `signal`
+ * @returns the body of the response; undefined if it has none
+ * @throws ProblemError if the status is not a success; the error of `fetch` if there is no response; the reason of the `signal`
  */
 type Call<M extends Method> = <Path extends PathWith<M>>(
   path: Path,
@@ -50,17 +50,17 @@ export interface Client {
   PUT: Call<'put'>;
   PATCH: Call<'patch'>;
   DELETE: Call<'delete'>;
-  /** Begins a session, by email or username and password. @throws ProblemError `invalid_credentials`, `account_inactive`, `rate_limited` */
+  /** Signs in by email or username, and password. @throws ProblemError `invalid_credentials`, `account_inactive`, `rate_limited` */
   signIn(credentials: Credentials, options?: SignInOptions): Promise<void>;
-  /** Ends the session, here and on the server. @throws where the server could not be told; the session goes on then */
+  /** Ends the session, also on the server. @throws if the server cannot be reached; the session continues */
   signOut(): Promise<void>;
-  /** Whether there is a session in the store. Whether the server still knows it shows with the next call. */
+  /** Whether the store contains a session. The server may have ended it; the next call will find out. */
   isSignedIn(): Promise<boolean>;
 }
 
 /**
- * A client of the API that looks after its session: it refreshes the tokens before they expire, or when the server refuses one, once for all
- * calls and tabs that need it; and asks again after a 429 or 503 when the server says to.
+ * Creates a client of the API that manages its session. It refreshes tokens before they expire and when the server rejects one, once for all
+ * waiting calls and tabs. It retries a 429 or 503 with `Retry-After`.
  */
 export function createClient({
   baseUrl,

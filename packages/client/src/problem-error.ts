@@ -3,26 +3,26 @@ import type { components } from './openapi.d.ts';
 type Problem = components['schemas']['Problem'];
 type InputError = components['schemas']['InputError'];
 
-/** What a program goes by; `not_a_problem` where the answer was no problem document, as from a proxy on the way. */
+/** Stable code for programs. `not_a_problem` if the response is no problem document, for example from a proxy. */
 export type ProblemCode = Problem['code'] | 'not_a_problem';
 
-/** An answer that says no: a problem document (RFC 9457), or anything else that is no success. */
+/** A response without success: a problem document (RFC 9457), or another body. */
 export class ProblemError extends Error {
   override name = 'ProblemError';
   /** The HTTP status. */
   readonly status: number;
   readonly code: ProblemCode;
-  /** What the code means, the same every time. */
+  /** Meaning of the code. */
   readonly title: string;
-  /** For `validation_failed`: what was wrong with which part of the request. Else empty. */
+  /** For `validation_failed`: the errors and their parts of the request. Otherwise empty. */
   readonly errors: readonly InputError[];
-  /** What to look for in the server's log. */
+  /** Id to search for in the server's log. */
   readonly requestId: string | undefined;
-  /** After how many seconds the server would like to be asked again, where it says so. */
+  /** `Retry-After` in seconds, if the response has it. */
   readonly retryAfterSeconds: number | undefined;
   readonly response: Response;
 
-  /** @param body what the answer said, parsed */
+  /** @param body the parsed body of the response */
   constructor(response: Response, body: unknown) {
     const problem = isProblem(body) ? body : undefined;
     super(problem?.detail ?? `the server answered ${response.status} ${response.statusText}`.trim());
@@ -35,7 +35,7 @@ export class ProblemError extends Error {
     this.response = response;
   }
 
-  /** Reads the answer to its end. */
+  /** Reads the whole response. */
   static async from(response: Response): Promise<ProblemError> {
     const body = await response.text();
     return new ProblemError(response, parsed(body));
@@ -54,7 +54,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** What `Retry-After` says: seconds, or a date (RFC 9110, 10.2.3). */
+/** Parses `Retry-After`: seconds or a date (RFC 9110, 10.2.3). */
 export function retryAfterSeconds({ headers }: Response): number | undefined {
   const text = headers.get('retry-after')?.trim();
   if (!text) return undefined;

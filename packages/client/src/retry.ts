@@ -1,25 +1,25 @@
 import { ProblemError, retryAfterSeconds } from './problem-error.ts';
 
 const triesMax = 3;
-/** Who is asked to come back later than this is told so at once. */
+/** Longest `Retry-After` that the client waits for. */
 const waitSecondsMax = 30;
-/** All who were turned away together do not come back together. */
+/** Random part of the wait, so that clients do not all retry together. */
 const spread = 0.25;
 
-/** What may be sent twice and has happened once (RFC 9110, 9.2.2). */
+/** Idempotent methods (RFC 9110, 9.2.2). */
 const isIdempotent = ({ method }: Request) => ['GET', 'HEAD', 'PUT', 'DELETE'].includes(method);
 
-/** What a server says that has not begun with the request. */
+/** Codes of a server that did not begin the request. */
 const notBegun = ['overloaded', 'shutting_down'];
 
 export type Fetch = (request: Request) => Promise<Response>;
 
 /**
- * Sends a request, and again when the answer is 429 or 503 and says after how long (`Retry-After`): at most three times in all. A 503 in the
- * middle of a write leaves open whether it took place, so a POST or PATCH is sent again only where the server says that it was not begun.
+ * Sends a request, and retries a 429 or 503 with `Retry-After`: at most three attempts. After a 503 in the middle of a write, the outcome is
+ * unknown, so a POST or PATCH is repeated only if the server says that it did not begin.
  *
- * @param isRepeatable sends it again whatever its method
- * @throws what `fetch` throws, and the reason of the request's signal, also while it waits
+ * @param isRepeatable repeats it with any method
+ * @throws the error of `fetch`, or the reason of the request's signal, also during a wait
  */
 export function retrying(fetch: Fetch) {
   return async (request: Request, { isRepeatable = isIdempotent(request) } = {}): Promise<Response> => {
@@ -42,7 +42,7 @@ function pause(seconds: number, signal: AbortSignal): Promise<void> {
   return abortable(new Promise((resolve) => setTimeout(resolve, seconds * 1000)), signal);
 }
 
-/** As the promise, or rejects with the signal's reason as soon as that is aborted; what the promise waits for goes on. */
+/** Settles as the promise does, or rejects with the signal's reason when it is aborted. The work behind the promise continues. */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);

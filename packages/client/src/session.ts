@@ -6,9 +6,9 @@ import type { TokenStore, Tokens } from './token-store.ts';
 type TokenPair = components['schemas']['TokenPair'];
 export type Credentials = components['schemas']['Login'];
 
-/** The next token is asked for this long before the old one expires, or halfway through a shorter life. */
+/** Time before its expiry at which a token is refreshed, or halfway through a shorter lifetime. */
 const leewaySeconds = 30;
-/** A refresh that hangs would hold up every other tab. */
+/** Limits a refresh that hangs, because every other tab waits for it. */
 const refreshSecondsMax = 30;
 
 const login = '/api/v1/auth/login' satisfies keyof paths;
@@ -20,15 +20,15 @@ export interface SignInOptions {
 }
 
 interface SessionOptions {
-  /** Where the server is, without a slash at its end. */
+  /** URL of the server, without a trailing slash. */
   baseUrl: string;
   store: TokenStore;
   fetch: Fetch;
-  /** Told when a call finds that the session is over. */
+  /** Called when a call finds that the session has ended. */
   onSessionEnd?: (() => void) | undefined;
 }
 
-/** Signs requests with the tokens of the store, and keeps those fresh: once for all calls, and for all tabs, that need it. */
+/** Authorizes requests with the tokens of the store, and refreshes them once for all waiting calls and tabs. */
 export function createSession({ baseUrl, store, fetch, onSessionEnd }: SessionOptions) {
   const send = retrying(fetch);
   const exclusively = createLock(store.name);
@@ -49,13 +49,13 @@ export function createSession({ baseUrl, store, fetch, onSessionEnd }: SessionOp
       signal,
     });
 
-  /** The tokens that come after those that are stale: those that another call or tab has got, where it was quicker. */
+  /** Returns the tokens that follow stale ones. Another call or tab may have fetched them already. */
   const renew = async (stale: Tokens): Promise<Tokens | undefined> => {
     renewing ??= renewStored(stale).finally(() => {
       renewing = undefined;
     });
     const next = await renewing;
-    // Somebody else may have signed in meanwhile, in whose name this call was not made.
+    // Another user may have signed in since. This call must not run in their name.
     return next?.session === stale.session ? next : undefined;
   };
 
@@ -64,7 +64,7 @@ export function createSession({ baseUrl, store, fetch, onSessionEnd }: SessionOp
       const kept = await store.get();
       if (!kept) onSessionEnd?.();
       if (kept?.accessToken !== stale.accessToken) return kept;
-      // Twice is as good as once: within the grace window the server answers an old token with the current one.
+      // Safe to repeat: within the grace window the server answers an old token with the current one.
       const request = post(refresh, { body: { refresh_token: kept.refreshToken } });
       const response = await send(request, { isRepeatable: true });
       if (response.ok) {
@@ -79,7 +79,7 @@ export function createSession({ baseUrl, store, fetch, onSessionEnd }: SessionOp
       return undefined;
     });
 
-  /** The tokens to go by: the next ones, where these are about to expire. Where those cannot be had now, these may still do. */
+  /** Returns tokens to use. Refreshes them shortly before they expire; if that fails, the old ones may still work. */
   const freshTokens = async (signal: AbortSignal): Promise<Tokens | undefined> => {
     const kept = await store.get();
     if (!kept || Date.now() < kept.refreshAt) return kept;
@@ -91,8 +91,8 @@ export function createSession({ baseUrl, store, fetch, onSessionEnd }: SessionOp
 
   return {
     /**
-     * Sends a request as the one who is signed in. Where the token turns out to be no longer good, it is sent once more with the next one.
-     * A request that brings its own `Authorization` is left alone.
+     * Sends a request with the access token. If the server rejects the token, sends it once more with the next one.
+     * Does not change a request with its own `Authorization`.
      */
     fetch: async (request: Request): Promise<Response> => {
       if (request.headers.has('authorization')) return send(request);
@@ -114,13 +114,13 @@ export function createSession({ baseUrl, store, fetch, onSessionEnd }: SessionOp
       await exclusively(async () => store.set(tokens));
     },
 
-    /** Ends the session. @throws where the server could not be told: the session goes on then, here too, and it can be tried again */
+    /** Ends the session. @throws if the server cannot be reached; the session continues, and the call can be repeated */
     signOut: () =>
       exclusively(async () => {
         const kept = await store.get();
         if (!kept) return;
         const response = await signOutWith(kept);
-        // 401: it had ended before.
+        // 401: the session had ended before.
         if (!response.ok && response.status !== 401) throw await ProblemError.from(response);
         await store.set(undefined);
       }),
@@ -128,7 +128,7 @@ export function createSession({ baseUrl, store, fetch, onSessionEnd }: SessionOp
     isSignedIn: async (): Promise<boolean> => (await store.get()) !== undefined,
   };
 
-  /** Within the lock, so with a refresh of its own: an access token that has expired signs nobody out. */
+  /** Runs within the lock, so it refreshes by itself: an expired access token cannot sign out. */
   async function signOutWith({ session, accessToken, refreshToken }: Tokens): Promise<Response> {
     const response = await send(post(logout, { token: accessToken }), { isRepeatable: true });
     if (response.status !== 401) return response;
@@ -140,7 +140,7 @@ export function createSession({ baseUrl, store, fetch, onSessionEnd }: SessionOp
   }
 }
 
-/** Runs one piece of work after the other, over all tabs where the browser can (Web Locks), else over this one. */
+/** Runs functions one after the other: across all tabs if the browser has Web Locks, otherwise within this one. */
 function createLock(name: string | undefined) {
   const locks = name === undefined ? undefined : globalThis.navigator?.locks;
   let last: Promise<unknown> = Promise.resolve();
@@ -163,7 +163,7 @@ async function tokensOf(response: Response, session: string): Promise<Tokens> {
   };
 }
 
-/** Not `randomUUID`, which browsers keep from pages without TLS. */
+/** Avoids `randomUUID`, which browsers offer only to pages with TLS. */
 const newSession = () => crypto.getRandomValues(new Uint32Array(4)).join('-');
 
 function signedWith({ accessToken }: Tokens, request: Request): Request {

@@ -1,26 +1,25 @@
 /** The tokens of one session. */
 export interface Tokens {
-  /** Which session they are of: made up at sign-in, and kept when they are refreshed. */
+  /** Identifies the session. Generated at sign-in and kept across refreshes. */
   session: string;
   accessToken: string;
   refreshToken: string;
-  /** From when on the next access token is asked for, in milliseconds since 1970 by this machine's clock: a little before it expires. */
+  /** Time at which the tokens are refreshed, shortly before the access token expires: milliseconds since 1970 by this machine's clock. */
   refreshAt: number;
 }
 
-/** Where a session is kept between calls, and between visits. */
+/** Storage of a session between calls and between visits. */
 export interface TokenStore {
   /**
-   * What all who share this store's content know it by, such as the tabs of a browser: one of them at a time changes it, where there are
-   * Web Locks. Left out where nobody else does.
+   * Name of the lock (Web Locks) under which one tab at a time changes the content. Omit it if no other tab or process shares the content.
    */
   readonly name?: string;
   get(): Tokens | undefined | Promise<Tokens | undefined>;
-  /** Keeps the tokens, or forgets them. */
+  /** Stores the tokens, or deletes them. */
   set(tokens: Tokens | undefined): void | Promise<void>;
 }
 
-/** Keeps the session for as long as the process or the page lives: for scripts and services, and where a visit is to end with its tab. */
+/** Keeps the session in memory until the process or page ends: for scripts and services, and for sessions that end with their tab. */
 export function memoryStore(): TokenStore {
   let kept: Tokens | undefined;
   return {
@@ -34,14 +33,14 @@ export function memoryStore(): TokenStore {
 const table = 'sessions';
 
 /**
- * Keeps the session in the browser's IndexedDB, which all tabs of the origin share. Not in `localStorage`: there a tab can miss for a moment what
- * another has written, even under a lock. Any script of the page can read it: a page that runs the scripts of strangers keeps its session in memory.
+ * Keeps the session in the browser's IndexedDB, which all tabs of the origin share. With `localStorage`, a tab can briefly miss what another tab
+ * has written, even under a lock. Every script of the page can read the session, so use `memoryStore` on pages with third-party scripts.
  *
- * @param name the name of the database
+ * @param name name of the IndexedDB database
  */
 export function browserStore(name = 'session'): TokenStore {
   let opened: Promise<IDBDatabase> | undefined;
-  /** Somebody deletes it, or the browser gives it up: the next call opens it anew. */
+  /** The user or the browser deleted the database. The next call opens it again. */
   const forget = () => {
     opened = undefined;
   };

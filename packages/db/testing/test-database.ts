@@ -24,9 +24,9 @@ export const testServerUrl = process.env.TEST_DATABASE_URL || undefined;
 export const testPoolerUrl = process.env.TEST_POOLER_URL || undefined;
 
 export interface TestDatabase extends Database {
-  /** For other processes. They cannot reach `memory://`. */
+  /** URL for other processes, which cannot open `memory://`. */
   readonly url: string;
-  /** As `url`, without the pooler. */
+  /** Same as `url`, without the pooler. */
   readonly directUrl: string;
 }
 

@@ -78,22 +78,25 @@ describe('the previous refresh token', () => {
     { isUsed: false, isLate: true, userAgent: 'thief', outcome: 'theft' },
     { isUsed: true, isLate: true, userAgent: 'thief', outcome: 'theft' },
   ];
-  test.each(cells)('the previous refresh token depends on client, grace period and use of the current one: %o', async (cell) => {
-    const { first, second } = await rotatedOnce();
-    if (cell.isUsed) await api.useSession(second.access_token);
-    if (cell.isLate) api.clock.advance(31);
-    const answers = await Promise.all([1, 2, 3].map(() => refreshBy(cell.userAgent, first.refresh_token)));
-    if (cell.outcome === 'current token') {
-      for (const answer of answers) expect(answer.json().refresh_token).toBe(second.refresh_token);
-      expect(await isAlive(second.access_token)).toBe(true);
-      expect(await eventsOf(first.access_token)).toEqual(Array(3).fill('refresh_token_reused'));
-    } else {
-      for (const answer of answers) expectProblem(answer, 401, 'invalid_token');
-      expect(await isAlive(second.access_token)).toBe(false);
-      expectProblem(await refreshBy('browser', second.refresh_token), 401, 'invalid_token');
-      expect(await eventsOf(first.access_token)).toEqual(['refresh_token_stolen']);
-    }
-  });
+  test.each(cells)(
+    'the previous refresh token depends on client, grace period and use of the current one: %o',
+    async (cell) => {
+      const { first, second } = await rotatedOnce();
+      if (cell.isUsed) await api.useSession(second.access_token);
+      if (cell.isLate) api.clock.advance(31);
+      const answers = await Promise.all([1, 2, 3].map(() => refreshBy(cell.userAgent, first.refresh_token)));
+      if (cell.outcome === 'current token') {
+        for (const answer of answers) expect(answer.json().refresh_token).toBe(second.refresh_token);
+        expect(await isAlive(second.access_token)).toBe(true);
+        expect(await eventsOf(first.access_token)).toEqual(Array(3).fill('refresh_token_reused'));
+      } else {
+        for (const answer of answers) expectProblem(answer, 401, 'invalid_token');
+        expect(await isAlive(second.access_token)).toBe(false);
+        expectProblem(await refreshBy('browser', second.refresh_token), 401, 'invalid_token');
+        expect(await eventsOf(first.access_token)).toEqual(['refresh_token_stolen']);
+      }
+    },
+  );
 
   test('the previous refresh token works from another address', async () => {
     const { first, second } = await rotatedOnce();

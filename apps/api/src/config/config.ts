@@ -1,29 +1,29 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { defaultDatabaseUrl, readSecret } from '@quoin/db';
+import { existsSync } from 'node:fs';
+import { defaultDatabaseUrl } from '@quoin/db';
 import { isEmail } from '../http/email.ts';
-import { readSigningKey, readVerificationKey, type VerificationKey } from './signing-key.ts';
+import { secretKey, signingKeys } from './token-keys.ts';
+import { createReaders, quoted, type Readers, withSecrets } from './variables.ts';
 
 // The only place that reads the environment. .env.example lists the same variables, and scripts/docs.ts compares the two.
 
 export type Config = Readonly<ReturnType<typeof parse>>;
 
-/** All mistakes of the configuration, in one message. */
+/** Lists every mistake in the configuration. */
 export class ConfigError extends Error {
   override name = 'ConfigError';
 }
 
 /**
- * The configuration, from `.env` (where there is one; it overrides nothing) and the environment.
+ * Reads the configuration from the environment and from `.env`, if it exists. The environment wins.
  *
- * @throws ConfigError that names every problem
+ * @throws ConfigError with all problems
  */
 export function readConfig(): Config {
   if (existsSync('.env')) process.loadEnvFile('.env');
   return parseConfig(process.env);
 }
 
-/** As `readConfig`, from the variables that are given. */
+/** Same as `readConfig`, from the given variables. */
 export function parseConfig(env: NodeJS.ProcessEnv): Config {
   const problems: string[] = [];
   const config = parse(withSecrets(env, problems), problems);
@@ -33,33 +33,8 @@ export function parseConfig(env: NodeJS.ProcessEnv): Config {
   return Object.freeze(config);
 }
 
-/** What may be given as a file too: NAME_FILE. */
-const secrets = [
-  'SECRET_KEY',
-  'JWT_PRIVATE_KEY',
-  'JWT_PREVIOUS_KEYS',
-  'DATABASE_URL',
-  'DATABASE_DIRECT_URL',
-  'REDIS_URL',
-  'SMTP_URL',
-  'EMBEDDING_API_KEY',
-  'FIRST_ADMIN_PASSWORD',
-];
-
-function withSecrets(env: NodeJS.ProcessEnv, problems: string[]): NodeJS.ProcessEnv {
-  const read = (name: string) => {
-    try {
-      return readSecret(env, name);
-    } catch (error) {
-      problems.push((error as Error).message);
-      return undefined;
-    }
-  };
-  return { ...env, ...Object.fromEntries(secrets.map((name) => [name, read(name)])) };
-}
-
 function parse(env: NodeJS.ProcessEnv, problems: string[]) {
-  const read = readers(env, problems);
+  const read = createReaders(env, problems);
   const environment = read.oneOf('NODE_ENV', ['development', 'production', 'test'], 'development');
   return {
     environment,
@@ -67,13 +42,13 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     port: read.integer('PORT', 8000, { min: 0, max: 65_535 }),
     logLevel: read.oneOf('LOG_LEVEL', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info'),
     apiPrefix: read.matching('API_PREFIX', '/api/v1', /^(\/[\w.~-]+)+$/, 'a path such as /api/v1'),
-    databaseUrl: read.unrepeated(
+    databaseUrl: read.confidential(
       'DATABASE_URL',
       defaultDatabaseUrl,
       /^(postgres(ql)?:\/\/.|pglite:\/\/.|memory:\/\/$)/,
       'postgres://…, pglite://DIRECTORY or memory://',
     ),
-    databaseDirectUrl: read.unrepeated('DATABASE_DIRECT_URL', '', /^postgres(ql)?:\/\/./, 'postgres://…'),
+    databaseDirectUrl: read.confidential('DATABASE_DIRECT_URL', '', /^postgres(ql)?:\/\/./, 'postgres://…'),
     databasePoolMax: read.integer('DATABASE_POOL_MAX', 10, { min: 1, max: 1000 }),
     databasePrepare: read.boolean('DATABASE_PREPARE', true),
     databaseWaitSeconds: read.number('DATABASE_WAIT_SECONDS', 60, { min: 0, max: 3600 }),
@@ -113,83 +88,32 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     trustProxy: trustProxy(env.TRUST_PROXY, problems),
     hasRateLimit: read.boolean('RATE_LIMIT', true),
     userRequestsPerMinute: read.integer('USER_REQUESTS_PER_MINUTE', 1_200, { min: 1, max: 1_000_000 }),
-    redisUrl: read.unrepeated('REDIS_URL', '', /^rediss?:\/\/./, 'redis://… or rediss://…'),
+    redisUrl: read.confidential('REDIS_URL', '', /^rediss?:\/\/./, 'redis://… or rediss://…'),
     ...mail(read, environment, problems),
     embedding: embedding(read, env.EMBEDDING_API_KEY),
     firstAdmin: firstAdmin(env.FIRST_ADMIN_EMAIL, env.FIRST_ADMIN_PASSWORD, problems),
   };
 }
 
-/** Whether the standard variables of OpenTelemetry ask for traces. The SDK reads them, and others, by itself. */
+/** Whether the standard OpenTelemetry variables enable traces. The SDK reads them again, with others. */
 const hasTracing = (env: NodeJS.ProcessEnv) =>
   env.OTEL_SDK_DISABLED !== 'true' &&
   env.OTEL_TRACES_EXPORTER !== 'none' &&
   Boolean(env.OTEL_TRACES_EXPORTER || env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT);
 
-/** How many processes share the work. The embedded database is one process's alone. */
-function workers(read: ReturnType<typeof readers>, databaseUrl: string | undefined, problems: string[]): number {
+/** Number of server processes. Only one process can open the embedded database. */
+function workers(read: Readers, databaseUrl: string | undefined, problems: string[]): number {
   const count = read.integer('WORKERS', 1, { min: 1, max: 1024 });
   if (count > 1 && !/^postgres(ql)?:/.test(databaseUrl ?? ''))
     problems.push(
-      'WORKERS must be 1 with the embedded database, which is one process’s alone: set DATABASE_URL to a PostgreSQL server',
+      'WORKERS must be 1 with the embedded database, which only one process can open: set DATABASE_URL to a PostgreSQL server',
     );
   return count;
 }
 
-/** Readers of one variable each: its value, or its default where it is empty, or the default and a problem noted. */
-function readers(env: NodeJS.ProcessEnv, problems: string[]) {
-  const value = <T>(name: string, fallback: T, parseText: (text: string) => T | undefined, expected: string): T => {
-    const text = env[name];
-    if (text === undefined || text === '') return fallback;
-    const parsed = parseText(text);
-    if (parsed === undefined) problems.push(`${name} must be ${expected}${quoted(text)}`);
-    return parsed ?? fallback;
-  };
-  const number = (name: string, fallback: number, { min, max }: { min: number; max: number }, isInteger = false) => {
-    const parseText = (text: string) => {
-      const parsed = text.trim() === '' ? Number.NaN : Number(text);
-      return parsed >= min && parsed <= max && (!isInteger || Number.isInteger(parsed)) ? parsed : undefined;
-    };
-    return value(name, fallback, parseText, `${isInteger ? 'a whole number' : 'a number'} from ${min} to ${max}`);
-  };
-  return {
-    isGiven: (name: string) => Boolean(env[name]),
-    text: (name: string, fallback: string) => value(name, fallback, (text) => text, 'a text'),
-    matching: (name: string, fallback: string, pattern: RegExp, expected: string) =>
-      value(name, fallback, (text) => (pattern.test(text) ? text : undefined), expected),
-    /** What may have a password in it is not repeated to whoever reads the message. */
-    unrepeated: (name: string, fallback: string, pattern: RegExp, expected: string) => {
-      const text = env[name];
-      if (!text) return fallback;
-      if (!pattern.test(text)) problems.push(`${name} must be ${expected}`);
-      return text;
-    },
-    oneOf: <const T extends string>(name: string, allowed: readonly T[], fallback: T) =>
-      value<T>(name, fallback, (text) => allowed.find((one) => one === text), allowed.join(', ')),
-    boolean: (name: string, fallback: boolean) =>
-      value(name, fallback, (text) => ({ true: true, false: false })[text], 'true or false'),
-    number,
-    integer: (name: string, fallback: number, range: { min: number; max: number }) =>
-      number(name, fallback, range, true),
-    list: (name: string, isValid: (item: string) => boolean, expected: string, fallback: string[] = []) =>
-      value<string[]>(
-        name,
-        fallback,
-        (text) => {
-          const items = text.split(',').map((item) => item.trim());
-          return items.every(isValid) ? items : undefined;
-        },
-        expected,
-      ),
-  };
-}
-
-/** Repeats a value in an error message, but not a URL, which may have a password in it. */
-const quoted = (text: string) => (/:\/\/|@/.test(text) ? '' : `, not ${JSON.stringify(text)}`);
-
-/** Where mails go, by whom they say that they are, and where the links in them lead. */
-function mail(read: ReturnType<typeof readers>, environment: string, problems: string[]) {
-  const smtpUrl = read.unrepeated('SMTP_URL', '', /^smtps?:\/\/./, 'smtp://… or smtps://…');
+/** SMTP server, sender of outgoing mail, and the front end that links in mails point to. */
+function mail(read: Readers, environment: string, problems: string[]) {
+  const smtpUrl = read.confidential('SMTP_URL', '', /^smtps?:\/\/./, 'smtp://… or smtps://…');
   const mailFrom = read.matching(
     'MAIL_FROM',
     'Quoin <no-reply@localhost>',
@@ -205,13 +129,13 @@ function mail(read: ReturnType<typeof readers>, environment: string, problems: s
   const isDefault = (name: string) => !read.isGiven(name);
   if (environment === 'production' && smtpUrl && ['MAIL_FROM', 'APP_URL'].some(isDefault))
     problems.push(
-      'MAIL_FROM and APP_URL are required with SMTP_URL in production: without them mails are by nobody, and lead nowhere',
+      'MAIL_FROM and APP_URL are required with SMTP_URL in production: they set the sender of mails and the links in them',
     );
   return { smtpUrl, mailFrom, appUrl };
 }
 
-/** The service that turns texts into vectors; undefined where there is none. */
-function embedding(read: ReturnType<typeof readers>, apiKey: string | undefined) {
+/** The embedding service; undefined if none is configured. */
+function embedding(read: Readers, apiKey: string | undefined) {
   const url = read.matching(
     'EMBEDDING_URL',
     '',
@@ -222,70 +146,9 @@ function embedding(read: ReturnType<typeof readers>, apiKey: string | undefined)
   return url === '' ? undefined : { url, model, apiKey };
 }
 
-const secretBytesMin = 32;
-const secretFile = '.data/secret-key';
-
-/** In production it must be given; elsewhere one is made on the first start and kept. A weak one is refused everywhere. */
-function secretKey(given: string | undefined, environment: string, problems: string[]): string {
-  if (given) {
-    if (Buffer.byteLength(given) < secretBytesMin)
-      problems.push(`SECRET_KEY must have at least ${secretBytesMin} bytes: ${howToMakeOne}`);
-    else if (new Set(given).size < 10) problems.push(`SECRET_KEY is too regular to be secret: ${howToMakeOne}`);
-    return given;
-  }
-  if (environment === 'production') {
-    problems.push(`SECRET_KEY is required in production: ${howToMakeOne}`);
-    return '';
-  }
-  if (existsSync(secretFile)) return readFileSync(secretFile, 'utf8').trim();
-  const made = randomBytes(32).toString('base64url');
-  mkdirSync('.data', { recursive: true, mode: 0o700 });
-  try {
-    writeFileSync(secretFile, `${made}\n`, { mode: 0o600, flag: 'wx' });
-    return made;
-  } catch {
-    return readFileSync(secretFile, 'utf8').trim(); // another process was first
-  }
-}
-
-const howToMakeOne = 'make one with `openssl rand -base64 48`';
-
-/** The key that signs access tokens, and those that still verify; with HS256 there is none, and SECRET_KEY does both. */
-function signingKeys(env: NodeJS.ProcessEnv, algorithm: string, problems: string[]) {
-  const none = { signingKey: undefined, previousKeys: [] as VerificationKey[] };
-  const tried = <T>(name: string, read: () => T): T | undefined => {
-    try {
-      return read();
-    } catch (error) {
-      problems.push(`${name} ${(error as Error).message}`);
-      return undefined;
-    }
-  };
-  const given = env.JWT_PRIVATE_KEY;
-  const previous = env.JWT_PREVIOUS_KEYS;
-  if (algorithm === 'HS256') {
-    if (given || previous) problems.push('JWT_PRIVATE_KEY and JWT_PREVIOUS_KEYS need JWT_ALGORITHM=EdDSA or ES256');
-    return none;
-  }
-  if (!given) {
-    problems.push(
-      `JWT_PRIVATE_KEY is required with JWT_ALGORITHM=${algorithm}: make one with npm run keys -- generate`,
-    );
-    return none;
-  }
-  const signingKey = tried('JWT_PRIVATE_KEY', () => readSigningKey(given));
-  if (signingKey && signingKey.algorithm !== algorithm)
-    problems.push(`JWT_PRIVATE_KEY is a key for ${signingKey.algorithm}, not ${algorithm}`);
-  const previousKeys = (previous ?? '')
-    .split(',')
-    .filter((item) => item.trim() !== '')
-    .map((item) => tried('JWT_PREVIOUS_KEYS', () => readVerificationKey(item.trim())));
-  return { signingKey, previousKeys: previousKeys.filter((key) => key !== undefined) };
-}
-
 /**
- * Whose X-Forwarded-For is believed: false (nobody's), a number of hops counted from this server, or the addresses of the proxies.
- * Never simply "everybody's", since the header is the caller's to write.
+ * Which proxies are trusted to set `X-Forwarded-For`: none (false), a number of hops counted from this server, or their addresses. There is
+ * no value for "all": any client can write the header.
  */
 function trustProxy(text: string | undefined, problems: string[]): boolean | number | string[] {
   if (!text || text === 'false') return false;

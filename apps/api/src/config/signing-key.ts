@@ -1,11 +1,11 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 
-// Keys that sign access tokens so that others can verify them: Ed25519 (EdDSA) and P-256 (ES256), as PEM.
+// Key pairs for access tokens that other services verify: Ed25519 (EdDSA) and P-256 (ES256), as PEM.
 
 export type SigningAlgorithm = 'EdDSA' | 'ES256';
 
-/** A public key as others read it (RFC 7517). */
+/** A public key as a JSON Web Key (RFC 7517). */
 export interface PublicJwk {
   kty: string;
   crv: string;
@@ -16,10 +16,10 @@ export interface PublicJwk {
   use: 'sig';
 }
 
-/** A public key with all that follows from it. */
+/** A public key and the values derived from it. */
 export interface VerificationKey {
   algorithm: SigningAlgorithm;
-  /** The thumbprint of the key (RFC 7638): the same for everybody who has it. */
+  /** Thumbprint of the key (RFC 7638), so that every process derives the same id. */
   kid: string;
   pem: string;
   jwk: PublicJwk;
@@ -30,23 +30,23 @@ export interface SigningKey extends VerificationKey {
 }
 
 /**
- * Reads a private key from a PEM text (line breaks may be written as `\n`) or the file of that name.
+ * Reads a private key from PEM text, in which `\n` can stand for a line break, or from the file of that name.
  *
- * @throws Error that says what is wrong with it, and nothing of what is in it
+ * @throws Error without any content of the key
  */
 export function readSigningKey(textOrFile: string): SigningKey {
   const pem = readPem(textOrFile);
-  const key = parse(() => createPrivateKey(pem), 'is no private key in PEM format');
+  const key = parse(() => createPrivateKey(pem), 'is not a private key in PEM format');
   return { ...describe(createPublicKey(key)), privatePem: key.export({ type: 'pkcs8', format: 'pem' }).toString() };
 }
 
-/** As `readSigningKey`, for a public key, or the public half of a private one. */
+/** Same as `readSigningKey`, for a public key or the public half of a private key. */
 export function readVerificationKey(textOrFile: string): VerificationKey {
   const pem = readPem(textOrFile);
-  return describe(parse(() => createPublicKey(pem), 'is no key in PEM format'));
+  return describe(parse(() => createPublicKey(pem), 'is not a key in PEM format'));
 }
 
-/** A new private key, as PEM. */
+/** Generates a private key, as PEM. */
 export function generateSigningKey(algorithm: SigningAlgorithm): string {
   const { privateKey } =
     algorithm === 'EdDSA' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -59,11 +59,11 @@ function readPem(textOrFile: string): string {
   return readFileSync(textOrFile, 'utf8');
 }
 
-function parse(read: () => KeyObject, complaint: string): KeyObject {
+function parse(read: () => KeyObject, message: string): KeyObject {
   try {
     return read();
   } catch (cause) {
-    throw new Error(complaint, { cause });
+    throw new Error(message, { cause });
   }
 }
 
@@ -71,7 +71,7 @@ function describe(key: KeyObject): VerificationKey {
   const { kty, crv, x, y } = key.export({ format: 'jwk' }) as { kty: string; crv?: string; x?: string; y?: string };
   const algorithm = ({ Ed25519: 'EdDSA', 'P-256': 'ES256' } as const)[crv ?? ''];
   if (!algorithm || !crv || !x) throw new Error('is neither an Ed25519 nor a P-256 key');
-  // The members that RFC 7638 asks for, in its order.
+  // The members and their order are those of RFC 7638.
   const members = y === undefined ? { crv, kty, x } : { crv, kty, x, y };
   const kid = createHash('sha256').update(JSON.stringify(members)).digest('base64url');
   const pem = key.export({ type: 'spki', format: 'pem' }).toString();

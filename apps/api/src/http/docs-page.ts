@@ -3,8 +3,8 @@ import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 
 /**
- * Swagger UI needs inline styles. Scripts and everything else must be our own files. Nothing is upgraded to https: without TLS, as on a developer's
- * network, the page would stay empty.
+ * Swagger UI needs inline styles. Everything else is limited to the server's own files. Requests are not upgraded to https: without
+ * TLS, as on a developer's network, the page would stay empty.
  */
 const docsPolicy =
   "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
@@ -39,7 +39,7 @@ export async function docsPages(app: FastifyInstance) {
     staticCSP: docsPolicy,
     uiConfig: {
       layout: 'BaseLayout',
-      // Otherwise the password of the form stays in the browser's storage.
+      // With true, the browser would store the password of the form.
       persistAuthorization: false,
       displayRequestDuration: true,
       tryItOutEnabled: true,

@@ -46,7 +46,7 @@ export interface InputError {
 interface ProblemOptions {
   errors?: InputError[];
   headers?: Record<string, string>;
-  /** What happened inside, for the log only. */
+  /** The underlying error, for the log only. */
   cause?: unknown;
 }
 
@@ -71,7 +71,7 @@ export class Problem extends Error {
   }
 }
 
-/** The same response for a missing row and for one that the caller may not see, so that neither can be told from the other. */
+/** One response for a missing row and for a row that the caller may not see, so that callers cannot distinguish them. */
 export const notFound = () => new Problem('not_found', 'Not found.');
 
 /** Returns the row if there is one. @throws Problem `not_found` */
@@ -91,7 +91,7 @@ const retryAfterSecondsMax = 8;
 
 function standardHeaders(status: number): Record<string, string> {
   if (status === 401) return { 'www-authenticate': 'Bearer' };
-  // Spread out, so that the clients of an outage do not all come back in the same second.
+  // Randomized, so that clients do not all retry in the same second after an outage.
   if (status === 503) return { 'retry-after': String(randomInt(retryAfterSecondsMin, retryAfterSecondsMax + 1)) };
   return {};
 }

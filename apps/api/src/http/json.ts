@@ -23,8 +23,8 @@ interface Frame {
 }
 
 /**
- * Walks a parsed body up to its first fault: too many values, nesting that is too deep, a NUL character, half of a surrogate pair, or a number beyond
- * a double's range (`1e999` parses as Infinity, which JSON would store as null). Does not recurse, and builds a pointer only for a fault.
+ * Walks a parsed body up to its first error: too many values, nesting that is too deep, a NUL character, half of a surrogate pair, or a number beyond
+ * a double's range (`1e999` parses as Infinity, which JSON would store as null). Does not recurse, and builds a pointer only for an error.
  *
  * @returns `nodes`: how many values were visited, at most `nodesMax` + 1
  */
@@ -38,7 +38,7 @@ export function inspectJson(root: unknown): { nodes: number; fault?: JsonFault }
     if (nodes > nodesMax) return tooManyValues;
     if (typeof value === 'string') return isStorable(value) ? undefined : 'contains characters that cannot be stored';
     if (typeof value === 'number') return Number.isFinite(value) ? undefined : 'is too large a number';
-    // Bytes and streams are bodies too, and hold no JSON.
+    // Bytes and streams are bodies without JSON.
     if (typeof value !== 'object' || value === null || value instanceof Uint8Array || 'pipe' in value) return undefined;
     if (frames.length >= depthMax) return tooDeep;
     if (Array.isArray(value)) {

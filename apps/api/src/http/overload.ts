@@ -2,11 +2,11 @@ import underPressure from '@fastify/under-pressure';
 import type { FastifyInstance } from 'fastify';
 import { Problem } from './errors.ts';
 
-/** On average over a second. A process that is so late will soon answer nobody in time: the less it takes on, the sooner it recovers. */
+/** Event loop delay, averaged over a second. A process that is later than this recovers sooner if it accepts less work. */
 const loopDelayMsMax = 2_000;
 const sampleMs = 1_000;
 
-/** Answers 503 at once while the process cannot keep up, before waiting becomes time-outs. Health is answered all the same. */
+/** Answers 503 at once while the process cannot keep up, instead of letting requests time out. Health checks are still answered. */
 export async function overload(app: FastifyInstance) {
   await app.register(underPressure, {
     maxEventLoopDelay: loopDelayMsMax,

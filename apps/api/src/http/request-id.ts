@@ -24,5 +24,5 @@ export function requestIds(request: FastifyRequest): { own: string; callers: str
   return { own, callers };
 }
 
-/** The server's own id of a request that has another one, if somebody has asked for it. */
+/** The server's id of a request with a caller's id. Generated when it is first read. */
 export const ownIdOf = (request: FastifyRequest): string | undefined => ownIds.get(request);

@@ -12,7 +12,7 @@ export function routeTable(app: FastifyInstance): RouteOptions[] {
 
 /** Answers 405 with `Allow` if a path is known and the method is not (RFC 9110, 15.5.6). */
 export function answerOtherMethods(app: FastifyInstance, routes: readonly RouteOptions[]): void {
-  // `*` is the preflight handler of CORS, and no path of ours: any other method there is an unknown path.
+  // `*` is the preflight handler of CORS. Other methods on such a path are an unknown path.
   const own = routes.filter(({ url }) => url !== '*');
   for (const [url, known = []] of Object.entries(Object.groupBy(own, ({ url }) => url.replace(/(.)\/$/, '$1')))) {
     const allowed = known.flatMap(({ method }) => method);

@@ -21,7 +21,7 @@ export const closed = <P extends Record<string, TSchema>>(properties: P, options
 export const nullable = <T extends TSchema>(schema: T) =>
   Type.Unsafe<Static<T> | null>({ ...schema, type: [(schema as unknown as { type: string }).type, 'null'] });
 
-/** One of these texts. Not a union of literals, which the serializer compares one by one. */
+/** One of these strings, as an enum: the serializer compares a union of literals one by one. */
 export const oneOf = <const T extends string>(texts: readonly T[], options: Record<string, unknown> = {}) =>
   Type.Unsafe<T>({ type: 'string', enum: texts, ...options });
 
@@ -36,7 +36,7 @@ export const Id = (description: string) =>
 export const changesOf = <P extends Record<string, TSchema>>(properties: P, options: Record<string, unknown> = {}) =>
   Type.Partial(closed(properties), { additionalProperties: false, ...options });
 
-/** The owner in a path. */
+/** The `user_id` in a path. */
 export const OwnerId = Type.Union([Type.Literal('me'), Type.String({ format: 'uuid' })], {
   description: '`me` or your own id; for admins, the id of any user.',
   examples: ['me'],

@@ -1,13 +1,13 @@
 import type { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 
-/** How long a download may take once the server stops. A stream of events ends at once: it has no end of its own. */
+/** How long a download may continue while the server stops. A stream of events is ended at once, because it never ends by itself. */
 const downloadMsMax = 3_000;
 
 const isStream = (payload: unknown): payload is Readable =>
   typeof payload === 'object' && payload !== null && 'pipe' in payload && 'destroy' in payload;
 
-/** Ends the streamed responses that are open when the server stops, which would otherwise wait for them. */
+/** Ends open streamed responses when the server stops, which would otherwise wait for them. */
 export function endStreamsOnClose(app: FastifyInstance): void {
   const events = new Set<Readable>();
   const downloads = new Set<Readable>();

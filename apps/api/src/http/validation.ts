@@ -6,17 +6,17 @@ import { formats } from './formats.ts';
 import { inspectJson } from './json.ts';
 import { closed } from './schema.ts';
 
-// What a request must be before a handler sees it: JSON within bounds that the database can store, and valid by the route's schema. Unknown
-// fields and unknown query parameters are refused, and nothing in a body is converted.
+// Validates requests before a handler runs: bounds on JSON that the database can store, then the route's schema. Unknown fields and query
+// parameters are rejected. Values in a body are never converted.
 
-/** Errors in one answer. Validation stops at this one. */
+/** Maximum number of errors in one response. Validation stops there. */
 export const errorsMax = 50;
 
-/** For a format without a `maxLength` beside it. */
+/** Maximum length of a string with a format and without `maxLength`. */
 const formattedLengthMax = 2_000;
 
 const bodies = compilerOf({ coerceTypes: false });
-// Everything in a query or a path is a string, from which numbers and booleans have to be read.
+// Values in a query or a path are strings, so numbers and booleans are converted.
 const texts = compilerOf({ coerceTypes: true });
 
 export function requestValidation(app: FastifyInstance) {
@@ -38,7 +38,7 @@ function boundsErrors(part: InputError['in'], value: unknown): InputError[] {
 }
 
 /**
- * Checks the input of a command as a body is checked.
+ * Validates the input of a command in the same way as a body.
  *
  * @throws Problem `validation_failed`
  */
@@ -49,7 +49,7 @@ export function checkBody(schema: TSchema, body: unknown): void {
   if (!validate(body)) throw validationProblem(toInputErrors(validate.errors ?? [], 'body'));
 }
 
-/** The answer to input that is not valid: the first fault as a sentence, and every fault. */
+/** Returns the error for invalid input: the first error as its detail, and all errors. */
 export function validationProblem(errors: InputError[]): Problem {
   const [first] = errors;
   const detail = first
@@ -58,7 +58,7 @@ export function validationProblem(errors: InputError[]): Problem {
   return new Problem('validation_failed', detail, { errors });
 }
 
-/** What was wrong, in the words of the contract; the values themselves are not repeated. */
+/** Converts Ajv's errors. They do not contain the values, which can be secrets. */
 export function inputErrors({ validation = [], validationContext }: FastifyError): InputError[] {
   const parts = { body: 'body', querystring: 'query', params: 'path', headers: 'headers' } as const;
   return toInputErrors(
@@ -70,7 +70,7 @@ export function inputErrors({ validation = [], validationContext }: FastifyError
 function toInputErrors(errors: ErrorObject[], part: InputError['in']): InputError[] {
   return (
     errors
-      // The branches of a oneOf are reported by the line for the whole.
+      // The error of the whole oneOf covers those of its branches.
       .filter(({ schemaPath }) => !/\/(oneOf|anyOf)\/\d+\//.test(schemaPath))
       .slice(0, errorsMax)
       .map((error) => ({ in: part, pointer: pointerOf(error), message: messageOf(error) }))
@@ -85,12 +85,12 @@ function compilerOf(options: Options) {
     removeAdditional: false,
     allowUnionTypes: true,
     strictRequired: false,
-    // The meta-schema has formats of its own.
+    // The meta-schema uses formats that are not defined here.
     validateSchema: false,
     code: { process: stopAtErrorsMax },
     ...options,
   });
-  // Ajv's own keywords count the code points of every string to its end, and match patterns and formats on strings that are too long.
+  // Replaces Ajv's keywords, which count the code points of the whole string, and match patterns and formats even if the string is too long.
   ajv.removeKeyword('maxLength').addKeyword({
     keyword: 'maxLength',
     type: 'string',
@@ -134,7 +134,7 @@ function compilerOf(options: Options) {
   return ajv;
 }
 
-/** Ajv collects either one error or all of them. In the code that it generates, this returns when there are enough. */
+/** Ajv reports either the first error or all. This makes its generated code return after `errorsMax`. */
 function stopAtErrorsMax(code: string): string {
   const name = /return function (validate\d+)\(/.exec(code)?.[1];
   return name
@@ -142,7 +142,7 @@ function stopAtErrorsMax(code: string): string {
     : code;
 }
 
-/** Whether the keyword `maxLength`, which counts code points, refuses the text in any case: a code point has at most two code units. */
+/** Whether a text exceeds `maxLength` without counting: a code point has at most two code units. */
 function isTooLong(text: string, maxLength: number | undefined): boolean {
   return maxLength !== undefined && text.length > 2 * maxLength;
 }
@@ -152,7 +152,7 @@ function pointerOf({ instancePath, params }: ErrorObject): string {
   return typeof name === 'string' ? pointerTo(instancePath, name) : instancePath;
 }
 
-/** A JSON pointer to a member of what another one points to (RFC 6901, 3). */
+/** Returns the JSON pointer to a member of the value at another pointer (RFC 6901, 3). */
 const pointerTo = (pointer: string, name: string) => `${pointer}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 
 const formatMessages: Record<string, string> = {

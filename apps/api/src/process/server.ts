@@ -116,7 +116,7 @@ async function startMessage(
   return `${lines.join('\n')}\n`;
 }
 
-/** Only a proxy on this machine can reach such a host. */
+/** Only programs on this machine can reach such an address. */
 const isLoopback = (host: string) => /^(127\.|::1$|localhost$)/.test(host);
 
 function stopOnSignal(

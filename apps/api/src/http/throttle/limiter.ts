@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { Problem } from '../errors.ts';
 import type { Level, Rate, ThrottleStore } from './memory-store.ts';
 
-/** Rate limits for services: what counts is known only there, such as whether an email really changes. */
+/** Rate limits for services, where only the service knows whether a request counts: for example, whether an email changes. */
 export interface Limiter {
   /** @throws Problem `rate_limited` if the bucket is full */
   take(name: string, key: string, rate: Rate): Promise<void>;
-  /** Gives back the room that a try has taken. */
+  /** Removes an attempt from buckets. */
   giveBack(buckets: readonly { name: string; key: string; rate: Rate }[]): Promise<void>;
-  /** As `take`, but resolves to whether there was room in all buckets. */
+  /** Same as `take`, for several buckets, but resolves to false instead of throwing. */
   allows(buckets: readonly { name: string; key: string; rate: Rate }[]): Promise<boolean>;
 }
 
@@ -31,14 +31,14 @@ export function createLimiter(store: ThrottleStore | undefined): Limiter {
   };
 }
 
-/** The key of a bucket: hashed, so that no email lies in the store and all keys have one length. */
+/** Returns the key of a bucket. It is hashed, so that the store contains no email addresses and all keys have the same length. */
 export const keyOf = (name: string, kind: string, value: string): string =>
   createHash('sha256')
     .update(JSON.stringify([name, kind, value]))
     .digest('base64url')
     .slice(0, 22);
 
-/** Rounds up to at least 1: with a `Retry-After` of 0, clients come back at once. */
+/** Converts to seconds, at least 1: with `Retry-After: 0`, clients retry at once. */
 export const secondsOf = (ms: number): number => Math.max(1, Math.ceil(ms / 1000));
 
 export const tooManyRequests = ({ waitMs }: Pick<Level, 'waitMs'>): Problem =>

@@ -1,7 +1,7 @@
-// Buckets that fill up with what is tried and run dry with time, by the generic cell rate algorithm (ITU-T I.371): of each, all that is
-// kept is the moment at which it will be empty. In this process's memory here; in Redis, for all processes together, beside this.
+// Leaky buckets, by the generic cell rate algorithm (ITU-T I.371): each attempt fills a bucket, and time drains it. A bucket is stored as the time
+// at which it will be empty. This file keeps buckets in memory; redis-store.ts shares them between processes.
 
-/** How much may be tried at once, and how much from then on. */
+/** Attempts that are possible at once, and the rate after that. */
 export interface Rate {
   burst: number;
   perMinute: number;
@@ -11,24 +11,24 @@ export interface Bucket extends Rate {
   key: string;
 }
 
-/** What a bucket says of one try. */
+/** State of a bucket after an attempt. */
 export interface Level extends Rate {
-  /** Tries that could follow at once. */
+  /** Attempts that are possible now. */
   remaining: number;
-  /** Until there is room for one: 0 where there is. */
+  /** Time until one more attempt is possible; 0 if it is possible now. */
   waitMs: number;
-  /** Until it is empty again. */
+  /** Time until the bucket is empty. */
   resetMs: number;
 }
 
 export interface ThrottleStore {
-  /** Puts a try into all of the buckets, or, where one of them is full, into none. Resolves to a level for each. */
+  /** Counts an attempt in all buckets, or in none if one of them is full. Resolves to the level of each. */
   take(buckets: readonly Bucket[]): Promise<Level[]>;
-  /** Takes a try out again. */
+  /** Removes an attempt. */
   giveBack(bucket: Bucket): Promise<void>;
-  /** Empties buckets, or forgets marks. */
+  /** Empties buckets and removes marks. */
   forget(keys: readonly string[]): Promise<void>;
-  /** Sets a mark, for a while. */
+  /** Sets a mark that expires after `ms`. */
   mark(key: string, ms: number): Promise<void>;
   isMarked(key: string): Promise<boolean>;
   close(): Promise<void>;
@@ -36,7 +36,7 @@ export interface ThrottleStore {
 
 export const intervalOf = ({ perMinute }: Rate) => Math.ceil(60_000 / perMinute);
 
-/** @param fillMs until the bucket is empty, as it was before this try */
+/** @param fillMs time until the bucket was empty before this attempt */
 export function levelOf({ burst, perMinute }: Rate, fillMs: number, isTaken: boolean): Level {
   const interval = intervalOf({ burst, perMinute });
   const afterMs = isTaken ? fillMs + interval : fillMs;
@@ -52,7 +52,7 @@ export function levelOf({ burst, perMinute }: Rate, fillMs: number, isTaken: boo
 const entriesMax = 100_000;
 
 /**
- * Buckets of one process. Bounded: if an attacker fills the store, the buckets that were used longest ago go first.
+ * Creates a store in memory for one process. It is bounded: the least recently used buckets are dropped first.
  *
  * @param now in milliseconds
  */
@@ -61,7 +61,7 @@ export function createMemoryStore(now: () => number): ThrottleStore {
 
   const fillOf = (key: string) => Math.max(0, (emptyAt.get(key) ?? 0) - now());
   const set = (key: string, moment: number) => {
-    emptyAt.delete(key); // so that the map's order is that of the last use
+    emptyAt.delete(key); // keeps the map in order of use
     emptyAt.set(key, moment);
     if (emptyAt.size > entriesMax) drop();
   };

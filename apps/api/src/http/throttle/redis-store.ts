@@ -1,9 +1,9 @@
 import { createClient } from '@redis/client';
 import { createMemoryStore, intervalOf, levelOf, type ThrottleStore } from './memory-store.ts';
 
-// Buckets in Redis, for all processes together. A file by itself, since loading the client takes a tenth of a start.
+// Buckets in Redis, shared by all processes. A separate file, loaded on demand: the client takes a tenth of the start time.
 
-/** KEYS: the buckets. ARGV: for each its interval and its burst. Answers whether it was taken, and how full each was before. */
+/** KEYS: buckets. ARGV: interval and burst of each. Returns 1 if the attempt was counted, and the fill of each bucket before it. */
 const takeScript = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -29,17 +29,17 @@ if moment > 0 then redis.call('SET', KEYS[1], string.format('%.0f', moment - ARG
 return 0
 `;
 
-/** A Redis that does not answer within this is treated as one that is away. */
+/** Redis is treated as unreachable if it does not answer within this time. */
 const answerMsMax = 500;
-/** While it is away, only one request in a while waits for it. */
+/** While Redis is unreachable, one request per interval tries it again. */
 const askAgainMs = 1_000;
-/** With a hash tag, so that a cluster keeps the keys of one script together. */
+/** The hash tag keeps the keys of one script on one node of a cluster. */
 const prefix = '{quoin}throttle:';
 
 /**
- * For any number of processes. While Redis is away every process goes by its own memory: throttling neither stops nor stops anybody.
+ * Creates a store for any number of processes. If Redis is unreachable, each process throttles on its own.
  *
- * @param warn told once when Redis goes away, and once when it is back
+ * @param warn called once when Redis becomes unreachable, and once when it answers again
  */
 export function createRedisStore(
   url: string,
@@ -52,31 +52,31 @@ export function createRedisStore(
     socket: { connectTimeout: 2_000, reconnectStrategy: (tries) => Math.min(100 * 2 ** tries, 5_000) },
   });
   const memory = createMemoryStore(clock);
-  let isAway = false;
+  let isUnreachable = false;
   let askAgainAt = 0;
 
-  const noteAway = (error: unknown) => {
-    if (!isAway) warn('Redis does not answer: until it does, this process throttles by its own memory', error);
-    isAway = true;
+  const noteUnreachable = (error: unknown) => {
+    if (!isUnreachable) warn('Redis is unreachable: this process throttles on its own until it answers', error);
+    isUnreachable = true;
     askAgainAt = Date.now() + askAgainMs;
   };
-  client.on('error', noteAway);
-  // Not waited for: a start does not depend on Redis.
-  const connected = client.connect().catch(noteAway);
+  client.on('error', noteUnreachable);
+  // Not awaited, because the server starts without Redis too.
+  const connected = client.connect().catch(noteUnreachable);
 
   const orMemory = async <T>(ask: () => Promise<T>, fallback: () => Promise<T>): Promise<T> => {
-    if (isAway && Date.now() < askAgainAt) return fallback();
+    if (isUnreachable && Date.now() < askAgainAt) return fallback();
     let timer: NodeJS.Timeout | undefined;
     try {
       const tooLate = new Promise<never>((_, reject) => {
         timer = setTimeout(() => reject(new Error(`no answer within ${answerMsMax} ms`)), answerMsMax);
       });
-      const answer = await Promise.race([isAway ? ask() : connected.then(ask), tooLate]);
-      if (isAway) warn('Redis answers again');
-      isAway = false;
+      const answer = await Promise.race([isUnreachable ? ask() : connected.then(ask), tooLate]);
+      if (isUnreachable) warn('Redis answers again');
+      isUnreachable = false;
       return answer;
     } catch (error) {
-      noteAway(error);
+      noteUnreachable(error);
       return await fallback();
     } finally {
       clearTimeout(timer);

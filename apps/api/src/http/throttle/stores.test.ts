@@ -112,5 +112,5 @@ test('without Redis, a process has its own rate limits and warns once', async ()
   for (let n = 0; n < 5; n++) levels.push(...(await store.take([bucket])));
   expect(levels.map(({ waitMs }) => waitMs === 0)).toEqual([true, true, true, false, false]);
   expect(warnings).toHaveLength(1);
-  expect(warnings[0]).toContain('Redis does not answer');
+  expect(warnings[0]).toContain('Redis is unreachable');
 });

@@ -3,25 +3,25 @@ import { addressOf, networksOf } from '../address.ts';
 import { keyOf, secondsOf, tooManyRequests } from './limiter.ts';
 import type { Bucket, Level, Rate, ThrottleStore } from './memory-store.ts';
 
-// Slows guessing down. Each route says how much it accepts from one address and for one account; docs/security.md says what that means for an attacker,
-// and for the owner of an account that is attacked.
+// Rate limits against guessing. Each route sets its limits per address and per account; docs/security.md says what an attacker can still do, and
+// what the owner of an attacked account notices.
 
 export interface Throttle {
   /** Routes of one name share their buckets. */
   name: string;
-  /** From one address, checked before anything else. An IPv6 /64 counts as one address, its /56 as 4 and its /48 as 16. */
+  /** Per address, checked before anything else. An IPv6 /64 counts as one address; its /56 has 4 times and its /48 16 times the limit. */
   address?: Rate;
-  /** For one account, checked once the request is valid. */
+  /** Per account, checked after validation. */
   account?: {
-    /** Returns what names the account; undefined if the request is about none. An account that does not exist has a name too. */
+    /** Returns the account's name, also for accounts that do not exist. Undefined if the request concerns no account. */
     of: (request: FastifyRequest) => string | undefined | Promise<string | undefined>;
     /** From one address. */
     fromOne?: Rate;
-    /** From all addresses together, except those from which the account was signed in to in the last 30 days. */
+    /** From all addresses together, except those of sign-ins in the last 30 days. */
     fromAll: Rate;
   };
   /**
-   * A success takes no room, empties the account's buckets, and makes its address known to the account. A failure of the server takes no room.
+   * Count only failures. A success also empties the account's buckets and remembers its address for the account. Server errors do not count.
    */
   countsFailures?: boolean;
 }
@@ -31,11 +31,11 @@ declare module 'fastify' {
     throttle?: Throttle;
   }
   interface FastifyRequest {
-    /** The room that this request has taken, until its outcome is known. */
+    /** Buckets that this request filled, until its outcome is known. */
     throttled: { buckets: Bucket[]; account?: string } | undefined;
   }
   interface FastifyInstance {
-    /** Makes the address of a request known to the account, as a sign-in does: its owner has proven their identity in another way. */
+    /** Remembers the address of a request for the account, as a sign-in does. For owners who proved their identity in another way. */
     recordOwnerAddress: (name: string, account: string, request: FastifyRequest) => Promise<void>;
   }
 }
@@ -123,7 +123,7 @@ const accountKeys = (name: string, account: string, request: FastifyRequest) => 
   };
 };
 
-/** The header fields of draft-ietf-httpapi-ratelimit-headers-03, for the bucket that has the least room. */
+/** Sends the header fields of draft-ietf-httpapi-ratelimit-headers-03 for the fullest bucket. */
 function announce({ burst, remaining, resetMs }: Level, reply: FastifyReply): void {
   reply.headers({
     'ratelimit-limit': String(burst),

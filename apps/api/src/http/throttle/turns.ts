@@ -1,6 +1,6 @@
-// A bounded number of pieces of work at once, fairly shared.
+// A fair queue: limits how many jobs run at the same time.
 
-/** Who asks for work to be done. */
+/** Account and address that a job is for. */
 export interface TurnCaller {
   address: string;
   account: string;
@@ -15,28 +15,28 @@ export interface Turns {
 const nobody: TurnCaller = { address: '', account: '' };
 
 interface Waiting extends TurnCaller {
-  /** The number of the turn after those that had been taken when it came. */
+  /** Number of the next turn when the caller arrived. */
   cameAt: number;
-  /** The same for when it entered the queue. */
+  /** Number of the next turn when the caller entered the queue. */
   enteredAt: number;
   start: () => void;
   refuse: () => void;
 }
 
-/** Accounts and addresses whose last turn is remembered. */
+/** Maximum number of accounts and addresses whose last turn is remembered. */
 const rememberedMax = 20_000;
 const accountKey = ({ account }: TurnCaller) => `account ${account}`;
 const addressKey = ({ address }: TurnCaller) => `address ${address}`;
 
 /**
- * Runs at most `atOnce` pieces of work, and lets `waitingMax` wait.
+ * Runs at most `atOnce` jobs at the same time. At most `waitingMax` wait.
  *
  * The queue has one place for each account and one for each address. A caller that asks a hundred times, from one
  * address or from a hundred, waits beside the queue with all but one of them. The caller whose account and address had
  * their last turn longest ago goes first; a new caller counts as if its last turn had been when it entered the queue.
  * A free place goes to the account that had its last turn longest ago, so that accounts of one address take turns.
  *
- * If too many wait, the last one of the account or address that waits most often is refused with what `refuse` makes.
+ * If too many wait, the last job of the account or address with the most waiting jobs is rejected with the error of `refuse`.
  */
 export function createTurns(atOnce: number, waitingMax: number, refuse: () => Error): Turns {
   const queue: Waiting[] = [];
@@ -49,7 +49,7 @@ export function createTurns(atOnce: number, waitingMax: number, refuse: () => Er
   const recordTurn = (caller: TurnCaller) => {
     turn += 1;
     for (const key of [accountKey(caller), addressKey(caller)]) {
-      servedAt.delete(key); // so that the map's order is that of the last turn
+      servedAt.delete(key); // keeps the map in order of the last turn
       servedAt.set(key, turn);
     }
     while (servedAt.size > rememberedMax) servedAt.delete(servedAt.keys().next().value ?? '');

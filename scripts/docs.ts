@@ -22,9 +22,12 @@ const commands: Record<string, (string | undefined)[]> = {
 };
 
 const readByConfig = new Set(
-  [...read('apps/api/src/config/config.ts').matchAll(/(?:read\.\w+\(\s*|env\.)'?([A-Z][A-Z0-9_]+)'?/g)].map(
-    ([, name]) => name ?? '',
-  ),
+  [
+    ...globSync('apps/api/src/config/*.ts')
+      .map(read)
+      .join('\n')
+      .matchAll(/(?:read\.\w+\(\s*|env\.)'?([A-Z][A-Z0-9_]+)'?/g),
+  ].map(([, name]) => name ?? ''),
 );
 const inExample = new Set([...read('.env.example').matchAll(/^([A-Z][A-Z0-9_]+)=/gm)].map(([, name]) => name ?? ''));
 const elsewhere = new Set([

@@ -42,7 +42,7 @@ describe('a refused resource', () => {
     await copy.run('git', 'add', '--all');
     const before = await changes();
     await expect(make(...notes)).rejects.toThrow(
-      /apps\/api\/src\/app\.ts: expected 2 × the comment[\s\S]*Nothing changed/,
+      /apps\/api\/src\/app\.ts: expected 1 × the comment[\s\S]*Nothing changed/,
     );
     expect(await changes()).toBe(before);
     writeFileSync(file, text);

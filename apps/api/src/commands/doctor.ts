@@ -77,7 +77,7 @@ async function port({ host, port }: Config): Promise<Finding> {
     return ok(`${port} is free`);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE' && (await isQuoin(port))) return note(`Quoin already runs on port ${port}`);
+    if (code === 'EADDRINUSE' && (await isOurs(port))) return note(`Quoin already runs on port ${port}`);
     throw Object.assign(error as Error, { port });
   } finally {
     server.close();
@@ -85,7 +85,7 @@ async function port({ host, port }: Config): Promise<Finding> {
 }
 
 /** Whether the server on this port answers as Quoin does. */
-const isQuoin = (port: number) =>
+const isOurs = (port: number) =>
   fetch(`http://127.0.0.1:${port}/health`, { signal: AbortSignal.timeout(1_000) }).then(
     ({ headers }) => headers.has('x-request-id'),
     () => false,

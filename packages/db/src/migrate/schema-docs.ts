@@ -19,8 +19,16 @@ ${tables.map(tableSection).join('\n\n')}
 
 ## Functions
 
-${functions.map(({ name, definition }) => `- \`${name}\`\n\n${fenced(definition.trim())}`).join('\n\n')}
+${inOrder(functions)
+  .map(({ name, definition }) => `- \`${name}\`\n\n${fenced(definition.trim())}`)
+  .join('\n\n')}
 `;
+}
+
+/** By name without the product's prefix, so that the order does not depend on the name of the product. */
+function inOrder<Named extends { name: string }>(functions: readonly Named[]): Named[] {
+  const key = ({ name }: Named) => name.replace(/^quoin_/, '');
+  return functions.toSorted((one, other) => (key(one) < key(other) ? -1 : 1));
 }
 
 function tableSection(table: CatalogTable): string {

@@ -12,7 +12,7 @@ type NodeFileSystem = { node_ops: { setattr: (node: object, attributes: Attribut
 
 /** Creates files that only their owner can read. Emscripten gives a new file the mode that PostgreSQL asks for, regardless of the umask. */
 export class PrivateFiles extends NodeFS {
-  override async init(...[pglite, options]: Parameters<NodeFS['init']>) {
+  override async init(...[pglite, options]: Parameters<NodeFS['init']>): ReturnType<NodeFS['init']> {
     const { emscriptenOpts } = await super.init(pglite, options);
     const restrict = ({ FS }: { FS: unknown }) => {
       const { node_ops: operations } = (FS as { filesystems: { NODEFS: NodeFileSystem } }).filesystems.NODEFS;

@@ -10,7 +10,7 @@ const formatted = (path: string, text: string) =>
     encoding: 'utf8',
   });
 
-/** The code without comments and texts for people. */
+/** Returns the code without comments and texts. */
 const code = (text: string) =>
   text
     .replace(/^ *\/\/.*\n/gm, '')
@@ -18,11 +18,11 @@ const code = (text: string) =>
     .replace(/\b(description|summary|comment)\b(: |\()'(?:[^'\\]|\\.)*'/g, "$1$2'…'")
     .replace(/examples: \[[^\]]*\]/g, 'examples: […]')
     .replace(/\s+/g, ' ')
-    // The length of a text decides about line breaks and commas.
+    // The length of a text affects line breaks and commas.
     .replace(/,(?= [)\]}])/g, '')
     .replace(/([([]) | (?=[)\]])/g, '$1');
 
-/** Lines that only tasks have. */
+/** Lines that only tasks contain. */
 const ownToTasks = /^ *\{ name: 'idx_tasks_user_id_created_at', .*\},\n/m;
 
 describe('templates', () => {

@@ -15,7 +15,7 @@ import { buildApp } from './app.ts';
 import { parseConfig } from './config/config.ts';
 import { problems } from './http/errors.ts';
 
-// What holds for every route.
+// Promises of every route.
 
 let api: TestApp;
 let log: string[];
@@ -289,7 +289,7 @@ test('CORS_ORIGINS: unknown paths still answer 404, and unknown methods 405', as
 });
 
 describe('routes of a product', () => {
-  /** The application with routes that a product could add, listening. */
+  /** Starts the application with routes that a product could add. */
   const withRoutes = async () => {
     const database = await createTestDatabase();
     const app = await buildApp(parseConfig(testEnvironment()), database, {});
@@ -452,7 +452,7 @@ test.runIf(testServerUrl)('an overloaded process answers 503 at once, and /healt
     const codes = new Set<string>();
     for (let turn = 0; turn < 5 && !codes.has('overloaded'); turn++) {
       const end = performance.now() + 2_500;
-      while (performance.now() < end) Math.sqrt(end); // nobody else gets a turn
+      while (performance.now() < end) Math.sqrt(end); // blocks the event loop
       codes.add((await own.send('GET', '/users/me', { token })).json().code);
     }
     expect([...codes]).toContain('overloaded');

@@ -1,4 +1,4 @@
-/** Who asks, and whose rows. Every service function that touches rows of an owner takes it first. */
+/** The actor of a unit of work and the owner of its rows. First parameter of every service function that accesses rows of an owner. */
 export interface Scope {
   /** The caller. Audit events name the actor, even if an admin works on the rows of another user. */
   readonly actor: Actor;

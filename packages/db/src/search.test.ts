@@ -23,7 +23,7 @@ function createRandom(seed: number) {
 }
 const random = createRandom(7);
 const topics = Array.from({ length: 12 }, () => Array.from({ length: embeddingWidth }, () => random() - 0.5));
-/** Vectors of one topic are near each other. */
+/** Returns vectors that are near each other within a topic. */
 const textAbout = (topic: number) =>
   toUnitVector((topics[topic] ?? []).map((number) => number + (random() - 0.5) * 0.7)) as Vector;
 const fewTopic = 0;

@@ -28,7 +28,7 @@ const list = async (query: string, token = admin.token, path = '/audit-events') 
   expect(response.statusCode).toBe(200);
   return response.json() as { items: Event[]; next_cursor: string | null };
 };
-/** The actions on an account, the oldest first. */
+/** Returns the actions on an account, oldest first. */
 const actionsOn = async (userId: string) => {
   const { items } = await list(`user_id=${userId}`);
   return items.map(({ action }) => action).reverse();

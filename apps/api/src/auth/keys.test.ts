@@ -122,7 +122,7 @@ describe('the configuration of keys', () => {
   });
 
   test.each<[string, NodeJS.ProcessEnv, string]>([
-    ['no key', { JWT_ALGORITHM: 'EdDSA' }, 'JWT_PRIVATE_KEY is required with JWT_ALGORITHM=EdDSA'],
+    ['a missing key', { JWT_ALGORITHM: 'EdDSA' }, 'JWT_PRIVATE_KEY is required with JWT_ALGORITHM=EdDSA'],
     [
       'a key for another algorithm',
       { JWT_ALGORITHM: 'ES256', JWT_PRIVATE_KEY: pem },
@@ -135,9 +135,9 @@ describe('the configuration of keys', () => {
       'JWT_PRIVATE_KEY is neither a key',
     ],
     [
-      'what is no key',
+      'a malformed key',
       { JWT_ALGORITHM: 'EdDSA', JWT_PRIVATE_KEY: '-----BEGIN x' },
-      'JWT_PRIVATE_KEY is no private key',
+      'JWT_PRIVATE_KEY is not a private key',
     ],
     [
       'an RSA key',

@@ -38,12 +38,12 @@ test('20 concurrent refreshes get the same refresh token of one session', async 
   await next(all[0]?.refresh_token ?? '');
 });
 
-// docs/decisions/013 has the table that these go through.
+// These tests follow the table in docs/decisions/013.
 describe('the previous refresh token', () => {
   const agent = (userAgent: string) => ({ 'user-agent': userAgent });
   const refreshBy = (userAgent: string, refresh_token: string) =>
     api.send('POST', '/auth/refresh', { body: { refresh_token }, headers: agent(userAgent) });
-  /** A session whose token has rotated once, by the browser. */
+  /** Creates a session whose token the browser has rotated once. */
   const rotatedOnce = async () => {
     const { email } = await api.register();
     const body = { email, password };
@@ -156,7 +156,7 @@ test('1,000 concurrent refreshes of 50 sessions lose and duplicate no session', 
   const rounds = sessions.flatMap((session, index) =>
     Array.from({ length: 20 }, () => ({ index, token: session.refresh_token })),
   );
-  // On a slow machine some wait for a connection until they are refused; a client that gets 503 tries again.
+  // On a slow machine, some requests get 503 because no connection is free. Clients retry those.
   const nextWhenServed = async (token: string) => {
     let response = await refresh(token);
     while (response.statusCode === 503) response = await refresh(token);
@@ -216,7 +216,7 @@ test('garbage, access tokens and forged refresh tokens are rejected and end no s
     forged[index] = (forged[index] ?? 0) ^ 1;
     return forged.toString('base64url');
   };
-  // Who has the server's secret, or the table, but not both.
+  // An attacker with either the server's secret or the table, but not both.
   const sessionId = bytes.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
   const { rows } = await api.database.inspect((connection) =>
     connection.query<{ token_secret: Buffer }>('select token_secret from user_sessions where id = $1', [sessionId]),

@@ -17,7 +17,7 @@ export const Registration = closed(
 export type Registration = Static<typeof Registration>;
 
 const name = { minLength: 1, maxLength: 320 };
-// A password is compared here, not judged: a password that nobody may choose is wrong, not invalid.
+// No password rules at sign-in: a password that breaks them is wrong, not invalid.
 const password = Type.String({ minLength: 1, maxLength: 256, description: 'Password of the account.' });
 const grantType = Type.Optional(Type.Literal('password', { description: 'Sent by OAuth 2 clients.' }));
 

@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 const width = 768;
-/** A vector in the plane of the first two axes, so many degrees from the first. */
+/** Returns a vector in the plane of the first two axes, at an angle in degrees from the first. */
 const at = (degrees: number) => {
   const vector = Array<number>(width).fill(0);
   vector[0] = Math.cos((degrees * Math.PI) / 180);
@@ -120,7 +120,7 @@ describe('a document', () => {
     };
     for (const none of ['NaN', 'Infinity', '-Infinity']) expectProblem(await send(none), 400, 'malformed_json');
     expectProblem(await send('1e999'), 422, 'validation_failed');
-    // What a double holds and a float does not is a direction all the same.
+    // A value that fits a double but not a float still has a direction.
     for (const number of ['1e308', '-1e308', '1e-320', '3.5e38']) expect((await send(number)).statusCode).toBe(201);
   });
 });

@@ -7,7 +7,7 @@ import { reembedding } from '../commands/db.ts';
 import { reembed } from '../commands/reembed.ts';
 import { createEmbedder, EmbeddingError } from './embedder.ts';
 
-// Against a server on this machine that speaks the protocol of OpenAI's embeddings, and fails in every way that it is told to.
+// Uses a local server with OpenAI's embeddings protocol, which fails on demand.
 
 const width = 768;
 interface Asked {
@@ -21,12 +21,12 @@ const asked: Asked[] = [];
 let authorization: string | undefined;
 let inFlight = 0;
 let inFlightMax = 0;
-/** What to answer instead of the right thing, for each request in turn. */
+/** Replaces the responses to the next requests, in turn. */
 let answer: (request: Asked) => Answer = () => undefined;
 let service: Server;
 let url: string;
 
-/** Texts of one topic mean nearly the same. */
+/** Texts of one topic have similar vectors. */
 const topics = ['stone', 'bread', 'river'];
 const embeddingOf = (text: string) => {
   const vector = Array<number>(width).fill(0.001);
@@ -126,7 +126,7 @@ describe('with EMBEDDING_URL', () => {
     api = await startTestApp({ EMBEDDING_URL: url, EMBEDDING_MODEL: 'model-1' }, { log });
   });
   beforeEach(async () => {
-    // What other tests have left is embedded first, refused texts included.
+    // Embeds documents of earlier tests first.
     api.clock.advance(2 * 86_400);
     await embed();
     user = await api.signUp();
@@ -213,7 +213,7 @@ describe('with EMBEDDING_URL', () => {
     expectProblem(await search({ query: 'stone', mode: 'semantic' }), 503, 'embedding_unavailable');
     expect(log.join()).toContain('could not embed documents');
     answer = () => undefined;
-    expect(await embed()).toBe(0); // not before its time
+    expect(await embed()).toBe(0); // not due yet
     api.clock.advance(31);
     expect(await embed()).toBe(1);
     expect((await get(id)).has_embedding).toBe(true);

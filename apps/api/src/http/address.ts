@@ -3,7 +3,7 @@ import proxyAddr from '@fastify/proxy-addr';
 import type { FastifyRequest } from 'fastify';
 import ipaddr from 'ipaddr.js';
 
-// The address of a client: behind a proxy, what the X-Forwarded-For of a trusted proxy says.
+// The address of a client. Behind trusted proxies, it comes from X-Forwarded-For.
 
 /**
  * Returns an address in its shortest form: IPv4 for an IPv4 address that is mapped into IPv6 (`::ffff:203.0.113.9`), without a port, as some

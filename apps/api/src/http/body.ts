@@ -48,7 +48,7 @@ export function bodyParsers(app: FastifyInstance): void {
     const charset = /^application\/(?:json|x-www-form-urlencoded).*;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(type)?.[1];
     if (hasBody && charset && !/^utf-?8$/i.test(charset))
       return done(new Problem('unsupported_media_type', 'Send the body in UTF-8.'), payload);
-    // A compressed body could be a thousand times as large as what was received.
+    // A compressed body can expand by a factor of a thousand.
     const isEncoded = hasBody && encoding !== undefined && encoding.toLowerCase() !== 'identity';
     done(isEncoded ? new Problem('unsupported_media_type', 'Send the body without Content-Encoding.') : null, payload);
   });

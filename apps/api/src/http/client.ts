@@ -28,7 +28,7 @@ export function clientOf(request: FastifyRequest): Client {
   };
 }
 
-/** Decides whose turn it is to have a password hashed: an IPv6 /64 counts as one address. */
+/** Address for the turns of password hashing. An IPv6 /64 counts as one address. */
 export const turnCallerOf = (account: string, { ip_address }: Pick<Client, 'ip_address'>): TurnCaller => ({
   account,
   address: networksOf(ip_address ?? undefined)[0]?.network ?? '',

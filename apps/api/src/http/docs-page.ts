@@ -26,7 +26,7 @@ export async function docsPages(app: FastifyInstance) {
   });
 
   const { default: compress } = await import('@fastify/compress');
-  // The lowest level: the largest script takes 15 ms instead of 50, and anybody may request it.
+  // The lowest level: the largest script takes 15 ms instead of 50, and anyone can request it.
   await app.register(compress, { encodings: ['gzip', 'identity'], threshold: 0, zlibOptions: { level: 1 } });
   let openapi: string | undefined;
   app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => {

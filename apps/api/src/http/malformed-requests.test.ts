@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { malformedRequestsTotal, startTestApp, type TestApp } from '../../testing/test-app.ts';
 
-// Requests that nobody thought of: for every operation of the OpenAPI document, made from its schemas and then spoilt, or made of anything.
-// `send` checks every answer against the document: its status has to be known there, and its body has to fit.
+// A fuzzer. For every operation of the OpenAPI document, it sends random values and values that its schema generates, then corrupted. `send` checks
+// each response against the document.
 
 type Schema = Record<string, unknown>;
 interface Operation {
@@ -73,7 +73,7 @@ const anything = fc.oneof(
   anyText,
 );
 
-/** Values that a schema asks for, or nearly. */
+/** Generates values that match a schema or nearly match it. */
 function valuesOf(schema: Schema): fc.Arbitrary<unknown> {
   const type = [schema.type].flat()[0];
   const examples = [schema.examples, schema.enum].flat().filter((example) => example !== undefined);
@@ -151,7 +151,7 @@ function write(type: string, value: unknown): string {
 }
 
 test(`${malformedRequestsTotal} malformed requests get documented responses and no 5xx`, async () => {
-  // Accounts that the other requests need must not go.
+  // Keeps the accounts that the other requests need.
   const harmless = operations.filter(
     ({ method, path }) =>
       !/logout|sessions/.test(path) && !(method === 'DELETE' && /users\/(me|\{user_id\})$/.test(path)),
@@ -166,9 +166,9 @@ test(`${malformedRequestsTotal} malformed requests get documented responses and 
     statuses[statusCode] = (statuses[statusCode] ?? 0) + 1;
     expect(statusCode).toBeLessThan(500);
   });
-  // The same ones every time: a failure is a change of ours, and not luck. Another seed makes others.
+  // A fixed seed, so that a failure means a change of the code. Use another seed to send other requests.
   await fc.assert(property, { numRuns: malformedRequestsTotal, seed: 20_261_121 });
-  // They got through to the rules, and not only to the first check.
+  // Some requests passed validation and reached the services.
   for (const status of [200, 201, 400, 401, 403, 404, 415, 422])
     expect(statuses[status], String(status)).toBeGreaterThan(malformedRequestsTotal / 1000);
 });

@@ -60,7 +60,7 @@ const OAuthValidationProblem = closed(
   },
 );
 
-/** Adds to a route's schema the errors that follow from what the route is, and those that its config lists. */
+/** Adds error responses to a route's schema: those that follow from the route, and those that its config lists. */
 export function withProblems(schema: FastifySchema, route: RouteOptions): FastifySchema {
   const { config = {} } = route;
   if (!schema || schema.hide) return schema;

@@ -37,7 +37,7 @@ const parserDetails: Partial<Record<ProblemCode, string>> = {
   request_timeout: 'The request did not arrive in time.',
 };
 
-/** Answers what is not HTTP. There is no request yet, so the response is written to the socket. */
+/** Answers malformed HTTP. There is no request yet, so the response is written to the socket. */
 export function clientError(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
     socket.destroy();

@@ -1,5 +1,5 @@
-// The texts of all mails. They contain nothing that a user can choose, such as a name: anybody can register the address of a stranger, and would choose the
-// words that we send there.
+// The texts of all mails. They contain no text that a user can choose, such as a name: anyone can register the address of a stranger, and would choose the words
+// that the server sends there.
 
 /** A mail without its recipient. */
 export interface Message {

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { expectProblem, password, startTestApp, type TestApp, uniqueEmail } from '../../testing/test-app.ts';
 
-// Against a service on this machine that speaks the protocol of Have I Been Pwned's.
+// Uses a local server with the protocol of Have I Been Pwned.
 
 const breached = 'a password that was stolen';
 const padded = 'a password that is only padding';

@@ -7,7 +7,7 @@ import { createPasswords, isOutdatedHash, isUsableHash } from './passwords.ts';
 
 const passwords = createPasswords({ passwordLengthMin: 8, passwordContextWords: ['Cornerstone'] });
 
-// From the reference implementation of Argon2 (src/test.c) and from crypt_blowfish (wrapper.c).
+// Test vectors from the reference implementation of Argon2 (src/test.c) and from crypt_blowfish (wrapper.c).
 const argon2Reference = '$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc';
 const bcryptReference = 'CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW';
 

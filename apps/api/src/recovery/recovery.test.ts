@@ -120,7 +120,7 @@ describe('a token for a new password', () => {
   test('a reset token mailed to the old address stops working after the email changes', async () => {
     const user = await api.register();
     const token = await resetTokenFor(user.email);
-    // As if the change had come between the look at the account and the writing of the token.
+    // Simulates a change between the read of the account and the write of the token.
     await api.database.system().users.update(user.id, { email: uniqueEmail() });
     expectProblem(await reset(token), 422, 'validation_failed');
   });
@@ -291,7 +291,7 @@ describe('an email address', () => {
   });
 });
 
-// docs: COMPLAINTS 23, https://github.com/lakhansamani/authorizer/issues/503
+// See https://github.com/lakhansamani/authorizer/issues/503
 describe('who registers the address of somebody else and waits', () => {
   test('an impostor loses the account when the owner verifies the address', async () => {
     const impostor = await api.signUp();

@@ -7,7 +7,7 @@ import type { Recovery } from './service.ts';
 
 const noContent = { 204: Type.Null({ description: 'Done.' }) };
 const accepted = { 202: Type.Unsafe<undefined>({ type: 'null', description: 'Accepted.' }) };
-/** Against load: nobody can guess tokens of 256 bits. */
+/** Limits load. Tokens of 256 bits cannot be guessed. */
 const tokensFromOneAddress = { burst: 60, perMinute: 10 };
 const mailsToOneAccount = { burst: 5, perMinute: 0.5 };
 

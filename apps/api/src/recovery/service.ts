@@ -16,7 +16,7 @@ interface Dependencies {
 export function createRecovery({ database, passwords, outbox, clock }: Dependencies) {
   return {
     /**
-     * Voids the previous token and queues a mail, whether the account exists or not. The delivery, which nobody waits for, looks the account up. If the recipient
+     * Voids the previous token and queues a mail, whether the account exists or not. The delivery, which runs in the background, looks the account up. If the recipient
      * has had too many mails, nothing happens, and the previous token stays valid.
      */
     forgot: async (email: string, client: Client): Promise<void> => {

@@ -5,7 +5,7 @@ import { password, testEnvironment, uniqueEmail } from '../../testing/test-app.t
 import { buildApp } from '../app.ts';
 import { parseConfig } from '../config/config.ts';
 
-// Deletes an account in the middle of one of its requests: before its first unit of work, before its second, and so on.
+// Deletes an account during one of its requests: before its first unit of work, before its second, and so on.
 
 let database: TestDatabase;
 let app: Awaited<ReturnType<typeof buildApp>>;

@@ -153,7 +153,7 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
           connection.execute('alter table tasks alter column title type varchar(300), add column added int'),
         );
         for (let n = 0; n < 20; n++) await work();
-        // Of each round, no write was lost or doubled.
+        // No write was lost or repeated.
         const { rows: counted } = await own.inspect((connection) =>
           connection.query('select count(*)::int as n from tasks'),
         );

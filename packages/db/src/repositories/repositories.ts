@@ -11,7 +11,7 @@ import { userPreferences } from './user-preferences.ts';
 import { ownSessions, userSessions } from './user-sessions.ts';
 import { users } from './users.ts';
 
-/** The repositories of `database.as(scope)`: rows of one user, whom they take from the scope. */
+/** The repositories of `database.as(scope)`: rows of the owner in the scope. */
 const ownerFactories = {
   account,
   auditEvents: ownAuditEvents,

@@ -4,7 +4,7 @@ import { testRedisUrl } from '../../../testing/test-app.ts';
 import { createMemoryStore, type ThrottleStore } from './memory-store.ts';
 import { createRedisStore } from './redis-store.ts';
 
-// The same promises of both; Redis is a real one, where TEST_REDIS_URL names it.
+// Both stores pass the same tests. Redis is the server of TEST_REDIS_URL.
 
 const opened: ThrottleStore[] = [];
 const keep = (store: ThrottleStore) => {

@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 let next = 0;
-/** An address that no other test has used. */
+/** Returns an address that no other test has used. */
 const newAddress = () =>
   `2001:db8:${Math.floor(Date.now() / 1000)
     .toString(16)
@@ -123,7 +123,7 @@ describe('guessing a password', () => {
         );
       return statuses;
     };
-    // 60 from one address, hence 240 from a /56.
+    // The limit is 60 per address, so 240 per /56.
     const statuses = await statusesOf(56, 256);
     expect(statuses.indexOf(429)).toBeGreaterThanOrEqual(240);
     const other = await api.send('POST', '/auth/email/verify', {
@@ -143,7 +143,7 @@ describe('guessing a password', () => {
   test('one address is limited over all accounts, also after a success', async () => {
     const own = await register();
     const statuses: number[] = [];
-    // A slow machine takes longer than the two seconds in which there is room for another one.
+    // More than the limit of 100, because the bucket drains while a slow machine fills it.
     for (let n = 0; n < 130 && statuses.at(-1) !== 429; n++) {
       statuses.push((await login(uniqueEmail(), 'wrong guess')).statusCode);
       if ([0, 30, 60].includes(n)) expect((await login(own, password)).statusCode).toBe(200);
@@ -165,12 +165,12 @@ describe('an account that is attacked from everywhere', () => {
     expect(statuses.filter((status) => status === 401)).toHaveLength(100);
     expect(statuses.filter((status) => status === 429)).toHaveLength(10);
 
-    // From a new address even the owner waits, and is told for how long: a minute at most.
+    // From a new address, the owner has to wait too, for a minute at most.
     const away = newAddress();
     const refused = await login(email, password, away);
     expectProblem(refused, 429, 'rate_limited');
     expect(Number(refused.headers['retry-after'])).toBeLessThanOrEqual(60);
-    // From home they do not, nor from where they prove themselves by mail.
+    // From a known address or one proven by mail, the owner does not wait.
     await api.send('POST', '/auth/password/forgot', { body: { email }, ...from(away) });
     const token = await api.tokenFor('reset-password', email);
     const body = { token, new_password: 'another horse battery' };
@@ -265,7 +265,7 @@ describe('besides', () => {
       statuses.push((await api.send('PATCH', '/users/me', { token, body })).statusCode);
     };
     for (let n = 0; n < 30; n++) await change(n % 2 ? uniqueEmail() : stranger);
-    // The account keeps its fifth address, which is the stranger's: sending that again is no change.
+    // The account keeps its fifth address, the stranger's. Re-sending it is not a change.
     expect(statuses.slice(0, 5)).toEqual(times(5, 200));
     expect(statuses.slice(5)).toEqual(statuses.slice(5).map((_, n) => (n % 2 ? 200 : 429)));
     for (let n = 0; n < 6; n++)

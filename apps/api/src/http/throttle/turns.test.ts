@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createTurns } from './turns.ts';
 
-/** Work that lasts until the test ends it, and the order in which it began. */
+/** Creates jobs that the test ends, and records the order in which they began. */
 function start(atOnce = 1, waitingMax = 100) {
   const turns = createTurns(atOnce, waitingMax, () => new Error('refused'));
   const begun: string[] = [];

@@ -39,7 +39,7 @@ test.each(['', 'mysql://localhost/x', 'pglite://', 'sqlite://x', '/var/lib/x', '
 describe('the embedded database', () => {
   beforeAll(async () => (await connect('memory://')).close()); // fills the cache
 
-  test('is created completely, even if a killed start left a part of it', async () => {
+  test('the embedded database is created completely, even if a killed start left a part of it', async () => {
     const path = join(newDirectory(), 'data');
     mkdirSync(`${path}.part`);
     writeFileSync(join(`${path}.part`, 'PG_VERSION'), 'half of it');
@@ -49,7 +49,7 @@ describe('the embedded database', () => {
     expect(existsSync(`${path}.part`)).toBe(false);
   });
 
-  test('is created from scratch if the initdb cache is damaged', async () => {
+  test('the embedded database is created from scratch if the initdb cache is damaged', async () => {
     for (const useless of ['', Buffer.alloc(2_000, 1), readFileSync(initdbCacheFile).subarray(0, -512)]) {
       writeFileSync(initdbCacheFile, useless);
       expect(await readInitdbCache()).toBeUndefined();
@@ -62,7 +62,7 @@ describe('the embedded database', () => {
     expect(await readInitdbCache()).toBeDefined();
   });
 
-  test('is private at every start: directory 0700, files without permissions for others', async () => {
+  test('the embedded database is private at every start: directory 0700, files without permissions for others', async () => {
     const path = join(newDirectory(), 'data');
     const modesOfOthers = (directory: string): string[] =>
       readdirSync(directory, { recursive: true, withFileTypes: true })
@@ -85,7 +85,7 @@ describe('the embedded database', () => {
     for (const file of [`${path}.pid`, `${path}.lock`]) expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
-  test('keeps its data, and only one connection can have it open', async () => {
+  test('the embedded database keeps its data, and only one connection can have it open', async () => {
     const url = `pglite://${newDirectory()}/nested/data`;
     const first = await connect(url);
     await upgrade(first);
@@ -100,7 +100,7 @@ describe('the embedded database', () => {
     await second.close();
   });
 
-  test('is closed to a second process, until the first one is killed', async () => {
+  test('the embedded database is closed to a second process until the first one is killed', async () => {
     const url = `pglite://${newDirectory()}/data`;
     const script = `import { connect } from ${JSON.stringify(import.meta.resolve('./connect.ts'))};
       await connect(process.argv[1]); console.log('open'); setInterval(() => {}, 1000);`;
@@ -136,17 +136,20 @@ describe('parseServerUrl', () => {
     expect(config.connectionString).toBe(host);
   });
 
-  test('keeps other parameters', () => {
+  test('parsing a server URL keeps other parameters', () => {
     expect(parseServerUrl(`${host}?options=-c%20search_path%3Dx&sslmode=require`).connectionString).toContain(
       'options=-c',
     );
   });
 
-  test.each(['prefer', 'allow', 'nonsense'])('rejects sslmode=%s, which may mean plain text', (mode) => {
-    expect(() => parseServerUrl(`${host}?sslmode=${mode}`)).toThrow(`sslmode=${mode} is not supported`);
-  });
+  test.each(['prefer', 'allow', 'nonsense'])(
+    'a server URL with sslmode=%s is rejected, because it may mean plain text',
+    (mode) => {
+      expect(() => parseServerUrl(`${host}?sslmode=${mode}`)).toThrow(`sslmode=${mode} is not supported`);
+    },
+  );
 
-  test('rejects a text that is not a URL without repeating it', () => {
+  test('a malformed server URL is rejected without being repeated', () => {
     expect(() => parseServerUrl('postgres://user:secret@:x')).toThrow(/^DATABASE_URL is not a URL: write/);
   });
 });

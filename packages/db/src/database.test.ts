@@ -39,7 +39,7 @@ describe('a transaction', () => {
     expect(await titles(scope)).toEqual([]);
   });
 
-  test('rejects when a statement failed, even if its work caught the error', async () => {
+  test('a transaction rejects when a statement failed, even if its work caught the error', async () => {
     const scope = await newUser();
     const work = database.as(scope).transaction(async ({ tasks, mails }) => {
       await tasks.create({ title: 'Lost' });
@@ -50,14 +50,14 @@ describe('a transaction', () => {
     expect(await titles(scope)).toEqual([]);
   });
 
-  test('refuses to begin inside another one instead of waiting for its connection forever', async () => {
+  test('a transaction inside another one is refused instead of waiting forever for its connection', async () => {
     const scope = await newUser();
     const nested = database.as(scope).transaction(() => database.system().users.find(scope.owner.userId));
     await expect(nested).rejects.toThrow('began inside another one');
     await expect(database.system().transaction(() => database.ping())).rejects.toThrow('began inside another one');
   });
 
-  test('ends its repositories', async () => {
+  test('the repositories of a transaction stop working when it ends', async () => {
     const scope = await newUser();
     let kept: OwnerRepositories | undefined;
     await database.as(scope).transaction(async (repositories) => {
@@ -72,7 +72,7 @@ describe('a transaction', () => {
     expect(await titles(scope)).toHaveLength(100);
   });
 
-  test('rejects with DatabaseUnavailable if no connection becomes free', async () => {
+  test('a transaction rejects with DatabaseUnavailable if no connection becomes free', async () => {
     const own = await createTestDatabase();
     const narrow = testServerUrl ? await connect(own.directUrl, { poolMax: 1 }) : own;
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
@@ -88,13 +88,13 @@ describe('a transaction', () => {
     }
   });
 
-  test('rejects a scope whose owner is not a UUID', () => {
+  test('a scope whose owner is not a UUID is rejected', () => {
     expect(() => database.as(scopeOf("x'; drop table users; --"))).toThrow('not a UUID');
   });
 });
 
 describe('a statement of a repository', () => {
-  test('is a transaction of its own under row level security, and leaves no role on its connection', async () => {
+  test('a single statement is a transaction under row level security and leaves no role on its connection', async () => {
     const [one, other] = [await newUser(), await newUser()];
     await database.as(one).tasks.create({ title: 'One' });
     const asked = Array.from({ length: 60 }, (_, n) => {
@@ -108,7 +108,7 @@ describe('a statement of a repository', () => {
       expect(answer).toEqual([['One'], [], [{ is_clean: true }]][n % 3]);
   });
 
-  test('that fails leaves its connection usable', async () => {
+  test('a failed statement leaves its connection usable', async () => {
     const scope = await newUser();
     const { userId } = scope.owner;
     await database.as(scope).tasks.create({ title: 'Mine' });
@@ -128,7 +128,7 @@ describe('a statement of a repository', () => {
     for (const [n, answer] of (await Promise.all(asked)).entries()) expect(answer).toEqual([`Of ${n % 12}`]);
   });
 
-  test('fails alone when it shares a connection', async () => {
+  test('a failed statement does not affect others that share its connection', async () => {
     const scope = await newUser();
     const { id } = await database.as(scope).tasks.create({ title: 'Mine' });
     const asked = await Promise.allSettled(

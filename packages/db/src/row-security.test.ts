@@ -36,7 +36,7 @@ describe('row level security', () => {
     expect(await titles(theirs)).toEqual(['Theirs']);
   });
 
-  test('hides another user’s task from every method, as if it did not exist', async () => {
+  test('row level security hides another user’s task from every method, as if it did not exist', async () => {
     const [mine, theirs] = [await newUser(), await newUser()];
     const { id } = await database.as(theirs).tasks.create({ title: 'Theirs' });
     const { tasks } = database.as(mine);
@@ -56,7 +56,7 @@ describe('row level security', () => {
     expect(await titles(theirs)).toEqual(['Theirs']);
   });
 
-  test('shows no rows if no user is set', async () => {
+  test('row level security shows no rows if no user is set', async () => {
     await database.as(await newUser()).tasks.create({ title: 'Mine' });
     const seen = await database.maintain(async (connection) => {
       await connection.execute('begin; set local role quoin_app');
@@ -67,7 +67,7 @@ describe('row level security', () => {
     expect(seen).toEqual([]);
   });
 
-  test('does not let a user become an admin or delete the account row', async () => {
+  test('a user’s unit of work cannot grant admin rights or delete the account row', async () => {
     const mine = await newUser();
     const { userId } = mine.owner;
     await expect(database.as(mine).account.update({ is_admin: true })).rejects.toThrow(/permission denied/);
@@ -75,7 +75,7 @@ describe('row level security', () => {
     await expect(deletion).rejects.toThrow(/permission denied/);
   });
 
-  test('ends with the unit of work: the next one on the connection is another user’s', async () => {
+  test('the user of row level security ends with the unit of work', async () => {
     const [one, other] = [await newUser(), await newUser()];
     await database.as(one).tasks.create({ title: 'One' });
     for (let n = 0; n < 20; n++) {
@@ -84,7 +84,7 @@ describe('row level security', () => {
     }
   });
 
-  test('lets a user’s unit of work send mail to that user only', async () => {
+  test('a user’s unit of work can queue mail to that user only', async () => {
     const [scope, other] = [await newUser(), await newUser()];
     const emailOf = async ({ owner }: Scope) => (await database.system().users.find(owner.userId))?.email ?? '';
     const [own, stranger] = [await emailOf(scope), await emailOf(other)];
@@ -97,7 +97,7 @@ describe('row level security', () => {
 });
 
 describe('the catalogue', () => {
-  test('has forced row level security and a policy on every table', async () => {
+  test('every table has forced row level security and a policy', async () => {
     const { tables } = await database.inspect(readCatalog);
     const unprotected = tables
       .filter(({ name }) => name !== 'schema_migrations')
@@ -105,7 +105,7 @@ describe('the catalogue', () => {
     expect(unprotected.map(({ name }) => name)).toEqual([]);
   });
 
-  test('has an owner policy on every table with an owner column', async () => {
+  test('every table with an owner column has an owner policy', async () => {
     const { tables } = await database.inspect(readCatalog);
     const owned = tables.filter(
       ({ name, columns }) => name === 'users' || columns.some((one) => one.name === 'user_id'),

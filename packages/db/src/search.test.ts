@@ -76,14 +76,14 @@ const nearest = async (scope: Scope, vector: Vector, metadata = {}) => {
 };
 
 describe('semantic search among the documents of others', () => {
-  test('returns the nearest documents of a user who has few', async () => {
+  test('search returns the nearest documents of a user who has few', async () => {
     for (let topic = 0; topic < topics.length; topic++) {
       const vector = textAbout(topic);
       expect(await search(few, vector)).toEqual(await nearest(few, vector));
     }
   });
 
-  test('returns at least 95 % of the nearest documents of a user who has many, by the index', async () => {
+  test('index search returns at least 95 % of the nearest documents of a user who has many', async () => {
     let found = 0;
     for (let n = 0; n < 20; n++) {
       const vector = textAbout(n % topics.length);
@@ -95,7 +95,7 @@ describe('semantic search among the documents of others', () => {
     expect(found / (20 * limit)).toBeGreaterThanOrEqual(0.95);
   });
 
-  test('returns the nearest documents that match a metadata filter', async () => {
+  test('search returns the nearest documents that match a metadata filter', async () => {
     const vector = textAbout(3);
     expect(await search(many, vector, { topic: 9 })).toEqual(await nearest(many, vector, { topic: 9 }));
   });

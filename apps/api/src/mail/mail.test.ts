@@ -108,10 +108,13 @@ describe('the outbox', () => {
 
   test('another process takes over the mail of a dead process after its lease', async () => {
     await post(uniqueEmail());
-    const dead = deliveryBy(() => new Promise(() => {}));
+    const claimed = Promise.withResolvers<void>();
+    const dead = deliveryBy(() => {
+      claimed.resolve();
+      return new Promise(() => {});
+    });
     void dead.deliver();
-    await expect.poll(async () => (await waiting()).length).toBe(1);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await claimed.promise;
     const sent: string[] = [];
     const other = deliveryBy(async ({ to }) => void sent.push(to));
     now = new Date(now.getTime() + 60_000);

@@ -127,12 +127,12 @@ describe('check', () => {
 });
 
 describe('revision', () => {
-  test('writes nothing if entities and migrations agree', async () => {
+  test('revision writes nothing if entities and migrations agree', async () => {
     expect(await revision('Nothing', { directory })).toBeUndefined();
     expect(await readdir(directory)).toHaveLength(2 * all.length);
   });
 
-  test('writes a migration, up and down, after which there is no difference', async () => {
+  test('revision writes a migration, up and down, after which there is no difference', async () => {
     // Without the migrations that create tables, every entity is a difference. The first one has the functions that policies call.
     const [first = '', ...others] = all;
     for (const name of others) for (const kind of ['up', 'down']) await rm(join(directory, `${name}.${kind}.sql`));
@@ -186,7 +186,7 @@ describe('revision', () => {
     ]);
   });
 
-  test('accepts checks and policies that PostgreSQL stores in another form', async () => {
+  test('checks and policies that PostgreSQL stores in another form are no difference', async () => {
     const rating = defineEntity({
       name: 'Rating',
       tableName: 'ratings',
@@ -200,7 +200,7 @@ describe('revision', () => {
     expect(await check(database, withEntity(rating))).toEqual([]);
   });
 
-  test('keeps the width of a vector and the operator class of its index', async () => {
+  test('revision keeps the width of a vector and the operator class of its index', async () => {
     const thing = defineEntity({
       name: 'Thing',
       tableName: 'things',
@@ -232,7 +232,7 @@ describe('revision', () => {
     expect(written?.renames.join()).toMatch(/rename column "is_done" to "is_completed"/);
   });
 
-  test('rejects a message without letters and digits', async () => {
+  test('revision rejects a message without letters and digits', async () => {
     await expect(revision('…', { directory })).rejects.toThrow('needs at least one letter');
   });
 });

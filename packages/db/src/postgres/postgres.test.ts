@@ -84,7 +84,7 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
     }
   });
 
-  test('does not repeat a write whose connection ends, because its outcome is unknown', async () => {
+  test('a write is not repeated when its connection ends, because its outcome is unknown', async () => {
     const own = await createTestDatabase();
     try {
       const scope = await newScope(own);
@@ -106,7 +106,7 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
     }
   });
 
-  test('lets others read while a write waits for a lock', async () => {
+  test('other callers can read while a write waits for a lock', async () => {
     const own = await createTestDatabase();
     try {
       const [scope, ...strangers] = [await newScope(own), await newScope(own), await newScope(own)];
@@ -164,7 +164,7 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
     },
   );
 
-  test('survives a new column on the table of mails', async () => {
+  test('a new column on the table of mails does not break prepared statements', async () => {
     const own = await createTestDatabase();
     try {
       const claim = () => own.system().mails.claim(new Date(), new Date(), 10);
@@ -255,13 +255,13 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
     expect(unlimited.rows).toEqual([{ statement: '0' }]);
   });
 
-  test('rejects with DatabaseUnavailable if no server listens', async () => {
+  test('a statement rejects with DatabaseUnavailable if no server listens', async () => {
     const own = await connect('postgres://nobody:nothing@127.0.0.1:9/nothing');
     await expect(own.ping()).rejects.toThrow(DatabaseUnavailable);
     await own.close();
   });
 
-  test('rejects at once if too many callers wait', async () => {
+  test('a statement rejects at once if too many callers wait', async () => {
     const own = await connect(database.directUrl, { poolMax: 1 });
     const [isHeld, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const held = own.inspect(() => {
@@ -277,7 +277,7 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
     await own.close();
   });
 
-  test('works without prepared statements', async () => {
+  test('the pool works without prepared statements', async () => {
     const own = await createTestDatabase();
     const unprepared = await connect(own.directUrl, { prepare: false, poolMax: 1 });
     try {
@@ -293,7 +293,7 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
     }
   });
 
-  test('reads a page far back from the index, in order', async () => {
+  test('a page far back is read from the index, in order', async () => {
     const scopes: Scope[] = [];
     for (let n = 0; n < 20; n++) scopes.push(await newScope(database));
     const plan = await database.maintain(async (connection) => {

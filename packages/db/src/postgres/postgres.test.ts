@@ -285,6 +285,8 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
       await unprepared.as(scopeOf(id)).tasks.create({ title: 'Mine' });
       expect(await unprepared.as(scopeOf(id)).tasks.list({ limit: 10 })).toHaveLength(1);
       expect(await unprepared.as(scopeOf(v7())).tasks.list({ limit: 10 })).toEqual([]);
+      const role = unprepared.inspect(({ queryAs }) => queryAs(id, 'select current_user as role', []));
+      expect((await role).rows).toEqual([{ role: 'quoin_app' }]);
       const prepared = await unprepared.inspect((connection) => connection.query('select from pg_prepared_statements'));
       expect(prepared.rows).toEqual([]);
     } finally {

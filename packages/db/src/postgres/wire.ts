@@ -26,7 +26,7 @@ interface Wire {
 
 /** The part of `pg`'s Query that its types leave out. */
 const InternalQuery = pg.Query as unknown as new (
-  statement: Statement,
+  statement: Statement & { queryMode: 'extended' },
   values: undefined,
   done: Done,
 ) => pg.Query & {
@@ -43,7 +43,8 @@ class ScopedQuery extends InternalQuery {
   #isScopeSet = false;
 
   constructor(statement: Statement, userId: string, done: Done) {
-    super(statement, undefined, done);
+    // Without `queryMode`, `pg` sends an unprepared statement without values as a simple query, without the scope.
+    super({ ...statement, queryMode: 'extended' }, undefined, done);
     this.#userId = userId;
     this.#isPrepared = statement.name !== undefined;
   }

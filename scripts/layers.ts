@@ -4,7 +4,7 @@ import { posix } from 'node:path';
 // Checks which folder imports which. Exits with 1 and a line for every violation.
 
 /**
- * The folders of the API, from the bottom to the top. A file imports from its own folder and from folders above it in this list. A feature imports only types from
+ * Layers of the API, lowest first. A file imports from its own layer and from earlier layers in this list. A feature imports only types from
  * another feature.
  */
 const rooms: [room: string, files: RegExp][] = [
@@ -120,7 +120,7 @@ for (const circle of circlesOf(imports)) violations.push(`a circle of imports: $
 process.stdout.write(violations.length > 0 ? `${violations.join('\n')}\n` : `${files.length} files keep the layers\n`);
 process.exitCode = violations.length > 0 ? 1 : 0;
 
-/** Circles of imports between files, each once. */
+/** Returns the import cycles between files. */
 function circlesOf(graph: Map<string, Import[]>): string[][] {
   const circles: string[][] = [];
   const done = new Set<string>();

@@ -10,7 +10,7 @@ import { toVector } from './vector.ts';
 export const searchMsMax = 2_000;
 /** Ranking compares words with each other: 16 words cost 2 ms for the largest document, 60 words cost 30 ms. */
 const wordsMax = 16;
-/** Someone waits for the answer. */
+/** Short, because a request waits for the response. */
 const effort = { timeoutMs: 5_000, attemptsMax: 2 };
 
 /**

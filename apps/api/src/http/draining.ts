@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 
-/** Tells clients to go elsewhere while the server stops: every response closes its connection, and no request finds a closed one. */
+/** While the server drains, sends `Connection: close` with every response, so that clients do not reuse the connection. */
 export function draining(app: FastifyInstance) {
   let isDraining = false;
   app.addHook('onSend', (_request, reply, payload, done) => {

@@ -12,7 +12,7 @@ export interface LogOptions {
   stream: DestinationStream;
 }
 
-/** No code here logs these. If a dependency does one day, they are removed. */
+/** Paths that are redacted in log entries, in case a dependency logs headers. */
 const secretPaths = ['headers', 'req.headers', 'request.headers', 'err.headers'].flatMap((path) => [
   `${path}.authorization`,
   `${path}.cookie`,

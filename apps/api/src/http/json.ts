@@ -14,7 +14,7 @@ export interface JsonFault {
   message: string;
 }
 
-/** A container that is being walked: `next` is the place of the member that is looked at next. */
+/** An object or array during traversal. `next` is the index of the next member. */
 interface Frame {
   members: readonly unknown[];
   /** The members' names; undefined for an array. */

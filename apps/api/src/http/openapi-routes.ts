@@ -127,7 +127,7 @@ function headersOf(status: number): JsonObject {
 
 /** Returns the responses of a route without its errors, with an example each, and with `Location` for 201. */
 function withExamples(response: JsonObject | undefined, { method, url, schema }: RouteOptions): JsonObject {
-  // A route without a response schema is documented as sending anything.
+  // Without a response schema, the document allows any content type.
   const responses = response ?? { 200: { content: { '*/*': { schema: {} } } } };
   const { produces } = (schema ?? {}) as { produces?: readonly string[] };
   const entries = Object.entries(responses).map(([status, value]) => {

@@ -5,7 +5,7 @@ import { notFound, Problem, type ProblemCode, problems } from './errors.ts';
 import { securityHeaders } from './security-headers.ts';
 import { inputErrors, validationProblem } from './validation.ts';
 
-// Every error becomes a response here, and nowhere else: application/problem+json (RFC 9457) with a stable code. Stacks, SQL and internal names
+// Converts errors to application/problem+json (RFC 9457) with a stable code. protocol.ts does it for malformed HTTP. Stacks, SQL and internal names
 // go to the log only.
 
 /** Fastify's own errors that have a code here. The others below 500 are malformed requests. */
@@ -89,7 +89,7 @@ export function problemBody({ code, status, detail, errors }: Problem, instance:
   };
 }
 
-/** What OAuth 2 clients look for (RFC 6749, 5.2). */
+/** Returns the error fields of OAuth 2 (RFC 6749, 5.2). */
 function oauthError({ code, status, detail, errors }: Problem) {
   const byCode: Partial<Record<ProblemCode, string>> = {
     invalid_credentials: 'invalid_grant',

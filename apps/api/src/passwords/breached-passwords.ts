@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 // digits of a password's SHA-1 and returns the rest of all breached ones with that prefix. With padding, not even the length of its response leaks more.
 
 const prefixLength = 5;
-/** Someone waits for the answer. */
+/** Short, because a request waits for the response. */
 const answerMsMax = 2_000;
 
 /** Whether a password has appeared in a data breach. */

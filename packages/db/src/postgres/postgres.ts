@@ -19,7 +19,7 @@ export interface PostgresOptions {
 
 const connectMsMax = 5_000;
 const statementMsMax = 15_000;
-/** The server ends a statement before the client gives up. Only a connection that does not answer at all gets this far. */
+/** Timeout of the client, longer than `statement_timeout`. It applies only if the connection does not respond. */
 const answerMsMax = statementMsMax + 5_000;
 const idleMsMax = 30_000;
 const idleMsBeforePing = 10_000;
@@ -86,7 +86,7 @@ export function openServer(
   };
 }
 
-/** Connections that answer: one that is older than the last sign of trouble, or was idle for long, is pinged before use. */
+/** Acquires live connections. Pings a connection before use if it predates the last connection failure or was idle for long. */
 function liveClients(pool: pg.Pool) {
   const lastUsedAt = new WeakMap<pg.PoolClient, number>();
   let suspectedAt = 0;

@@ -7,7 +7,7 @@ export const account = ({ scope, ...context }: OwnerContext) => {
   const { userId } = scope.owner;
   return {
     find: () => all.find(userId),
-    /** Returns the account. Nobody else changes it until the transaction ends. */
+    /** Returns the account and locks its row until the transaction ends. */
     lock: () => all.lock(userId),
     update: (changes: UserChanges) => all.update(userId, changes),
   };

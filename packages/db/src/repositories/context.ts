@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely';
 import type { Tables } from '../schema/tables.ts';
 import type { Scope } from '../scope.ts';
 
-/** What a repository runs its statements with. */
+/** Query builders that a repository runs its statements with. */
 export interface Context {
   db: Kysely<Tables>;
   /**

@@ -86,7 +86,7 @@ export const users = ({ db, fast }: Context) => ({
   update: (id: string, changes: UserChanges) =>
     db.updateTable('users').set(changes).where('id', '=', id).returning(userColumns).executeTakeFirst(),
 
-  /** Returns the account. Nobody else changes it until the transaction ends. */
+  /** Returns the account and locks its row until the transaction ends. */
   lock: (id: string) =>
     db.selectFrom('users').select(withHash).where('id', '=', id).forNoKeyUpdate().executeTakeFirst(),
 

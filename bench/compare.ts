@@ -1,15 +1,14 @@
-import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import { connect } from '@quoin/db';
 import { newDirectory, send } from '../e2e/server.ts';
 import { candidatesIn, installPeers, prefix, type Running, start } from './candidates.ts';
 import { createTokens, fill, fillBetterAuth, resetSessionsStatement, secretKey, signIn } from './fill.ts';
 import { refreshesOf, requestsOf } from './lua.ts';
 import { type Row, targetsOf } from './targets.ts';
-import { type Load, loginLoad, median, printHelp, requireWrk, startPostgres, wrk } from './tools.ts';
+import { bareArgon2, type Load, loginLoad, median, printHelp, requireWrk, startPostgres, wrk } from './tools.ts';
 
 // Compares Quoin with hand-written servers and with other frameworks, on a PostgreSQL server. docs/performance.md has the results. Each figure is the
 // median of several rounds in which the candidates take turns, so that a busy moment of the machine affects all of them.
@@ -54,7 +53,6 @@ interface Work {
 }
 
 const say = (text: string) => process.stderr.write(`${text}\n`);
-const run = promisify(execFile);
 
 async function measure({ name, candidates, reset = async () => {} }: Work): Promise<Row[]> {
   say(name);
@@ -158,14 +156,6 @@ async function worksOf(servers: Servers, directory: string, resetSessions: () =>
     },
     { name: `login, ${floodClients} clients at once`, candidates: { quoin: login(floodClients) } },
   ];
-}
-
-/** Returns the rate of bare password verification, with Quoin's concurrency. */
-async function bareArgon2(forSeconds: number): Promise<Load> {
-  const atOnce = Math.max(1, availableParallelism() - 1);
-  const { stdout } = await run(process.execPath, ['bench/servers/argon2.ts', String(atOnce), String(forSeconds)]);
-  const perSecond = Number(stdout);
-  return { perSecond, p50: (atOnce * 1000) / perSecond, p99: Number.NaN };
 }
 
 /** Median milliseconds from spawn to the first answer. The candidates take turns. */

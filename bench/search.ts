@@ -3,9 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { type Connection, connect, embeddingWidth, migrations, toUnitVector, type Vector } from '@quoin/db';
+import { type Connection, connect, migrations, type Vector } from '@quoin/db';
 import { newDirectory, send, startServer } from '../e2e/server.ts';
-import { createRandom, median, printHelp, requireWrk, startPostgres, wrk } from './tools.ts';
+import { createTexts } from './texts.ts';
+import { median, printHelp, requireWrk, startPostgres, wrk } from './tools.ts';
 
 // Measures recall and throughput of vector search for users who own all documents, 1 %, and 0.03 % of them. Recall is relative to the exact result.
 // Throughput over HTTP is compared with pgbench, which runs the same statement without authentication, transaction, role and JSON. Prints a table.
@@ -25,32 +26,6 @@ const isolationSeconds = 60;
 const isolationUsers = 8;
 const password = 'correct horse battery';
 const run = promisify(execFile);
-
-// Texts belong to topics. Within a topic, they vary in a few directions much more than in the others.
-const topicsTotal = 100;
-const directionsOfTopic = 24;
-
-function createTexts(seed: number) {
-  const random = createRandom(seed);
-  const gaussian = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-  const vector = (scale: number) => Float64Array.from({ length: embeddingWidth }, () => gaussian() * scale);
-  const topics = Array.from({ length: topicsTotal }, () => ({
-    center: vector(1),
-    directions: Array.from({ length: directionsOfTopic }, () => vector(1)),
-  }));
-  return (): Vector => {
-    // Some topics are more frequent than others.
-    const topic = topics[Math.floor(random() ** 2 * topicsTotal)] as (typeof topics)[0];
-    const text = Float64Array.from(topic.center);
-    for (const direction of topic.directions) {
-      const weight = gaussian() * 0.25;
-      for (let axis = 0; axis < embeddingWidth; axis++)
-        text[axis] = (text[axis] ?? 0) + weight * (direction[axis] ?? 0);
-    }
-    for (let axis = 0; axis < embeddingWidth; axis++) text[axis] = (text[axis] ?? 0) + gaussian() * 0.1;
-    return toUnitVector([...text]) as Vector;
-  };
-}
 
 const statement = `select d.id, d.user_id, d.title, d.content, d.metadata, d.created_at, d.updated_at, d.embedding is not null as has_embedding, m.score
   from semantic_matches($1::vector, '{}'::jsonb, 10) m join documents d on d.id = m.id order by m.score desc, d.id desc`;

@@ -1,4 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 
 // Shared by the benchmarks: a database server, load generators, and reproducible random numbers.
@@ -84,4 +85,12 @@ export function printHelp(usage: string): void {
   if (!process.argv.includes('--help')) return;
   process.stdout.write(usage);
   process.exit();
+}
+
+/** Returns the rate of bare password verification, with Quoin's concurrency. */
+export async function bareArgon2(forSeconds: number): Promise<Load> {
+  const atOnce = Math.max(1, availableParallelism() - 1);
+  const { stdout } = await run(process.execPath, ['bench/servers/argon2.ts', String(atOnce), String(forSeconds)]);
+  const perSecond = Number(stdout);
+  return { perSecond, p50: (atOnce * 1000) / perSecond, p99: Number.NaN };
 }

@@ -99,7 +99,7 @@ for (const from of files) {
   if (/process\.env\b/.test(text) && !environmentReaders.test(from) && !from.endsWith('/command.ts'))
     violations.push(`${from}: only config/ reads the environment`);
   if (from.startsWith(api) && !isTest && roomOf(from) === undefined)
-    violations.push(`${from}: is in no folder that this script knows`);
+    violations.push(`${from}: belongs to no layer: add its folder to scripts/layers.ts`);
   if (/userSessions\.create\(/.test(text) && from.startsWith(api) && !isTest && !from.endsWith('auth/begin-session.ts'))
     violations.push(`${from}: only auth/begin-session.ts creates sessions`);
   const own = [...text.matchAll(/^(?:import|export)\s+(type\s)?[^;'"]*?from\s+'([^']+)'/gm)].map(

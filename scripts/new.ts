@@ -29,19 +29,14 @@ async function main({ args }: Terminal) {
   return 0;
 }
 
-function readArguments(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        singular: { type: 'string' },
-        name: { type: 'string' },
-      },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
+const readArguments = (args: string[]) =>
+  parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      singular: { type: 'string' },
+      name: { type: 'string' },
+    },
+  });
 
 await runCommand({ usage, main });

@@ -60,7 +60,7 @@ describe('a refused resource', () => {
     for await (const text of child.stderr) {
       said += text;
       // The terminal sends Ctrl-C to every process of its group.
-      if (text.includes('generating the migration')) setTimeout(() => process.kill(-(child.pid ?? 0), 'SIGINT'), 500);
+      if (text.includes('generating the migration')) process.kill(-(child.pid ?? 0), 'SIGINT');
     }
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     expect(said).toContain('Nothing changed');

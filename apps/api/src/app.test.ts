@@ -175,7 +175,7 @@ describe('every response', () => {
     try {
       const login = { body: { email: uniqueEmail(), password } };
       await own.send('POST', '/auth/login', { ...login, headers: { 'x-forwarded-for': 'unknown' } });
-      expect(lines.join()).toContain('X-Forwarded-For has no readable client address');
+      expect(lines.join()).toContain('X-Forwarded-For contains no valid client address');
     } finally {
       await own.close();
     }

@@ -1476,7 +1476,7 @@ export interface components {
             action: "account_created" | "account_changed" | "account_deleted" | "audit_events_pruned" | "email_changed" | "email_verified" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthentication_failed" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "username_changed";
             /**
              * Format: uuid
-             * @description The account that the event is about; null if there is none.
+             * @description Id of the account that the event concerns; null if no account matched.
              * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
              */
             user_id: string | null;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { v7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTestDatabase, scopeOf, type TestDatabase, testServerUrl } from '../testing/test-database.ts';
+import { createTestDatabase, newScope, scopeOf, type TestDatabase, testServerUrl } from '../testing/test-database.ts';
 import { connect } from './connect.ts';
 import { DatabaseUnavailable, violatedConstraint } from './errors.ts';
 import type { OwnerRepositories } from './repositories/repositories.ts';
@@ -13,10 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-const newUser = async (): Promise<Scope> => {
-  const { id } = await database.system().users.create({ email: `${randomUUID()}@example.com`, password_hash: 'x' });
-  return scopeOf(id);
-};
+const newUser = () => newScope(database);
 const titles = async (scope: Scope) => (await database.as(scope).tasks.list({ limit: 200 })).map(({ title }) => title);
 const rows = async (text: string, values: unknown[] = []) =>
   (await database.inspect((connection) => connection.query(text, values))).rows;

@@ -19,7 +19,7 @@ import {
 import type { Scope } from './scope.ts';
 
 /**
- * A database, and the only two ways to its rows. A statement of a repository is a transaction of its own:
+ * A database. Repositories come from `as` and `system` only. Outside of `transaction`, each statement is a transaction by itself:
  *
  *     const task = await database.as(scope).tasks.find(id);
  *
@@ -182,7 +182,8 @@ export function createDatabase(source: ConnectionSource): Database {
     },
 
     maintain: async (work) => {
-      if (current.getStore()?.isOpen) throw new Error('maintenance began inside a unit of work');
+      if (current.getStore()?.isOpen)
+        throw new Error('maintenance cannot begin inside a unit of work: begin it after the unit has ended');
       const connection = await source.acquireUnlimited();
       try {
         return await work(connection);

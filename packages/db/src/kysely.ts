@@ -14,7 +14,7 @@ import type { Tables } from './schema/tables.ts';
 const compiler = new PostgresQueryCompiler();
 const adapter = new PostgresAdapter();
 const dialect = new PostgresDialect({
-  pool: async () => Promise.reject(new Error('statements run through a unit of work')),
+  pool: async () => Promise.reject(new Error('this Kysely has no connection: use database.as() or database.system()')),
 });
 
 export type Execute = (query: CompiledQuery) => Promise<QueryResult<unknown>>;
@@ -39,5 +39,6 @@ async function* streamQuery(): AsyncGenerator<never> {
   throw new Error('streaming is not supported: read pages');
 }
 
-/** Whether a statement only reads, so that it can be repeated. Raw SQL counts as a write. */
-export const isRead = ({ query }: CompiledQuery): boolean => query.kind === 'SelectQueryNode';
+/** Whether a statement only reads and takes no row locks, so that it can be repeated and never waits. Raw SQL counts as a write. */
+export const isRead = ({ query }: CompiledQuery): boolean =>
+  query.kind === 'SelectQueryNode' && query.endModifiers === undefined;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTestDatabase, scopeOf, type TestDatabase } from '../testing/test-database.ts';
+import { createTestDatabase, newScope, type TestDatabase } from '../testing/test-database.ts';
 import { readCatalog } from './migrate/catalog.ts';
 import { appPrivileges, defaultPrivileges } from './schema/privileges.ts';
 import type { Scope } from './scope.ts';
@@ -11,14 +11,11 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-const newUser = async (): Promise<Scope> => {
-  const { id } = await database.system().users.create({ email: `${randomUUID()}@example.com`, password_hash: 'x' });
-  return scopeOf(id);
-};
+const newUser = () => newScope(database);
 const titles = async (scope: Scope) => (await database.as(scope).tasks.list({ limit: 10 })).map(({ title }) => title);
 
 describe('row level security', () => {
-  test('limits a query without a where clause to the rows of the user', async () => {
+  test('row level security limits a query without a where clause to the rows of the user', async () => {
     const [mine, theirs] = [await newUser(), await newUser()];
     const { userId } = mine.owner;
     await database.as(mine).tasks.create({ title: 'Mine' });
@@ -120,7 +117,7 @@ describe('the catalogue', () => {
     expect(unprotected.map(({ name }) => name)).toEqual([]);
   });
 
-  test('grants quoin_app the privileges of schema/privileges.ts and no others', async () => {
+  test('quoin_app has exactly the privileges of schema/privileges.ts', async () => {
     const { tables } = await database.inspect(readCatalog);
     const words = (text = '') =>
       text.replace(/\(([^)]*)\)/, (_, list: string) => `(${list.split(', ').sort().join(', ')})`);

@@ -42,6 +42,12 @@ export const scopeOf = (userId: string, { actorId = userId }: { actorId?: string
   isAdmin: actorId !== userId,
 });
 
+/** Creates a user. Resolves to the scope of a request of that user. */
+export async function newScope(database: Database): Promise<Scope> {
+  const { id } = await database.system().users.create({ email: `${randomUUID()}@example.com`, password_hash: 'x' });
+  return scopeOf(id);
+}
+
 /** Opens this database for a command, which closes what it opens. */
 export const keptOpen = (database: Database) => async (): Promise<Database> => ({ ...database, close: async () => {} });
 

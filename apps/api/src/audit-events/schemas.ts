@@ -9,7 +9,7 @@ export const AuditEvent = closed(
   {
     id: Id('Id of the event.'),
     action,
-    user_id: nullable(Id('The account that the event is about; null if there is none.')),
+    user_id: nullable(Id('Id of the account that the event concerns; null if no account matched.')),
     actor_id: nullable(Id('The user who acted; null for an anonymous client.')),
     session_id: nullable(Id('The session in which the actor acted, or that was ended.')),
     ip_address: nullable(Type.String({ description: 'Client address.', examples: ['203.0.113.9'] })),

@@ -33,20 +33,15 @@ function writeKey(file: string, algorithm: SigningAlgorithm): string {
   return `wrote ${file}, key ${readSigningKey(pem).kid}\nJWT_ALGORITHM=${algorithm}\nJWT_PRIVATE_KEY=${file}\n`;
 }
 
-function readArguments(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        algorithm: { type: 'string', default: 'EdDSA' },
-        out: { type: 'string' },
-      },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
+const readArguments = (args: string[]) =>
+  parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      algorithm: { type: 'string', default: 'EdDSA' },
+      out: { type: 'string' },
+    },
+  });
 
 function explain(error: Error): string | undefined {
   const { code, path } = error as NodeJS.ErrnoException;

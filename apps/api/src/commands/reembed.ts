@@ -14,7 +14,7 @@ interface Progress {
 
 /**
  * Embeds every document that has no embedding, or one of another model. Embeddings that clients sent stay. Works in batches, so that it can be stopped and
- * continued at any time, and at most one batch is without embeddings meanwhile.
+ * continued at any time. Only the current batch loses its old embeddings. A document that the service rejects stays without one.
  *
  * @param failed called for each failure; stops after one that affects all documents
  * @returns the number of embedded documents, and of those that still wait

@@ -126,23 +126,18 @@ async function change(
 const describe = ({ email, id, is_admin, is_active }: Pick<User, 'email' | 'id' | 'is_admin' | 'is_active'>) =>
   `${email} ${id}${is_admin ? ' admin' : ''}${is_active ? '' : ' inactive'}`;
 
-function readArguments(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        email: { type: 'string' },
-        username: { type: 'string' },
-        'full-name': { type: 'string' },
-        admin: { type: 'boolean', default: false },
-        revoke: { type: 'boolean', default: false },
-      },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
+const readArguments = (args: string[]) =>
+  parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      email: { type: 'string' },
+      username: { type: 'string' },
+      'full-name': { type: 'string' },
+      admin: { type: 'boolean', default: false },
+      revoke: { type: 'boolean', default: false },
+    },
+  });
 
 /** Asks twice at a terminal, without echo. Otherwise reads standard input. */
 async function readPassword(stdin: Terminal['stdin']): Promise<string> {

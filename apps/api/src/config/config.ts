@@ -4,7 +4,7 @@ import { isEmail } from '../http/email.ts';
 import { secretKey, signingKeys } from './token-keys.ts';
 import { createReaders, quoted, type Readers, withSecrets } from './variables.ts';
 
-// The only place that reads the environment. .env.example lists the same variables, and scripts/docs.ts compares the two.
+// Reads the configuration of the server from the environment. scripts/docs.ts compares it with .env.example.
 
 export type Config = Readonly<ReturnType<typeof parse>>;
 

@@ -26,7 +26,9 @@ export function addressOf(request: FastifyRequest): string | undefined {
   if (address !== undefined) return address;
   if (performance.now() - complainedAt > complaintMs) {
     complainedAt = performance.now();
-    request.log.warn('X-Forwarded-For has no readable client address: its sender counts as the client (TRUST_PROXY)');
+    request.log.warn(
+      'X-Forwarded-For contains no valid client address, so the proxy counts as the client. Check TRUST_PROXY and the proxy',
+    );
   }
   return readAddress(request.socket.remoteAddress ?? '');
 }
@@ -46,8 +48,8 @@ export function createTrust(trustProxy: boolean | number | string[]): TrustProxy
 }
 
 /**
- * The networks that an address is in, each with how many times as much it may do as one address: one customer gets a /64, and often a /56 or a
- * /48, of IPv6.
+ * Returns the networks that contain an address, each with a factor for the limit per address. A customer gets an IPv6 /64, and often a /56 or a
+ * /48.
  */
 export function networksOf(address: string | undefined): { network: string; factor: number }[] {
   if (address === undefined) return [{ network: 'unknown', factor: 1 }];

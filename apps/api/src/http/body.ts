@@ -8,7 +8,7 @@ import { hasTooManyValues, nodesMax } from './json.ts';
 
 const kibibyte = 1024;
 export const bodyBytesMax = 1024 * kibibyte;
-/** Credentials and one's own account: the largest field there is a password. */
+/** Body limit of routes for credentials and the account, whose largest field is a password. */
 const accountBodyBytesMax = 16 * kibibyte;
 export const preferencesBodyBytesMax = 128 * kibibyte;
 export const batchBodyBytesMax = 16 * 1024 * kibibyte;

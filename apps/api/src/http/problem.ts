@@ -62,7 +62,7 @@ function toProblem(error: FastifyError, request: FastifyRequest): Problem {
   );
 }
 
-/** The account was deleted while a request wrote to one of its tables: to the caller, everything below it is gone. */
+/** Whether a write violated the foreign key to an account that was deleted meanwhile. The caller gets 404. */
 const isOwnerGone = (error: unknown) => /^fk_\w+_user_id$/.test(violatedConstraint(error) ?? '');
 
 const plain = (code: ProblemCode, cause: unknown) =>

@@ -26,7 +26,7 @@ export function createBreachCheck(url: string, log: { warn: (fields: object, mes
       // Padding has a count of 0.
       return lines.some((line) => line.startsWith(`${hash.slice(prefixLength)}:`) && !/:0+\s*$/.test(line));
     } catch (err) {
-      log.warn({ err }, 'PASSWORD_BREACH_URL does not answer: a password was accepted without the check');
+      log.warn({ err }, 'the breach check failed (PASSWORD_BREACH_URL), so a password was accepted without it');
       return false;
     }
   };

@@ -68,7 +68,7 @@ export async function runWorkers({ workers: count, shutdownSeconds }: Config, lo
     for (const worker of all()) {
       if (isStopping) break;
       if (!(await start())) {
-        log.error({}, 'a new worker did not start: the old ones stay');
+        log.error({}, 'a new worker did not start, so the replacement stopped and the remaining old workers stay');
         break;
       }
       await stopWorker(worker);

@@ -6,7 +6,7 @@ import type { MailPermit, Outbox } from '../mail/outbox.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import type { UserChanges } from './schemas.ts';
 
-// What changing an account entails, for its owner and for an admin alike: the columns, the mails, the audit events and the tokens that become void.
+// Effects of an account change by its owner or an admin: columns, mails, audit events and voided tokens.
 
 /** The mails that a change sends. */
 export interface ChangeMails {
@@ -67,7 +67,7 @@ export function createAccountChanges({ passwords, outbox }: { passwords: Passwor
       }
     },
 
-    /** Row level security lets a user mail the current address of the account only, so this comes before the change. */
+    /** Queues the notices to the old address. Call it before the change, because row level security allows mail to the account's current address only. */
     postNotices: async (mails: OwnerRepositories['mails'], { notices }: ChangeMails, client: Client) => {
       for (const permit of notices) await outbox.post({ mails }, permit, client);
     },

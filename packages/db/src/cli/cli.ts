@@ -79,25 +79,21 @@ export function dbCommand(more: Record<string, Command> = {}, open: typeof conne
 type Context = Terminal & { values: ReturnType<typeof readArguments>['values'] };
 
 function readArguments(args: string[]) {
-  try {
-    const { positionals, values } = parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        to: { type: 'string' },
-        message: { type: 'string', short: 'm' },
-        users: { type: 'string', default: '10' },
-        check: { type: 'boolean', default: false },
-        before: { type: 'string' },
-      },
-    });
-    if (positionals.length > 1) throw new Error(`more than one command: ${positionals.join(' ')}`);
-    const users = Number(values.users);
-    if (!Number.isSafeInteger(users) || users < 0) throw new Error('--users must be a whole number');
-    return { command: positionals[0], values: { ...values, users } };
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  const { positionals, values } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      to: { type: 'string' },
+      message: { type: 'string', short: 'm' },
+      users: { type: 'string', default: '10' },
+      check: { type: 'boolean', default: false },
+      before: { type: 'string' },
+    },
+  });
+  if (positionals.length > 1) throw new UsageError(`more than one command: ${positionals.join(' ')}`);
+  const users = Number(values.users);
+  if (!Number.isSafeInteger(users) || users < 0) throw new UsageError('--users must be a whole number');
+  return { command: positionals[0], values: { ...values, users } };
 }
 
 const commands: Record<string, (database: Database, context: Context) => Promise<number>> = {

@@ -50,7 +50,7 @@ export async function executeCommand(
     return await main(terminal);
   } catch (thrown) {
     const error = thrown as Error;
-    const isUsage = error instanceof UsageError;
+    const isUsage = isUsageError(error);
     fail(explain(error) ?? messageFor(error) ?? error.stack ?? error.message, terminal.stderr);
     if (isUsage) terminal.stderr.write(`\n${usage}`);
     return isUsage ? 2 : 1;
@@ -89,6 +89,10 @@ export async function withProgress<T>(what: string, work: Promise<T>): Promise<T
 
 /** Returns the message for a mistake of the user or an unavailable database; undefined for a bug. */
 export function messageFor(error: Error): string | undefined {
-  const isMistake = error instanceof UsageError || error instanceof MigrationError || error.constructor === Error;
+  const isMistake = isUsageError(error) || error instanceof MigrationError || error.constructor === Error;
   return databaseHint(error) ?? (isMistake ? error.message : undefined);
 }
+
+/** A `UsageError`, or an error of `parseArgs` from `node:util`. */
+const isUsageError = (error: Error & { code?: string }) =>
+  error instanceof UsageError || error.code?.startsWith('ERR_PARSE_ARGS_') === true;

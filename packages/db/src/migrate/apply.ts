@@ -8,8 +8,10 @@ export interface Step {
   statements: string;
   /** The statement that records the step in `schema_migrations`. */
   record: string;
-  isTransactional: boolean;
 }
+
+/** Marks a file with one statement that PostgreSQL refuses to run in a transaction, such as `create index concurrently`. */
+const withoutTransactionMark = /^-- transaction: none$/m;
 
 const tableLockWait = '2s';
 const retryDelayMs = 500;
@@ -20,7 +22,8 @@ const deadlockDetected = '40P01';
 /** Runs a step and records it. @throws MigrationError with the message and the hint of the server */
 export async function applyStep(connection: Connection, step: Step): Promise<void> {
   try {
-    await (step.isTransactional ? inTransaction(connection, step) : withoutTransaction(connection, step));
+    const run = withoutTransactionMark.test(step.statements) ? withoutTransaction : inTransaction;
+    await run(connection, step);
   } catch (cause) {
     const { message, hint } = cause as Error & { hint?: string };
     throw new MigrationError(`${step.name}: ${message}${hint ? `\n${hint}` : ''}`, { cause });
@@ -28,8 +31,8 @@ export async function applyStep(connection: Connection, step: Step): Promise<voi
 }
 
 /**
- * While a statement waits for a table lock, all other statements on that table wait behind it. So a migration waits briefly, lets the others
- * through, and tries again. It does the same after a deadlock. Nothing remains of a failed attempt.
+ * A statement that waits for a table lock blocks later statements on that table. So a migration uses a short lock timeout, lets the others run, and
+ * retries, also after a deadlock. Nothing remains of a failed attempt.
  */
 async function inTransaction(connection: Connection, { statements, record }: Step): Promise<void> {
   for (let retriesLeft = retriesMax; ; retriesLeft--) {

@@ -1,30 +1,29 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defineEntity, type EntitySchema, p } from '@mikro-orm/core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { copiedMigrations } from '../../testing/copied-migrations.ts';
 import { createTestDatabase, type TestDatabase } from '../../testing/test-database.ts';
 import { ownedBy } from '../schema/columns.ts';
 import { entities } from '../schema/entities.ts';
 import { UserSchema } from '../schema/user.ts';
 import { readCatalog } from './catalog.ts';
 import { check, revision } from './drift.ts';
-import { migrationNames, ownDirectory } from './files.ts';
+import { migrationNames } from './files.ts';
 import { downgrade, upgrade } from './migrate.ts';
 import { schemaDocs } from './schema-docs.ts';
 import { updateTableTypes } from './table-types.ts';
 
 let database: TestDatabase;
 let directory: string;
+let remove: () => void;
 beforeEach(async () => {
   database = await createTestDatabase({ isMigrated: false });
-  directory = mkdtempSync(join(tmpdir(), 'quoin-migrations-'));
-  await cp(ownDirectory, directory, { recursive: true });
+  ({ directory, remove } = await copiedMigrations());
 });
 afterEach(async () => {
   await database.close();
-  rmSync(directory, { recursive: true });
+  remove();
 });
 
 const all = await migrationNames();

@@ -4,7 +4,7 @@ import { entities as ownEntities } from '../schema/entities.ts';
 import { type Catalog, catalogFacts, readCatalog } from './catalog.ts';
 import type { Replay } from './replay.ts';
 
-// The only file of the package that loads MikroORM.
+// Loads MikroORM, which only this file and the entities do.
 
 export interface Difference {
   up: string;

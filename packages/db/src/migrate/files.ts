@@ -14,11 +14,6 @@ export interface MigrationFile {
   down: string;
   /** SHA-256 of both files, hexadecimal. */
   checksum: string;
-  /**
-   * False if the files contain the line `-- transaction: none`. Each file is then one statement that PostgreSQL refuses to run in a transaction,
-   * such as `create index concurrently`.
-   */
-  isTransactional: boolean;
 }
 
 /** The migrations of this package. */
@@ -45,5 +40,5 @@ async function readMigration(directory: string, name: string): Promise<Migration
   };
   const [up, down] = [await read('up'), await read('down')];
   const checksum = createHash('sha256').update(up).update('\0').update(down).digest('hex');
-  return { name, up, down, checksum, isTransactional: !/^-- transaction: none$/m.test(up) };
+  return { name, up, down, checksum };
 }

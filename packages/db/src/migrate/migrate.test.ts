@@ -1,25 +1,24 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { cp, readFile, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { copiedMigrations } from '../../testing/copied-migrations.ts';
 import { createTestDatabase, scopeOf, type TestDatabase, testServerUrl } from '../../testing/test-database.ts';
 import { connect } from '../connect.ts';
 import { readCatalog } from './catalog.ts';
-import { migrationNames, ownDirectory } from './files.ts';
+import { migrationNames } from './files.ts';
 import { current, downgrade, history, pending, upgrade } from './migrate.ts';
 
 let database: TestDatabase;
 let directory: string;
+let remove: () => void;
 beforeEach(async () => {
   database = await createTestDatabase({ isMigrated: false });
-  directory = mkdtempSync(join(tmpdir(), 'quoin-migrations-'));
-  await cp(ownDirectory, directory, { recursive: true });
+  ({ directory, remove } = await copiedMigrations());
 });
 afterEach(async () => {
   await database.close();
-  rmSync(directory, { recursive: true });
+  remove();
 });
 
 const all = await migrationNames();
@@ -101,7 +100,7 @@ test('a migration of another version blocks upgrade and cannot be reverted', asy
   await add('9001_newer', 'create table newer (id int);', 'drop table newer;');
   await upgrade(database, { directory });
   await expect(upgrade(database)).rejects.toThrow('the database has migrations of another version: 9001_newer');
-  await expect(downgrade(database)).rejects.toThrow('9001_newer has no files here');
+  await expect(downgrade(database)).rejects.toThrow('9001_newer cannot be reverted, because its files are missing');
   expect(await pending(database)).toEqual([]);
   expect((await history(database)).at(-1)).toMatchObject({ name: '9001_newer', applied: { at: expect.any(Date) } });
 });
@@ -109,10 +108,17 @@ test('a migration of another version blocks upgrade and cannot be reverted', asy
 test('a migration with "transaction: none" can build an index concurrently', async () => {
   await upgrade(database);
   const up = '-- transaction: none\ncreate index concurrently idx_new on tasks (title)';
-  await add('9001_index', up, 'drop index concurrently idx_new');
-  expect(await upgrade(database, { directory })).toEqual(['9001_index']);
+  await add('9001_index', up, 'drop index idx_new');
+  // Each file says for itself whether it runs in a transaction.
+  await add(
+    '9002_other',
+    'create index idx_other on tasks (title)',
+    '-- transaction: none\ndrop index concurrently idx_other',
+  );
+  expect(await upgrade(database, { directory })).toEqual(['9001_index', '9002_other']);
   expect(await indexes('idx_new')).toEqual([{ indisvalid: true }]);
-  expect(await downgrade(database, { directory })).toEqual(['9001_index']);
+  expect(await downgrade(database, { directory, to: last })).toEqual(['9002_other', '9001_index']);
+  expect([await indexes('idx_new'), await indexes('idx_other')]).toEqual([[], []]);
 });
 
 test('an index that fails to build concurrently leaves no invalid index, and the first error is reported', async () => {

@@ -3,7 +3,8 @@ import type { Database } from '../database.ts';
 import { applyStep } from './apply.ts';
 import { MigrationError, type MigrationFile, migrationNames, readMigrations } from './files.ts';
 
-// The migration runner: docs/decisions/002. One advisory lock for the whole run; one transaction per migration and its record.
+// Migration runner (docs/decisions/002 and 016). Holds one advisory lock per run. Runs each migration and its record in one transaction, unless the file says
+// `-- transaction: none`.
 
 export interface MigrationOptions {
   /** Where the migrations are; by default the ones of this package. */
@@ -63,9 +64,9 @@ export function upgrade(database: Database, { to, ...options }: TargetOptions = 
     const last = to === undefined ? all.length - 1 : indexOf(all, to);
     const names = all.slice(0, last + 1).flatMap(({ name, applied }) => (applied ? [] : [name]));
     for (const name of names) {
-      const { up, isTransactional, checksum } = fileOf(files, name);
+      const { up, checksum } = fileOf(files, name);
       const record = `insert into schema_migrations (name, checksum) values ('${name}', '${checksum}')`;
-      await applyStep(connection, { name, statements: up, record, isTransactional });
+      await applyStep(connection, { name, statements: up, record });
     }
     return names;
   });
@@ -83,9 +84,9 @@ export function downgrade(database: Database, { to, ...options }: TargetOptions 
     const keep = to === 'base' ? 0 : to === undefined ? applied.length - 1 : indexOf(applied, to) + 1;
     const names = applied.slice(Math.max(keep, 0)).map(({ name }) => name);
     for (const name of names.reverse()) {
-      const { down, isTransactional } = fileOf(files, name);
+      const { down } = fileOf(files, name);
       const record = `delete from schema_migrations where name = '${name}'`;
-      await applyStep(connection, { name, statements: down, record, isTransactional });
+      await applyStep(connection, { name, statements: down, record });
     }
     return names;
   });
@@ -164,7 +165,10 @@ function refuseEdited(all: Migration[]): void {
 
 function fileOf(files: MigrationFile[], name: string): MigrationFile {
   const file = files.find((one) => one.name === name);
-  if (!file) throw new MigrationError(`${name} has no files here, so it cannot be reverted`);
+  if (!file)
+    throw new MigrationError(
+      `${name} cannot be reverted, because its files are missing. Restore them, or use the version that applied it`,
+    );
   return file;
 }
 

@@ -24,7 +24,7 @@ function topLevelParts(text: string): string[] {
   let depth = 0;
   let isQuoted = false;
   let start = 0;
-  for (const [at, character] of [...text].entries()) {
+  for (const [at, character] of text.split('').entries()) {
     if (character === "'") isQuoted = !isQuoted;
     if (isQuoted) continue;
     if (character === '(') depth += 1;

@@ -3,6 +3,7 @@ import { v7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   createTestDatabase,
+  newScope,
   scopeOf,
   type TestDatabase,
   testPoolerUrl,
@@ -22,10 +23,6 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
 
   const rows = async (text: string, values: unknown[] = []) =>
     (await database.inspect((connection) => connection.query(text, values))).rows;
-  const newScope = async (own: TestDatabase) => {
-    const { id } = await own.system().users.create({ email: `${randomUUID()}@example.com`, password_hash: 'x' });
-    return scopeOf(id);
-  };
   const backends = (own: TestDatabase, text: string) =>
     database.maintain((connection) => connection.query(text, [new URL(own.url).pathname.slice(1)]));
   const terminateAll = (own: TestDatabase) =>
@@ -172,6 +169,11 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
       await all();
       await own.maintain((connection) => connection.execute('alter table mails add column added int'));
       expect(await all()).toEqual(Array(10).fill([]));
+      const read = () => own.inspect((connection) => connection.query('select * from mails'));
+      await Promise.all(Array.from({ length: 10 }, read));
+      await own.maintain((connection) => connection.execute('alter table mails add column another int'));
+      // One after the other: the second attempt must not take another stale connection.
+      for (let calls = 0; calls < 10; calls++) expect((await read()).rows).toEqual([]);
     } finally {
       await own.close();
     }

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { Connection, ConnectionSource } from '../connection.ts';
-import { DatabaseUnavailable, toPublicError } from '../errors.ts';
+import { DatabaseUnavailable, isPreparedStatementStale, toPublicError } from '../errors.ts';
 import { parseServerUrl } from './server-url.ts';
 import { sharedConnections } from './shared-connections.ts';
 import { parseTimestamp } from './timestamp.ts';
@@ -48,7 +48,8 @@ export function openServer(
     query_timeout: answerMsMax,
   });
   const nameOf = prepare ? statementNames() : () => undefined;
-  const { connect, release } = liveClients(pool);
+  const { connect, release, replaceAll } = liveClients(pool);
+  const statementsOf = (client: pg.PoolClient) => statementsOn(client, nameOf, replaceAll);
 
   const acquireClient = async () => {
     if (pool.waitingCount >= poolMax * waitingMaxPerConnection)
@@ -59,13 +60,9 @@ export function openServer(
   };
   const acquire = async (): Promise<Connection> => {
     const client = await acquireClient();
-    return { ...statementsOn(client, nameOf), release: (isBroken = false) => release(client, isBroken) };
+    return { ...statementsOf(client), release: (isBroken = false) => release(client, isBroken) };
   };
-  const acquireShared = sharedConnections({
-    acquire: acquireClient,
-    statementsOn: (client) => statementsOn(client, nameOf),
-    release,
-  });
+  const acquireShared = sharedConnections({ acquire: acquireClient, statementsOn: statementsOf, release });
 
   const acquireUnlimited = async (): Promise<Connection> => {
     const client = new pg.Client({ ...directConfig, connectionTimeoutMillis: connectMsMax });
@@ -86,17 +83,22 @@ export function openServer(
   };
 }
 
-/** Acquires live connections. Pings a connection before use if it predates the last connection failure or was idle for long. */
+/** Acquires live connections. Pings a connection before use if its last use predates the last connection failure or was long ago. */
 function liveClients(pool: pg.Pool) {
   const lastUsedAt = new WeakMap<pg.PoolClient, number>();
+  const openedAt = new WeakMap<pg.PoolClient, number>();
   let suspectedAt = 0;
+  let replacedAt = 0;
   const suspect = () => {
     suspectedAt = performance.now();
   };
   // The pool drops an idle client that ends, for example because the server restarts.
   pool.on('error', suspect);
   // The statement of a client in use fails as well. Without a listener the event would end the process.
-  pool.on('connect', (client) => client.on('error', suspect));
+  pool.on('connect', (client) => {
+    client.on('error', suspect);
+    openedAt.set(client, performance.now());
+  });
 
   const isAlive = async (client: pg.PoolClient) => {
     const usedAt = lastUsedAt.get(client);
@@ -114,8 +116,9 @@ function liveClients(pool: pg.Pool) {
         // Terminates: each iteration closes one of at most `poolMax` old connections.
         for (;;) {
           const client = await pool.connect();
-          if (await isAlive(client)) return client;
-          suspect();
+          const isCurrent = (openedAt.get(client) ?? 0) >= replacedAt;
+          if (isCurrent && (await isAlive(client))) return client;
+          if (isCurrent) suspect();
           client.release(true);
         }
       } catch (error) {
@@ -128,12 +131,17 @@ function liveClients(pool: pg.Pool) {
       lastUsedAt.set(client, performance.now());
       client.release(isBroken);
     },
+    /** Replaces all connections that are open now, each before its next use: they prepared statements for an earlier schema. */
+    replaceAll: () => {
+      replacedAt = performance.now();
+    },
   };
 }
 
 function statementsOn(
   client: pg.ClientBase,
   nameOf: (text: string) => string | undefined,
+  onStale: () => void = () => {},
 ): Omit<Connection, 'release'> {
   // `pg` formats a Date in the local time zone, which takes longer than the rest of a short statement.
   const parameter = (value: unknown) => (value instanceof Date ? value.toISOString() : value);
@@ -142,16 +150,23 @@ function statementsOn(
     values: values.map(parameter),
     name: nameOf(text),
   });
+  const resultOf = async <Row>(running: Promise<pg.QueryResult>) => {
+    try {
+      const { rows, rowCount } = await running;
+      return { rows: rows as Row[], affectedRows: rowCount ?? 0 };
+    } catch (error) {
+      if (isPreparedStatementStale(error)) onStale();
+      throw error;
+    }
+  };
   return {
-    query: async <Row>(text: string, values: readonly unknown[] = []) =>
-      resultOf<Row>(await client.query(statement(text, values) as pg.QueryConfig)),
-    queryAs: async <Row>(userId: string, text: string, values: readonly unknown[]) =>
-      resultOf<Row>(await runAs(client, userId, statement(text, values))),
+    query: <Row>(text: string, values: readonly unknown[] = []) =>
+      resultOf<Row>(client.query(statement(text, values) as pg.QueryConfig)),
+    queryAs: <Row>(userId: string, text: string, values: readonly unknown[]) =>
+      resultOf<Row>(runAs(client, userId, statement(text, values))),
     execute: async (script: string) => void (await client.query(script)),
   };
 }
-
-const resultOf = <Row>({ rows, rowCount }: pg.QueryResult) => ({ rows: rows as Row[], affectedRows: rowCount ?? 0 });
 
 const getTypeParser = ((oid: number, format?: 'text' | 'binary') =>
   oid === pg.types.builtins.TIMESTAMPTZ && format !== 'binary'

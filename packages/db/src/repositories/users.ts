@@ -116,7 +116,7 @@ export const users = ({ db, fast }: Context) => ({
   },
 
   /**
-   * Resolves to whether the account is active and still has this password, which then nobody else changes until the transaction ends. So a new session either
+   * Resolves to whether the account is active and still has this password. If so, locks its row until the transaction ends. So a new session either
    * exists before a change of the password, which revokes it, or is not created at all.
    */
   lockUnchanged: async (id: string, passwordHash: string) => {

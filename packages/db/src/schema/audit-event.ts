@@ -11,7 +11,7 @@ export const AuditEventSchema = defineEntity({
   properties: {
     id: id(),
     action: p.string().$type<AuditAction>().length(50).comment('What happened: signed_in, password_changed, …'),
-    user_id: p.uuid().nullable().comment('The account that the event is about; null if there is none.'),
+    user_id: p.uuid().nullable().comment('Id of the account that the event concerns; null if no account matched.'),
     actor_id: p.uuid().nullable().comment('The user who acted; null for a command and for an anonymous client.'),
     session_id: p.uuid().nullable().comment('The session in which the actor acted, or that was ended.'),
     ip_address: p.string().columnType('inet').nullable().comment('Client address of the request.'),

@@ -31,8 +31,8 @@ const addressKey = ({ address }: TurnCaller) => `address ${address}`;
 /**
  * Runs at most `atOnce` jobs at the same time. At most `waitingMax` wait.
  *
- * The queue has one place for each account and one for each address. A caller that asks a hundred times, from one
- * address or from a hundred, waits beside the queue with all but one of them. The caller whose account and address had
+ * The queue holds at most one job per account and one per address. If a client sends a hundred requests, from one
+ * address or from a hundred, all but one wait outside of the queue. The caller whose account and address had
  * their last turn longest ago goes first; a new caller counts as if its last turn had been when it entered the queue.
  * A free place goes to the account that had its last turn longest ago, so that accounts of one address take turns.
  *

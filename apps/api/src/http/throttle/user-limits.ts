@@ -33,8 +33,8 @@ export function userLimits(app: FastifyInstance, { perMinute, clock }: { perMinu
 }
 
 /**
- * Counts a request from before its body is read until its response has been sent and its handler has ended: a client that hangs up does not end the
- * query that it has started, and one that does not read keeps the response in memory.
+ * Counts a request until its response is sent (or the connection closes) and its handler returns. A disconnect does not cancel a running query, and
+ * a client that does not read keeps the response in memory.
  */
 function limitConcurrency(app: FastifyInstance): void {
   const running = new Map<string, number>();

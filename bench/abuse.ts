@@ -138,13 +138,18 @@ try {
     Array(16).fill(search(words.slice(0, 16).join(' or '))),
     3,
   );
-  await attack('batch of 150 documents of 100,000 characters', 'signed in', [
-    {
-      path: batch,
-      token,
-      body: JSON.stringify({ items: Array.from({ length: 150 }, () => ({ title: 'x', content: longest() })) }),
-    },
-  ]);
+  await attack(
+    'batch of 150 documents of 100,000 characters',
+    'signed in',
+    [
+      {
+        path: batch,
+        token,
+        body: JSON.stringify({ items: Array.from({ length: 150 }, () => ({ title: 'x', content: longest() })) }),
+      },
+    ],
+    5,
+  );
 
   // Sixteen accounts that prove their password as fast as they can, from one address and from sixteen.
   const accounts = await Promise.all(Array.from({ length: 16 }, () => signUp(newAddress())));

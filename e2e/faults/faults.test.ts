@@ -230,7 +230,12 @@ test('the old version works while a migration of the new one is applied', async 
 test('without Redis, each process has its own rate limits and no request fails', async () => {
   const redisUrl = execFileSync('scripts/redis.sh', ['start'], { encoding: 'utf8' }).trim();
   const proxy = await startProxy({ host: '127.0.0.1', port: Number(new URL(redisUrl).port) });
-  const { url, token, server } = await start({ REDIS_URL: viaPort(redisUrl, proxy.port), RATE_LIMIT: 'true' });
+  const { url, token, server } = await start({
+    REDIS_URL: viaPort(redisUrl, proxy.port),
+    RATE_LIMIT: 'true',
+    // The load is one user's.
+    USER_REQUESTS_PER_MINUTE: '1000000',
+  });
   const load = startLoad(url, token);
   await wait(1500);
   await proxy.close();

@@ -117,11 +117,15 @@ export const documents = ({ db, scope }: OwnerContext) => {
             from json_to_recordset(${JSON.stringify(rows)}::json) as row (
               id uuid, title text, content text, metadata jsonb, embedding text, embed_after timestamptz)`,
         )
-        .returning(columns)
+        .returning(columns.filter((column) => column !== 'content'))
         .returning(hasEmbedding)
         .execute();
+      // The contents of a batch can have 16 MiB, so they do not travel back.
       const byId = new Map(created.map((document) => [document.id, document]));
-      return rows.map(({ id }) => byId.get(id)).filter((document) => document !== undefined);
+      return rows.flatMap(({ id, content }) => {
+        const document = byId.get(id);
+        return document ? [{ ...document, content }] : [];
+      });
     },
 
     /** A new text drops the embedding of the old one, unless a new one comes with it, and waits for one from `now`. */

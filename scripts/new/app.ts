@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UsageError } from '@quoin/db/command';
-import { run, step } from './command.ts';
+import { allOrNothing, type Run, step } from './command.ts';
 
 // Files about Quoin itself. A product keeps them unchanged or replaces them.
 const unchanged = ['CHANGELOG.md', 'LICENSE', 'docs/upgrading.md'];
@@ -36,9 +36,7 @@ export async function makeApp(directory: string, name?: string): Promise<void> {
   if (target.startsWith(`${process.cwd()}/`))
     throw new UsageError(`${target} is inside this repository: use ../${slug}`);
 
-  const stay = () => {};
-  process.on('SIGINT', stay);
-  try {
+  const copy = async (run: Run) => {
     step('copying');
     const files = listFiles();
     for (const file of files) {
@@ -52,7 +50,7 @@ export async function makeApp(directory: string, name?: string): Promise<void> {
     }
     makeItsOwn(target, title);
     step('formatting');
-    run(resolve('node_modules/.bin/biome'), ['check', '--write', '--vcs-enabled=false'], { cwd: target });
+    await run(resolve('node_modules/.bin/biome'), ['check', '--write', '--vcs-enabled=false'], { cwd: target });
     process.stdout.write(`created ${target} from ${files.length} files
 
 cd ${target}
@@ -61,12 +59,10 @@ npm ci && npm start
 
 Leave the branch "foundation" alone: docs/upgrading.md uses it to merge a later Quoin. Choose a license for your product, and keep LICENSE-foundation, which is Quoin's.
 `);
-  } catch (error) {
-    rmSync(target, { recursive: true, force: true });
-    throw new Error(`${(error as Error).message.trimEnd()}\nNothing was created.`);
-  } finally {
-    process.off('SIGINT', stay);
-  }
+  };
+  await allOrNothing(copy, () => rmSync(target, { recursive: true, force: true })).catch((error: Error) => {
+    throw new Error(`${error.message.trimEnd()}\nNothing was created.`);
+  });
 }
 
 /** The files that git tracks or would track. Outside a checkout: every file that .gitignore does not name. */

@@ -1,23 +1,46 @@
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 
 /** Runs a command and waits for it. @throws Error with its output if it fails */
-export function run(
+export type Run = (
   command: string,
   args: string[],
-  { cwd, env = {} }: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
-): void {
+  options?: { cwd?: string; env?: NodeJS.ProcessEnv },
+) => Promise<void>;
+
+/**
+ * Calls a function that changes files, and reverts the changes if it fails or the terminal sends Ctrl-C.
+ *
+ * A command that is running at Ctrl-C gets it too. It has ended before anything is reverted.
+ */
+export async function allOrNothing(change: (run: Run) => Promise<void>, revert: () => void): Promise<void> {
+  let interrupted = false;
+  const interrupt = () => {
+    interrupted = true;
+  };
+  process.on('SIGINT', interrupt);
   try {
-    execFileSync(command, args, {
-      ...(cwd && { cwd }),
-      env: { ...process.env, ...env },
-      stdio: 'pipe',
-      encoding: 'utf8',
+    await change(async (...call) => {
+      await run(...call);
+      if (interrupted) throw new Error('Interrupted.');
     });
   } catch (error) {
-    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
-    throw new Error(`${command} ${args.join(' ')} failed:\n${stdout}${stderr}`);
+    revert();
+    throw error;
+  } finally {
+    process.off('SIGINT', interrupt);
   }
 }
+
+const run: Run = (command, args, { cwd, env = {} } = {}) =>
+  new Promise((resolve, reject) => {
+    execFile(
+      command,
+      args,
+      { ...(cwd && { cwd }), env: { ...process.env, ...env }, maxBuffer: Number.POSITIVE_INFINITY },
+      (error, stdout, stderr) =>
+        error ? reject(new Error(`${command} ${args.join(' ')} failed:\n${stdout}${stderr}`)) : resolve(),
+    );
+  });
 
 /** Reports progress. */
 export const step = (what: string): void => void process.stderr.write(`${what} …\n`);

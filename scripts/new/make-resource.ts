@@ -2,7 +2,7 @@ import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { UsageError } from '@quoin/db/command';
-import { run, step } from './command.ts';
+import { allOrNothing, type Run, step } from './command.ts';
 import { namesOf, parseResource, type Resource, resourceFiles } from './resource.ts';
 
 const anchor = '// Above this line `npm run new -- resource` adds its own.';
@@ -28,10 +28,11 @@ export async function makeResource(texts: string[], singular?: string): Promise<
   const migrations = () => globSync('packages/db/src/migrations/*.sql').sort();
   const known = migrations();
   const scratch = mkdtempSync(join(tmpdir(), 'new-resource-'));
-  // Ctrl-C stops the commands below, and this process reverts what they left.
-  const stay = () => {};
-  process.on('SIGINT', stay);
-  try {
+  const add = async (run: Run) => {
+    const db = (...args: string[]) =>
+      run(process.execPath, ['apps/api/src/commands/db.ts', ...args], {
+        env: { DATABASE_URL: `pglite://${scratch}/database` },
+      });
     step('writing the files');
     for (const [file, text] of files) {
       mkdirSync(dirname(file), { recursive: true });
@@ -39,21 +40,21 @@ export async function makeResource(texts: string[], singular?: string): Promise<
     }
     for (const [file, insertions] of wired) writeFileSync(file, withLines(file, insertions));
     const biome = 'node_modules/.bin/biome';
-    run(biome, ['check', '--write', ...files.keys(), ...wired.keys()]);
+    await run(biome, ['check', '--write', ...files.keys(), ...wired.keys()]);
 
     step('generating the migration');
-    db(scratch, 'revision', '-m', `Add ${words}`);
+    await db('revision', '-m', `Add ${words}`);
     const written = migrations().filter((file) => !known.includes(file));
     for (const file of written)
       writeFileSync(file, readFileSync(file, 'utf8').replace(placeholder, 'Old code keeps working: the table is new.'));
 
     step('applying it to an embedded database, and writing docs/schema.md');
-    db(scratch, 'upgrade');
-    db(scratch, 'check');
-    db(scratch, 'docs');
+    await db('upgrade');
+    await db('check');
+    await db('docs');
 
     step('generating the OpenAPI document and the client');
-    run('npm', ['run', '-s', 'openapi']);
+    await run('npm', ['run', '-s', 'openapi']);
 
     const all = [...files.keys(), ...written, ...wired.keys(), ...generated];
     process.stdout.write(`${all.map((file) => `${before.has(file) ? 'changed' : 'wrote  '} ${file}\n`).join('')}
@@ -61,14 +62,18 @@ Try it:  npx vitest run apps/api/src/${path}, then npm start and /docs
 Migrate a PostgreSQL server with npm run db -- upgrade. npm start migrates the embedded database.
 docs/adding-a-resource.md explains the files.
 `);
-  } catch (error) {
+  };
+  const revert = () => {
     for (const file of [...files.keys(), ...migrations().filter((one) => !known.includes(one))])
       rmSync(file, { force: true });
     rmSync(`apps/api/src/${path}`, { recursive: true, force: true });
     for (const [file, was] of before) writeFileSync(file, was);
+  };
+  try {
+    await allOrNothing(add, revert);
+  } catch (error) {
     throw new Error(`${(error as Error).message.trimEnd()}\nNothing changed.`);
   } finally {
-    process.off('SIGINT', stay);
     rmSync(scratch, { recursive: true, force: true });
   }
 }
@@ -118,9 +123,4 @@ function withLines(file: string, { imports, lines }: { imports: string[]; lines:
   // The formatter sorts the imports.
   const first = text.search(/^import /m);
   return `${text.slice(0, first)}${imports.map((line) => `${line}\n`).join('')}${text.slice(first)}`;
-}
-
-function db(scratch: string, ...args: string[]): void {
-  const env = { DATABASE_URL: `pglite://${scratch}/database` };
-  run(process.execPath, ['apps/api/src/commands/db.ts', ...args], { env });
 }

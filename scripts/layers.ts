@@ -38,7 +38,7 @@ const rules: [rule: string, isViolated: (one: Import) => boolean][] = [
   [
     'a repository imports Kysely, the schema and other repositories',
     ({ from, to }) =>
-      from.includes('/repositories/') && !/^(kysely|uuid)$|\/repositories\/|\/schema\/|\/scope\.ts$/.test(to),
+      from.includes('/repositories/') && !/^kysely$|\/new-id\.ts$|\/repositories\/|\/schema\/|\/scope\.ts$/.test(to),
   ],
   [
     'only migrate/entity-difference.ts and the entities load MikroORM',

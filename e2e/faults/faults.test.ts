@@ -93,7 +93,7 @@ test('terminated backends', async () => {
     for (let n = 0; n < 30; n++) {
       await wait(100);
       await connection.query(
-        `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() order by random() limit 2`,
+        `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename = current_user and pid <> pg_backend_pid() order by random() limit 2`,
       );
     }
   });

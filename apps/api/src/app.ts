@@ -2,7 +2,6 @@ import type { Database } from '@quoin/db';
 import { auditEventRoutes } from './audit-events/routes.ts';
 import { adminsOnly, authentication } from './auth/authentication.ts';
 import { authRoutes, keyRoutes } from './auth/routes.ts';
-import { sessionRoutes } from './auth/session-routes.ts';
 import type { Config } from './config/config.ts';
 import { documentRoutes } from './documents/routes.ts';
 import { healthRoutes } from './health/routes.ts';
@@ -79,7 +78,6 @@ export async function buildApp(config: Config, database: Database, options: Opti
     healthRoutes(api, { database, isDraining }, { suffix: 'UnderPrefix' });
     await authRoutes(api, services);
     recoveryRoutes(api, services);
-    sessionRoutes(api, services);
     userRoutes(api, services);
     preferenceRoutes(api, services);
     taskRoutes(api, services);

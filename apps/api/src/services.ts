@@ -22,6 +22,8 @@ import { type AddJob, noJobs } from './process/jobs.ts';
 import { createOneTimeTokens } from './recovery/one-time-tokens.ts';
 import { createRecovery } from './recovery/service.ts';
 import { createTasks } from './tasks/service.ts';
+import { createOwnAccount } from './users/own-account.ts';
+import { createRegistration } from './users/registration.ts';
 import { createUsers } from './users/service.ts';
 
 export interface ServiceDependencies {
@@ -87,7 +89,9 @@ export function createServices({
     recovery: createRecovery({ database, passwords, outbox, clock }),
     sessions,
     tasks: createTasks({ database }),
-    users: createUsers({ database, passwords, outbox, limiter, clock }),
+    registration: createRegistration({ database, passwords, outbox, clock }),
+    ownAccount: createOwnAccount({ database, passwords, outbox, limiter, clock }),
+    users: createUsers({ database, passwords, outbox, clock }),
     // Above this line `npm run new -- resource` adds its own.
   };
 }

@@ -1,8 +1,26 @@
 /** The role of a user's unit of work. Row level security applies to it. */
 export const userRole = 'quoin_app';
 
-/** Makes the rest of a transaction a user's. Parameters: the role, the id of the user. */
-export const scopeStatement = "select set_config('role', $1, true), set_config('app.user_id', $2, true)";
+/** For whom a statement runs, and how long it may wait. Holds for the transaction of that statement. */
+export interface StatementSettings {
+  /** Runs it with row level security for this user, instead of as the role that connected. */
+  userId?: string | undefined;
+  /** Milliseconds that it may wait for each lock. The embedded database never waits. */
+  lockMsMax?: number | undefined;
+}
+
+/** Returns the statement that applies settings to the rest of a transaction, undefined if there are none. */
+export function settingsStatement({
+  userId,
+  lockMsMax,
+}: StatementSettings): { text: string; values: string[] } | undefined {
+  const settings: [name: string, value: string][] = [];
+  if (userId !== undefined) settings.push(['role', userRole], ['app.user_id', userId]);
+  if (lockMsMax !== undefined) settings.push(['lock_timeout', String(lockMsMax)]);
+  if (settings.length === 0) return undefined;
+  const calls = settings.map(([name], index) => `set_config('${name}', $${index + 1}, true)`);
+  return { text: `select ${calls.join(', ')}`, values: settings.map(([, value]) => value) };
+}
 
 export interface QueryResult<Row> {
   rows: Row[];
@@ -13,9 +31,9 @@ export interface QueryResult<Row> {
 export interface Connection {
   /** Runs one statement. Rows have JavaScript types: Date, Buffer or Uint8Array, parsed JSON. */
   query<Row = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<QueryResult<Row>>;
-  /** Runs one statement as a user, with row level security, in a transaction of its own. The connection must not be in a transaction. */
-  queryAs<Row = Record<string, unknown>>(
-    userId: string,
+  /** Runs one statement with settings, in a transaction of its own. The connection must not be in a transaction. */
+  queryWith<Row = Record<string, unknown>>(
+    settings: StatementSettings,
     text: string,
     values: readonly unknown[],
   ): Promise<QueryResult<Row>>;
@@ -30,7 +48,7 @@ export interface ConnectionSource {
   readonly isEmbedded: boolean;
   /** Waits a bounded time for a live connection. @throws DatabaseUnavailable */
   acquire(): Promise<Connection>;
-  /** As `acquire`, for one fast read. Other callers may use the same connection at the same time, each for one fast read. */
+  /** As `acquire`, for one fast statement. Other callers may use the same connection at the same time, each for one fast statement. */
   acquireShared(): Promise<Connection>;
   /** As `acquire`, without limits on how long statements take: for migrations. */
   acquireUnlimited(): Promise<Connection>;
@@ -51,9 +69,9 @@ export type Observe = <T>(text: string, run: () => Promise<T>) => Promise<T>;
 
 /** Returns the same source with every statement observed, except those of migrations. */
 export function observed(source: ConnectionSource, observe: Observe): ConnectionSource {
-  const wrap = ({ query, queryAs, execute, release }: Connection): Connection => ({
+  const wrap = ({ query, queryWith, execute, release }: Connection): Connection => ({
     query: (text, values) => observe(text, () => query(text, values)),
-    queryAs: (userId, text, values) => observe(text, () => queryAs(userId, text, values)),
+    queryWith: (settings, text, values) => observe(text, () => queryWith(settings, text, values)),
     execute: (script) => observe(script, () => execute(script)),
     release,
   });

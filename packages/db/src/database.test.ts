@@ -110,9 +110,9 @@ describe('a statement of a repository', () => {
     const { userId } = scope.owner;
     await database.as(scope).tasks.create({ title: 'Mine' });
     for (let n = 0; n < 3; n++) {
-      const failing = database.inspect((connection) => connection.queryAs(userId, 'select 1 / 0 from tasks', []));
+      const failing = database.inspect((connection) => connection.queryWith({ userId }, 'select 1 / 0 from tasks', []));
       await expect(failing).rejects.toThrow('division by zero');
-      const wrong = database.inspect((connection) => connection.queryAs(userId, 'selec', []));
+      const wrong = database.inspect((connection) => connection.queryWith({ userId }, 'selec', []));
       await expect(wrong).rejects.toThrow('syntax error');
       expect(await titles(scope)).toEqual(['Mine']);
     }

@@ -1,10 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CompiledQuery } from 'kysely';
-import { type Connection, type ConnectionSource, type PoolSize, type QueryResult, userRole } from './connection.ts';
+import { type Connection, type ConnectionSource, type PoolSize, userRole } from './connection.ts';
 import {
   ConnectionLostBeforeCommit,
   ConnectionLostDuringCommit,
   isConnectionLost,
+  isLockTimeout,
   isPreparedStatementStale,
   isRolledBackForAnother,
   toPublicError,
@@ -66,7 +67,8 @@ interface Unit {
   failure?: unknown;
 }
 
-type RunStatement = (connection: Connection, text: string, values: readonly unknown[]) => Promise<QueryResult<unknown>>;
+/** Milliseconds that a write on a shared connection may wait for a lock. */
+const sharedLockMsMax = 10;
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -103,14 +105,29 @@ export function createDatabase(source: ConnectionSource): Database {
     });
 
   /** Runs each statement in a transaction of its own. */
-  const alone = (run: RunStatement): { db: Execute; fast: Execute } => {
-    const execute = (from?: 'acquireShared') => (query: CompiledQuery) => {
-      const canRepeat = isRead(query);
-      // A write can wait for a lock (of a foreign key, for example), and everyone who shares its connection would wait with it.
-      if (from && !canRepeat) throw new Error('only a read may share a connection');
-      return onConnection((connection) => run(connection, query.sql, query.parameters), { canRepeat, from });
+  const alone = (userId?: string): { db: Execute; fast: Execute } => {
+    const run = (query: CompiledQuery, options: { from?: 'acquireShared'; lockMsMax?: number } = {}) =>
+      onConnection(
+        ({ queryWith }) => queryWith({ userId, lockMsMax: options.lockMsMax }, query.sql, query.parameters),
+        {
+          canRepeat: isRead(query),
+          from: options.from,
+        },
+      );
+    return {
+      db: (query) => run(query),
+      fast: async (query) => {
+        if (isRead(query)) return run(query, { from: 'acquireShared' });
+        // A write can wait for a lock (of a foreign key, for example), and everyone who shares its connection waits with it. So it soon gives up,
+        // without effect, and waits on a connection of its own.
+        try {
+          return await run(query, { from: 'acquireShared', lockMsMax: sharedLockMsMax });
+        } catch (error) {
+          if (!isLockTimeout(error)) throw error;
+          return run(query);
+        }
+      },
     };
-    return { db: execute(), fast: execute('acquireShared') };
   };
 
   const transaction = <T>(begin: string, work: (execute: Execute) => Promise<T>): Promise<T> =>
@@ -153,9 +170,7 @@ export function createDatabase(source: ConnectionSource): Database {
       }
     });
 
-  const systemStatement: RunStatement = ({ query }, text, values) => query(text, values);
-  const systemAlone = alone(systemStatement);
-  const system: SystemDatabase = Object.assign(systemRepositories(contextOf(systemAlone)), {
+  const system: SystemDatabase = Object.assign(systemRepositories(contextOf(alone())), {
     transaction: <T>(work: (repositories: SystemRepositories) => Promise<T>, options?: TransactionOptions) =>
       transaction(`begin${timeoutStatement(options)}`, (execute) =>
         work(systemRepositories(contextOf({ db: execute, fast: execute }))),
@@ -171,9 +186,8 @@ export function createDatabase(source: ConnectionSource): Database {
       const { userId } = scope.owner;
       // The id becomes part of a statement, because a statement with parameters cannot travel together with others.
       if (!uuid.test(userId)) throw new Error('scope.owner.userId is not a UUID');
-      const run: RunStatement = ({ queryAs }, text, values) => queryAs(userId, text, values);
       const begin = `begin; set local role ${userRole}; select set_config('app.user_id', '${userId}', true)`;
-      return Object.assign(ownerRepositories({ ...contextOf(alone(run)), scope }), {
+      return Object.assign(ownerRepositories({ ...contextOf(alone(userId)), scope }), {
         transaction: <T>(work: (repositories: OwnerRepositories) => Promise<T>, options?: TransactionOptions) =>
           transaction(`${begin}${timeoutStatement(options)}`, (execute) =>
             work(ownerRepositories({ ...contextOf({ db: execute, fast: execute }), scope })),

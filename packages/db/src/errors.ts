@@ -63,6 +63,11 @@ export function isRolledBackForAnother(error: unknown): boolean {
   return ['40P01', '40001'].includes(codeOf(error));
 }
 
+/** Whether a statement waited for a lock longer than `lock_timeout`. It had no effect. */
+export function isLockTimeout(error: unknown): boolean {
+  return error instanceof DatabaseUnavailable && codeOf(error.cause) === '55P03';
+}
+
 /** Returns the error for the caller: `DatabaseUnavailable`, `StatementTimeout`, or the error itself. */
 export function toPublicError(error: unknown): unknown {
   const code = codeOf(error);

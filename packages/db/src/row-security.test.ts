@@ -44,10 +44,11 @@ describe('row level security', () => {
       await tasks.list({ limit: 10 }),
     ]).toEqual([undefined, undefined, false, []]);
     const planted = database.inspect((connection) =>
-      connection.queryAs(mine.owner.userId, `insert into tasks (id, user_id, title) values ($1, $2, 'Planted')`, [
-        randomUUID(),
-        theirs.owner.userId,
-      ]),
+      connection.queryWith(
+        { userId: mine.owner.userId },
+        `insert into tasks (id, user_id, title) values ($1, $2, 'Planted')`,
+        [randomUUID(), theirs.owner.userId],
+      ),
     );
     await expect(planted).rejects.toThrow(/row-level security/);
     expect(await titles(theirs)).toEqual(['Theirs']);
@@ -68,7 +69,7 @@ describe('row level security', () => {
     const mine = await newUser();
     const { userId } = mine.owner;
     await expect(database.as(mine).account.update({ is_admin: true })).rejects.toThrow(/permission denied/);
-    const deletion = database.inspect((connection) => connection.queryAs(userId, 'delete from users', []));
+    const deletion = database.inspect((connection) => connection.queryWith({ userId }, 'delete from users', []));
     await expect(deletion).rejects.toThrow(/permission denied/);
   });
 

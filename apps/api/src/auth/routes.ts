@@ -1,36 +1,29 @@
-import formbody from '@fastify/formbody';
 import { Type } from '@fastify/type-provider-typebox';
 import { clientOf } from '../http/client.ts';
 import { normalizeEmail } from '../http/email.ts';
 import type { App } from '../http/schema.ts';
 import { User } from '../users/account.ts';
-import type { Users } from '../users/service.ts';
+import type { RegistrationService } from '../users/registration.ts';
 import type { AccessTokens } from './access-token.ts';
-import {
-  Jwks,
-  type Login,
-  LoginForm,
-  LoginJson,
-  type Refresh,
-  RefreshForm,
-  RefreshJson,
-  Registration,
-  TokenPair,
-} from './schemas.ts';
-import type { Account, Auth } from './service.ts';
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** The account that a sign-in names; null until the rate limit has looked it up, and undefined if no account has the name. */
-    account: Account | null;
-  }
-}
+import { Jwks, Registration } from './schemas.ts';
+import type { Auth } from './service.ts';
+import { sessionRoutes } from './session-routes.ts';
+import type { Sessions } from './session-service.ts';
+import { tokenRoutes } from './token-routes.ts';
 
 const noContent = { 204: Type.Null({ description: 'Done.' }) };
 
-export async function authRoutes(app: App, { auth, users }: { auth: Auth; users: Users }) {
-  app.decorateRequest('account', null);
+export async function authRoutes(
+  app: App,
+  services: { auth: Auth; registration: RegistrationService; sessions: Sessions },
+): Promise<void> {
+  registrationRoute(app, services);
+  signedInRoutes(app, services);
+  await tokenRoutes(app, services);
+  sessionRoutes(app, services);
+}
 
+function registrationRoute(app: App, { registration }: { registration: RegistrationService }) {
   app.post(
     '/auth/register',
     {
@@ -55,11 +48,14 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
       },
     },
     async (request, reply) => {
-      const user = await users.create(request.body, clientOf(request));
+      const user = await registration.create(request.body, clientOf(request));
       return reply.code(201).header('location', `${app.prefix}/users/me`).send(user);
     },
   );
+}
 
+/** The account of the caller, and signing out. */
+function signedInRoutes(app: App, { auth }: { auth: Auth }) {
   app.get(
     '/auth/me',
     {
@@ -101,82 +97,6 @@ export async function authRoutes(app: App, { auth, users }: { auth: Auth; users:
       return reply.code(204).send(null);
     },
   );
-
-  // OAuth 2 clients send forms to the token endpoints. No other route accepts forms.
-  await app.register(async (oauth: App) => {
-    await oauth.register(formbody);
-
-    oauth.post(
-      '/auth/login',
-      {
-        schema: {
-          operationId: 'login',
-          tags: ['auth'],
-          summary: 'Sign in',
-          description:
-            'Accepts JSON, or the form of the OAuth 2 password grant. A wrong password and an unknown name get the same response.',
-          body: bodyOf(LoginJson, LoginForm),
-          response: { 200: TokenPair },
-        },
-        config: {
-          public: true,
-          oauth: true,
-          problems: ['invalid_credentials', 'account_inactive'],
-          throttle: {
-            name: 'login',
-            address: { burst: 100, perMinute: 30 },
-            account: {
-              // By id, so that guesses by email and by username fill one bucket.
-              of: async (request) => {
-                const name = nameOf(request.body as Login);
-                request.account = await auth.findAccount(name);
-                return request.account ? request.account.id : `name ${normalizeEmail(name)}`;
-              },
-              fromOne: { burst: 10, perMinute: 6 },
-              fromAll: { burst: 100, perMinute: 1 },
-            },
-            countsFailures: true,
-          },
-        },
-      },
-      async (request) => {
-        const body = request.body as Login;
-        const name = nameOf(body);
-        // The rate limit has looked the account up, if there are limits. An unknown name costs one lookup too, so that the time reveals nothing.
-        const account = request.account === null ? await auth.findAccount(name) : request.account;
-        return auth.login(account, name, body.password, clientOf(request));
-      },
-    );
-
-    oauth.post(
-      '/auth/refresh',
-      {
-        schema: {
-          operationId: 'refresh',
-          tags: ['auth'],
-          summary: 'Refresh the tokens of your session',
-          description:
-            'A refresh token works once. The same client can still exchange the previous token for the current one, within REFRESH_GRACE_SECONDS and until an access token of the latest response was used. Any other use of an old token counts as theft and ends the session.',
-          body: bodyOf(RefreshJson, RefreshForm),
-          response: { 200: TokenPair },
-        },
-        config: {
-          public: true,
-          oauth: true,
-          problems: ['invalid_token'],
-          throttle: {
-            name: 'refresh',
-            address: { burst: 1200, perMinute: 600 },
-            account: {
-              of: ({ body }) => auth.sessionIdOf((body as Refresh).refresh_token),
-              fromAll: { burst: 60, perMinute: 60 },
-            },
-          },
-        },
-      },
-      async (request) => auth.refresh((request.body as Refresh).refresh_token, clientOf(request)),
-    );
-  });
 }
 
 /** The key set, at its well-known path outside of the prefix. */
@@ -199,9 +119,3 @@ export function keyRoutes(app: App, { accessTokens }: { accessTokens: AccessToke
     },
   );
 }
-
-const nameOf = (body: Login) => ('email' in body ? body.email : body.username) ?? '';
-
-const bodyOf = (json: typeof LoginJson | typeof RefreshJson, form: typeof LoginForm | typeof RefreshForm) => ({
-  content: { 'application/json': { schema: json }, 'application/x-www-form-urlencoded': { schema: form } },
-});

@@ -48,8 +48,8 @@ export const userCommand = (open: typeof openDatabase = openDatabase): CommandDe
     const database = await withProgress('opening the database', open(config));
     try {
       // Without a job runner: the server sends the mails.
-      const { users } = createServices({ config, database, log: consoleLog });
-      return await run({ ...terminal, database, users, values });
+      const { users, registration } = createServices({ config, database, log: consoleLog });
+      return await run({ ...terminal, database, users, registration, values });
     } finally {
       await database.close();
     }
@@ -67,11 +67,12 @@ const consoleLog = { info: () => {}, warn: console.warn, error: console.error };
 interface Context extends Terminal {
   database: Database;
   users: Services['users'];
+  registration: Services['registration'];
   values: ReturnType<typeof readArguments>['values'];
 }
 
 const commands: Record<string, (context: Context) => Promise<number>> = {
-  create: async ({ users, values, stdin, stdout }) => {
+  create: async ({ registration, values, stdin, stdout }) => {
     const { email = '', username, 'full-name': full_name, admin } = values;
     const account = {
       email,
@@ -81,7 +82,7 @@ const commands: Record<string, (context: Context) => Promise<number>> = {
       ...(full_name && { full_name }),
     };
     checkBody(NewUser, account);
-    const user = await users.create(account, noClient);
+    const user = await registration.create(account, noClient);
     stdout.write(`created ${describe(user)}\n`);
     return 0;
   },

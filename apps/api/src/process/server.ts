@@ -80,7 +80,7 @@ type App = Awaited<ReturnType<typeof buildApp>>;
 /** Creates the admin of FIRST_ADMIN_EMAIL, unless the account exists. */
 async function createFirstAdmin({ firstAdmin }: Config, { services, log }: App): Promise<void> {
   if (!firstAdmin) return;
-  const isNew = await services.users.ensureAdmin(firstAdmin);
+  const isNew = await services.registration.ensureAdmin(firstAdmin);
   if (isNew) log.info({ email: firstAdmin.email }, 'created the first admin');
 }
 

@@ -1,4 +1,11 @@
-import { type AuditAction, type OwnerRepositories, type TokenPurpose, type User, violatedConstraint } from '@quoin/db';
+import {
+  type AuditAction,
+  type OwnerRepositories,
+  type Scope,
+  type TokenPurpose,
+  type User,
+  violatedConstraint,
+} from '@quoin/db';
 import { type Client, turnCallerOf } from '../http/client.ts';
 import { normalizeEmail } from '../http/email.ts';
 import { Problem } from '../http/errors.ts';
@@ -97,6 +104,12 @@ export function createAccountChanges({ passwords, outbox }: { passwords: Passwor
     },
   };
 }
+
+/** The actor of an audit event; nulls for a command and for a registration. */
+export const actorColumns = (scope: Scope | undefined) => ({
+  actor_id: scope?.actor.userId ?? null,
+  session_id: scope?.actor.sessionId ?? null,
+});
 
 /** Re-sending the current email is not a change. */
 export const isNewEmail = (email: string, { email: current }: User) => normalizeEmail(email) !== current;

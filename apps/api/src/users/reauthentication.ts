@@ -1,6 +1,7 @@
 import type { Database, Scope, User } from '@quoin/db';
 import { type Client, turnCallerOf } from '../http/client.ts';
 import { found, Problem } from '../http/errors.ts';
+import type { Throttle } from '../http/throttle/throttle.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 
 /** For this long after signing in, an admin need not send the password again. */
@@ -38,3 +39,14 @@ export function createReauthentication({
     },
   };
 }
+
+/** Limits guesses of the password with a stolen access token. */
+export const passwordProofs: Throttle = {
+  name: 'password proof',
+  account: {
+    of: ({ scope, body }) =>
+      (body as { current_password?: string }).current_password === undefined ? undefined : scope.actor.userId,
+    fromAll: { burst: 10, perMinute: 6 },
+  },
+  countsFailures: true,
+};

@@ -1,70 +1,23 @@
 import { Type } from '@fastify/type-provider-typebox';
 import { clientOf } from '../http/client.ts';
 import type { App } from '../http/schema.ts';
-import type { Throttle } from '../http/throttle/throttle.ts';
 import { User } from './account.ts';
-import { NewUser, OwnChanges, OwnDeletion, UserChanges, UserPage, UserParams, UserQuery } from './schemas.ts';
+import type { OwnAccount } from './own-account.ts';
+import { ownAccountRoutes } from './own-account-routes.ts';
+import { passwordProofs } from './reauthentication.ts';
+import type { RegistrationService } from './registration.ts';
+import { NewUser, UserChanges, UserPage, UserParams, UserQuery } from './schemas.ts';
 import type { Users } from './service.ts';
 
-/** Limits guesses of the password with a stolen access token. */
-const passwordProofs: Throttle = {
-  name: 'password proof',
-  account: {
-    of: ({ scope, body }) => ((body as OwnChanges).current_password === undefined ? undefined : scope.actor.userId),
-    fromAll: { burst: 10, perMinute: 6 },
-  },
-  countsFailures: true,
-};
+export function userRoutes(
+  app: App,
+  services: { users: Users; registration: RegistrationService; ownAccount: OwnAccount },
+): void {
+  ownAccountRoutes(app, services);
+  adminRoutes(app, services);
+}
 
-export function userRoutes(app: App, { users }: { users: Users }) {
-  app.get(
-    '/users/me',
-    { schema: { operationId: 'getMe', tags: ['users'], summary: 'Get your account', response: { 200: User } } },
-    async ({ user }) => user,
-  );
-
-  for (const [method, operationId] of [
-    ['PATCH', 'updateMe'],
-    ['PUT', 'replaceMe'],
-  ] as const) {
-    app.route({
-      method,
-      url: '/users/me',
-      schema: {
-        operationId,
-        tags: ['users'],
-        summary: 'Update your account',
-        description:
-          'Changes the fields that are sent, with PATCH and with PUT. A new email, username or password requires `current_password`. A new password ends all other sessions. A new email is not verified.',
-        body: OwnChanges,
-        response: { 200: User },
-      },
-      config: {
-        problems: ['wrong_password', 'not_found', 'email_taken', 'username_taken'],
-        throttle: passwordProofs,
-      },
-      handler: async (request) => users.updateSelf(request.scope, request.body, clientOf(request)),
-    });
-  }
-
-  app.delete(
-    '/users/me',
-    {
-      schema: {
-        operationId: 'deleteMe',
-        tags: ['users'],
-        summary: 'Delete your account and all its data',
-        body: OwnDeletion,
-        response: { 204: Type.Null({ description: 'Deleted.' }) },
-      },
-      config: { problems: ['wrong_password', 'not_found', 'last_admin'], throttle: passwordProofs },
-    },
-    async (request, reply) => {
-      await users.deleteSelf(request.scope, request.body.current_password, clientOf(request));
-      return reply.code(204).send(null);
-    },
-  );
-
+function adminRoutes(app: App, { users, registration }: { users: Users; registration: RegistrationService }) {
   app.get(
     '/users',
     {
@@ -98,7 +51,7 @@ export function userRoutes(app: App, { users }: { users: Users }) {
       },
     },
     async (request, reply) => {
-      const user = await users.create(request.body, clientOf(request), request.scope);
+      const user = await registration.create(request.body, clientOf(request), request.scope);
       return reply.code(201).header('location', `${app.prefix}/users/${user.id}`).send(user);
     },
   );

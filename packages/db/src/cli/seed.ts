@@ -1,5 +1,5 @@
-import { v7 } from 'uuid';
 import type { Database } from '../database.ts';
+import { newId } from '../new-id.ts';
 
 /** Public, so `seed` does not run in production. */
 export const seedPassword = 'correct horse battery';
@@ -53,7 +53,7 @@ async function insertUsers(database: Database, batch: SeedUser[]): Promise<numbe
          from unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[]) as batch (id, email, full_name, is_admin)
          on conflict do nothing returning id`,
         [
-          batch.map(() => v7()),
+          batch.map(() => newId()),
           batch.map((user) => user.email),
           batch.map((user) => user.full_name),
           batch.map((user) => user.is_admin),
@@ -61,7 +61,7 @@ async function insertUsers(database: Database, batch: SeedUser[]): Promise<numbe
         ],
       );
       const tasks = rows.flatMap(({ id }) =>
-        Array.from({ length: tasksPerUser }, (_, index) => ({ id: v7(), userId: id, title: `Task ${index + 1}` })),
+        Array.from({ length: tasksPerUser }, (_, index) => ({ id: newId(), userId: id, title: `Task ${index + 1}` })),
       );
       await connection.query(
         `insert into tasks (id, user_id, title) select * from unnest($1::uuid[], $2::uuid[], $3::text[])`,

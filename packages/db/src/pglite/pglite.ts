@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { PGlite, type PGliteOptions, type Transaction } from '@electric-sql/pglite';
 import { vector } from '@electric-sql/pglite-pgvector';
-import { type Connection, type ConnectionSource, scopeStatement, userRole } from '../connection.ts';
+import { type Connection, type ConnectionSource, settingsStatement } from '../connection.ts';
 import { DatabaseUnavailable } from '../errors.ts';
 import { lockDirectory, makePrivate, PrivateFiles } from './directory.ts';
 import { readInitdbCache, writeInitdbCache } from './initdb-cache.ts';
@@ -61,11 +61,14 @@ export function embeddedSource(pglite: PGlite, onClosed: () => void = () => {}):
   };
   const connection: Connection = {
     query: (text, values) => query(pglite, text, values),
-    queryAs: (userId, text, values) =>
-      pglite.transaction(async (transaction) => {
-        await transaction.query(scopeStatement, [userRole, userId]);
+    queryWith: (settings, text, values) => {
+      const apply = settingsStatement(settings);
+      if (!apply) return query(pglite, text, values);
+      return pglite.transaction(async (transaction) => {
+        await transaction.query(apply.text, apply.values);
         return query(transaction, text, values);
-      }),
+      });
+    },
     execute: async (script) => void (await pglite.exec(script)),
     release,
   };

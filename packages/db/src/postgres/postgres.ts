@@ -1,10 +1,10 @@
 import pg from 'pg';
-import type { Connection, ConnectionSource } from '../connection.ts';
+import { type Connection, type ConnectionSource, type StatementSettings, settingsStatement } from '../connection.ts';
 import { DatabaseUnavailable, isPreparedStatementStale, toPublicError } from '../errors.ts';
 import { parseServerUrl } from './server-url.ts';
 import { sharedConnections } from './shared-connections.ts';
 import { parseTimestamp } from './timestamp.ts';
-import { runAs } from './wire.ts';
+import { runTogether } from './wire.ts';
 
 export interface PostgresOptions {
   /** Maximum number of connections. Default 10. */
@@ -162,8 +162,13 @@ function statementsOn(
   return {
     query: <Row>(text: string, values: readonly unknown[] = []) =>
       resultOf<Row>(client.query(statement(text, values) as pg.QueryConfig)),
-    queryAs: <Row>(userId: string, text: string, values: readonly unknown[]) =>
-      resultOf<Row>(runAs(client, userId, statement(text, values))),
+    queryWith: <Row>(settings: StatementSettings, text: string, values: readonly unknown[]) => {
+      const apply = settingsStatement(settings);
+      const last = statement(text, values);
+      return resultOf<Row>(
+        apply ? runTogether(client, statement(apply.text, apply.values), last) : client.query(last as pg.QueryConfig),
+      );
+    },
     execute: async (script: string) => void (await client.query(script)),
   };
 }

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { Connection } from '../connection.ts';
 import { writeTogether } from './wire.ts';
 
-// A fast read costs more to send than to run: a system call on each side, and a context switch to its backend. So the fast reads of one event-loop turn
+// A fast statement costs more to send than to run: a system call on each side, and a context switch to its backend. So those of one event-loop turn
 // are sent together, up to `sharedMax` on one connection, and answered in order. Each is a transaction of its own.
 
 const sharedMax = 8;

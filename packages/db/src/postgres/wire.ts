@@ -1,10 +1,9 @@
 import type { Duplex } from 'node:stream';
 import pg from 'pg';
-import { scopeStatement, userRole } from '../connection.ts';
 
-// One round trip for a statement with row level security: `pg` has no public way to send two statements before one Sync. The messages between
-// two Syncs are one transaction (https://www.postgresql.org/docs/17/protocol-flow.html#PROTOCOL-FLOW-PIPELINING), so the role and the user that the
-// first statement sets locally hold for the second one only. If the first one fails, the server skips the second. `begin; set …`, statement and
+// One round trip for a statement and its settings: `pg` has no public way to send two statements before one Sync. The messages between two Syncs
+// are one transaction (https://www.postgresql.org/docs/17/protocol-flow.html#PROTOCOL-FLOW-PIPELINING), so what the first statement sets locally holds
+// for the second one only. If the first one fails, the server skips the second. `begin; set …`, statement and
 // `commit` over the public API reach 45 % of this throughput (docs/performance.md). wire.test.ts fails if `pg` changes what this file relies on.
 
 /** A statement for `pg`. Without a name it is not prepared. */
@@ -35,43 +34,43 @@ const InternalQuery = pg.Query as unknown as new (
   handleCommandComplete(message: unknown, wire: Wire): void;
 };
 
-const scopeName = 'scope';
+class PrecededQuery extends InternalQuery {
+  readonly #first: Statement;
+  #isFirstComplete = false;
 
-class ScopedQuery extends InternalQuery {
-  readonly #userId: string;
-  readonly #isPrepared: boolean;
-  #isScopeSet = false;
-
-  constructor(statement: Statement, userId: string, done: Done) {
-    // Without `queryMode`, `pg` sends an unprepared statement without values as a simple query, without the scope.
-    super({ ...statement, queryMode: 'extended' }, undefined, done);
-    this.#userId = userId;
-    this.#isPrepared = statement.name !== undefined;
+  constructor(first: Statement, last: Statement, done: Done) {
+    // Without `queryMode`, `pg` sends an unprepared statement without values as a simple query, without the first one.
+    super({ ...last, queryMode: 'extended' }, undefined, done);
+    this.#first = first;
   }
 
   override prepare(wire: Wire): void {
-    const name = this.#isPrepared ? scopeName : undefined;
-    if (!name || !wire.submittedNamedStatements[name]) wire.parse({ text: scopeStatement, name });
-    if (name) wire.submittedNamedStatements[name] = scopeStatement;
-    wire.bind({ statement: name, values: [userRole, this.#userId] });
+    const { text, name, values } = this.#first;
+    if (!name || !wire.submittedNamedStatements[name]) wire.parse({ text, name });
+    if (name) wire.submittedNamedStatements[name] = text;
+    wire.bind({ statement: name, values: values as string[] });
     wire.execute({});
     super.prepare(wire);
   }
 
   override handleDataRow(message: unknown): void {
-    if (this.#isScopeSet) super.handleDataRow(message);
+    if (this.#isFirstComplete) super.handleDataRow(message);
   }
 
   override handleCommandComplete(message: unknown, wire: Wire): void {
-    if (this.#isScopeSet) super.handleCommandComplete(message, wire);
-    this.#isScopeSet = true;
+    if (this.#isFirstComplete) super.handleCommandComplete(message, wire);
+    this.#isFirstComplete = true;
   }
 }
 
-/** Runs a statement as `userRole` for this user. The connection must not be in a transaction. */
-export const runAs = (client: pg.ClientBase, userId: string, statement: Statement): Promise<pg.QueryResult> =>
+/**
+ * Runs two statements in one transaction and one round trip, and resolves to the result of the last. The connection must not be in a transaction.
+ *
+ * @param first its values are strings
+ */
+export const runTogether = (client: pg.ClientBase, first: Statement, last: Statement): Promise<pg.QueryResult> =>
   new Promise((resolve, reject) => {
-    client.query(new ScopedQuery(statement, userId, (error, result) => (error ? reject(error) : resolve(result))));
+    client.query(new PrecededQuery(first, last, (error, result) => (error ? reject(error) : resolve(result))));
   });
 
 /** Sends everything that is written to this connection in the current event-loop turn with one system call. */

@@ -1,5 +1,5 @@
 import type { Insertable } from 'kysely';
-import { v7 } from 'uuid';
+import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { AuditAction } from '../schema/values.ts';
 import type { Context, OwnerContext } from './context.ts';
@@ -38,7 +38,7 @@ const filters = ['user_id', 'actor_id', 'action', 'ip_address', 'request_id', 'c
 /** The audit trail. Triggers refuse everything but inserts. */
 export const auditEvents = ({ db }: Context) => ({
   create: (event: NewAuditEvent) => {
-    const id = v7();
+    const id = newId();
     return db
       .insertInto('audit_events')
       .values({ id, created_at: timeOfId(id), ...event })

@@ -6,8 +6,8 @@ import type { Scope } from '../scope.ts';
 export interface Context {
   db: Kysely<Tables>;
   /**
-   * For reads by key or in the order of an index, whatever the data. Such a statement may share a connection with those of other requests.
-   * Inside a transaction it is the same as `db`.
+   * For single rows by key, and for reads in the order of an index, whatever the data. Such a statement may share a connection with those of other
+   * requests. Inside a transaction it is the same as `db`.
    */
   fast: Kysely<Tables>;
 }

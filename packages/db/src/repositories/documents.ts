@@ -1,5 +1,5 @@
 import { CompiledQuery, type Insertable, sql, type Updateable } from 'kysely';
-import { v7 } from 'uuid';
+import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { Vector } from '../schema/vector.ts';
 import type { OwnerContext } from './context.ts';
@@ -104,7 +104,7 @@ export const documents = ({ db, scope }: OwnerContext) => {
     /** Inserts all or none, with one statement. Returns them in order. Violates `fk_documents_user_id` if the user no longer exists. */
     create: async (newDocuments: readonly NewDocument[]) => {
       const rows = newDocuments.map(({ embedding, ...document }) => ({
-        id: v7(),
+        id: newId(),
         embedding: embedding?.toString() ?? null,
         ...document,
       }));

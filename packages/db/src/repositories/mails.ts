@@ -1,5 +1,5 @@
 import { type Insertable, sql } from 'kysely';
-import { v7 } from 'uuid';
+import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { Context } from './context.ts';
 
@@ -22,7 +22,7 @@ export const mails = ({ db }: Context) => ({
   create: (mail: NewMail) =>
     db
       .insertInto('mails')
-      .values({ id: v7(), next_attempt_at: mail.created_at ?? sql`now()`, ...mail })
+      .values({ id: newId(), next_attempt_at: mail.created_at ?? sql`now()`, ...mail })
       .execute(),
 
   /**

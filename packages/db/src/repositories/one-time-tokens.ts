@@ -1,5 +1,5 @@
 import type { Insertable } from 'kysely';
-import { v7 } from 'uuid';
+import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { TokenPurpose } from '../schema/values.ts';
 import type { Context, OwnerContext } from './context.ts';
@@ -12,7 +12,7 @@ export const oneTimeTokens = ({ db, fast }: Context) => ({
   replace: (token: NewOneTimeToken) =>
     db
       .insertInto('one_time_tokens')
-      .values({ id: v7(), ...token })
+      .values({ id: newId(), ...token })
       .onConflict((conflict) =>
         conflict.columns(['user_id', 'purpose']).doUpdateSet(({ ref }) => ({
           id: ref('excluded.id'),

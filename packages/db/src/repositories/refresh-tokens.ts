@@ -1,4 +1,5 @@
-import { sql } from 'kysely';
+import { type Selectable, sql } from 'kysely';
+import type { Tables } from '../schema/tables.ts';
 import type { Context } from './context.ts';
 import { type Alive, isAlive } from './user-sessions.ts';
 
@@ -11,6 +12,12 @@ export interface PresentedToken {
   /** User-Agent of the client, cut to 255 characters; empty if it sends none. */
   userAgent: string;
 }
+
+/** A session after a rotation. */
+export type RotatedSession = Pick<
+  Selectable<Tables['user_sessions']>,
+  'id' | 'user_id' | 'generation' | 'token_secret'
+>;
 
 const isSealOf = ({ seal, generation }: PresentedToken) =>
   sql<boolean>`substring(sha256(token_secret || uuid_send(user_sessions.id) || int4send(${generation}::int)) for 16) = ${seal}`;
@@ -32,24 +39,17 @@ export const refreshTokens = ({ db, fast }: Context) => ({
    * Moves the session of this token to the next generation and returns it. Of concurrent calls, one finds the generation unchanged. The others get undefined,
    * and so do a wrong seal and a dead session.
    */
-  rotate: async (token: PresentedToken, alive: Alive) =>
-    db
-      .updateTable('user_sessions')
-      .from('users')
-      .set({
-        generation: sql<number>`generation + 1`,
-        rotated_at: alive.now,
-        rotated_user_agent: token.userAgent,
-        last_used_at: alive.now,
-      })
-      .where('user_sessions.id', '=', token.sessionId)
-      .where('generation', '=', token.generation)
-      .where(isSealOf(token))
-      .where(isAlive(alive))
-      .whereRef('users.id', '=', 'user_id')
-      .where('users.is_active', '=', true)
-      .returning(['user_sessions.id', 'user_id', 'generation', 'token_secret'])
-      .executeTakeFirst(),
+  rotate: async (token: PresentedToken, alive: Alive): Promise<RotatedSession | undefined> => {
+    // Written as SQL, because Kysely takes as long to build this statement as the rest of a refresh in JavaScript.
+    const { rows } = await sql<RotatedSession>`
+      update user_sessions
+      set generation = generation + 1, rotated_at = ${alive.now}, rotated_user_agent = ${token.userAgent}, last_used_at = ${alive.now}
+      from users
+      where user_sessions.id = ${token.sessionId} and generation = ${token.generation} and ${isSealOf(token)} and ${isAlive(alive)}
+        and users.id = user_id and users.is_active
+      returning user_sessions.id, user_id, generation, token_secret`.execute(fast);
+    return rows[0];
+  },
 
   /**
    * Returns the session of a token of an earlier generation, and whether the token still gets the current one. Undefined for a wrong seal, for a dead session,

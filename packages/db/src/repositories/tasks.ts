@@ -1,5 +1,5 @@
 import type { Insertable, Updateable } from 'kysely';
-import { v7 } from 'uuid';
+import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { OwnerContext } from './context.ts';
 import { isLike, type PageRequest, paged, patternOf } from './page.ts';
@@ -35,14 +35,14 @@ export const tasks = ({ db, fast, scope }: OwnerContext) => {
 
     /** Violates `fk_tasks_user_id` if the user no longer exists. */
     create: (task: NewTask) =>
-      db
+      fast
         .insertInto('tasks')
-        .values({ id: v7(), user_id: userId, ...task })
+        .values({ id: newId(), user_id: userId, ...task })
         .returning(columns)
         .executeTakeFirstOrThrow(),
 
     update: (id: string, changes: TaskChanges) =>
-      db
+      fast
         .updateTable('tasks')
         .set(changes)
         .where('user_id', '=', userId)
@@ -52,7 +52,7 @@ export const tasks = ({ db, fast, scope }: OwnerContext) => {
 
     /** Resolves to whether the task existed. */
     delete: async (id: string) => {
-      const { numDeletedRows } = await db
+      const { numDeletedRows } = await fast
         .deleteFrom('tasks')
         .where('user_id', '=', userId)
         .where('id', '=', id)

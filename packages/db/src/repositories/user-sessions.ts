@@ -1,5 +1,5 @@
 import { type Insertable, sql } from 'kysely';
-import { v7 } from 'uuid';
+import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { RevokedReason } from '../schema/values.ts';
 import type { Context, OwnerContext } from './context.ts';
@@ -31,7 +31,7 @@ export const userSessions = (context: Context) => {
   return {
     /** Resolves to the id of the new session. */
     create: async (session: NewUserSession) => {
-      const id = v7();
+      const id = newId();
       await db
         .insertInto('user_sessions')
         .values({ id, ...session })

@@ -1,5 +1,5 @@
 import { type Insertable, sql, type Updateable } from 'kysely';
-import { v7 } from 'uuid';
+import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { Context } from './context.ts';
 import { isLike, type PageRequest, paged, patternOf } from './page.ts';
@@ -51,13 +51,13 @@ export const users = ({ db, fast }: Context) => ({
   create: (user: NewUser) =>
     db
       .insertInto('users')
-      .values({ id: v7(), ...user })
+      .values({ id: newId(), ...user })
       .returning(userColumns)
       .executeTakeFirstOrThrow(),
 
   /** Inserts the users whose email and username are free. Resolves to whether each one was inserted, in order. */
   createMany: async (newUsers: readonly NewUser[]): Promise<boolean[]> => {
-    const rows = newUsers.map((user) => ({ id: v7(), is_active: true, is_admin: false, ...user }));
+    const rows = newUsers.map((user) => ({ id: newId(), is_active: true, is_admin: false, ...user }));
     // One parameter for any number of rows, so that the server prepares one statement.
     const created = await db
       .insertInto('users')

@@ -1,0 +1,104 @@
+import formbody from '@fastify/formbody';
+import { clientOf } from '../http/client.ts';
+import { normalizeEmail } from '../http/email.ts';
+import type { App } from '../http/schema.ts';
+import { type Login, LoginForm, LoginJson, type Refresh, RefreshForm, RefreshJson, TokenPair } from './schemas.ts';
+import type { Account, Auth } from './service.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The account that a sign-in names; null until the rate limit has looked it up, and undefined if no account has the name. */
+    account: Account | null;
+  }
+}
+
+/** The token endpoints. OAuth 2 clients send them forms; no other route accepts forms. */
+export async function tokenRoutes(app: App, { auth }: { auth: Auth }) {
+  app.decorateRequest('account', null);
+  await app.register(async (oauth: App) => {
+    await oauth.register(formbody);
+    loginRoute(oauth, auth);
+    refreshRoute(oauth, auth);
+  });
+}
+
+function loginRoute(app: App, auth: Auth) {
+  app.post(
+    '/auth/login',
+    {
+      schema: {
+        operationId: 'login',
+        tags: ['auth'],
+        summary: 'Sign in',
+        description:
+          'Accepts JSON, or the form of the OAuth 2 password grant. A wrong password and an unknown name get the same response.',
+        body: bodyOf(LoginJson, LoginForm),
+        response: { 200: TokenPair },
+      },
+      config: {
+        public: true,
+        oauth: true,
+        problems: ['invalid_credentials', 'account_inactive'],
+        throttle: {
+          name: 'login',
+          address: { burst: 100, perMinute: 30 },
+          account: {
+            // By id, so that guesses by email and by username fill one bucket.
+            of: async (request) => {
+              const name = nameOf(request.body as Login);
+              request.account = await auth.findAccount(name);
+              return request.account ? request.account.id : `name ${normalizeEmail(name)}`;
+            },
+            fromOne: { burst: 10, perMinute: 6 },
+            fromAll: { burst: 100, perMinute: 1 },
+          },
+          countsFailures: true,
+        },
+      },
+    },
+    async (request) => {
+      const body = request.body as Login;
+      const name = nameOf(body);
+      // The rate limit has looked the account up, if there are limits. An unknown name costs one lookup too, so that the time reveals nothing.
+      const account = request.account === null ? await auth.findAccount(name) : request.account;
+      return auth.login(account, name, body.password, clientOf(request));
+    },
+  );
+}
+
+function refreshRoute(app: App, auth: Auth) {
+  app.post(
+    '/auth/refresh',
+    {
+      schema: {
+        operationId: 'refresh',
+        tags: ['auth'],
+        summary: 'Refresh the tokens of your session',
+        description:
+          'A refresh token works once. The same client can still exchange the previous token for the current one, within REFRESH_GRACE_SECONDS and until an access token of the latest response was used. Any other use of an old token counts as theft and ends the session.',
+        body: bodyOf(RefreshJson, RefreshForm),
+        response: { 200: TokenPair },
+      },
+      config: {
+        public: true,
+        oauth: true,
+        problems: ['invalid_token'],
+        throttle: {
+          name: 'refresh',
+          address: { burst: 1200, perMinute: 600 },
+          account: {
+            of: ({ body }) => auth.sessionIdOf((body as Refresh).refresh_token),
+            fromAll: { burst: 60, perMinute: 60 },
+          },
+        },
+      },
+    },
+    async (request) => auth.refresh((request.body as Refresh).refresh_token, clientOf(request)),
+  );
+}
+
+const nameOf = (body: Login) => ('email' in body ? body.email : body.username) ?? '';
+
+const bodyOf = (json: typeof LoginJson | typeof RefreshJson, form: typeof LoginForm | typeof RefreshForm) => ({
+  content: { 'application/json': { schema: json }, 'application/x-www-form-urlencoded': { schema: form } },
+});

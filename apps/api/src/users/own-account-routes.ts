@@ -1,0 +1,57 @@
+import { Type } from '@fastify/type-provider-typebox';
+import { clientOf } from '../http/client.ts';
+import type { App } from '../http/schema.ts';
+import { User } from './account.ts';
+import type { OwnAccount } from './own-account.ts';
+import { passwordProofs } from './reauthentication.ts';
+import { OwnChanges, OwnDeletion } from './schemas.ts';
+
+export function ownAccountRoutes(app: App, { ownAccount }: { ownAccount: OwnAccount }) {
+  app.get(
+    '/users/me',
+    { schema: { operationId: 'getMe', tags: ['users'], summary: 'Get your account', response: { 200: User } } },
+    async ({ user }) => user,
+  );
+
+  for (const [method, operationId] of [
+    ['PATCH', 'updateMe'],
+    ['PUT', 'replaceMe'],
+  ] as const) {
+    app.route({
+      method,
+      url: '/users/me',
+      schema: {
+        operationId,
+        tags: ['users'],
+        summary: 'Update your account',
+        description:
+          'Changes the fields that are sent, with PATCH and with PUT. A new email, username or password requires `current_password`. A new password ends all other sessions. A new email is not verified.',
+        body: OwnChanges,
+        response: { 200: User },
+      },
+      config: {
+        problems: ['wrong_password', 'not_found', 'email_taken', 'username_taken'],
+        throttle: passwordProofs,
+      },
+      handler: async (request) => ownAccount.update(request.scope, request.body, clientOf(request)),
+    });
+  }
+
+  app.delete(
+    '/users/me',
+    {
+      schema: {
+        operationId: 'deleteMe',
+        tags: ['users'],
+        summary: 'Delete your account and all its data',
+        body: OwnDeletion,
+        response: { 204: Type.Null({ description: 'Deleted.' }) },
+      },
+      config: { problems: ['wrong_password', 'not_found', 'last_admin'], throttle: passwordProofs },
+    },
+    async (request, reply) => {
+      await ownAccount.delete(request.scope, request.body.current_password, clientOf(request));
+      return reply.code(204).send(null);
+    },
+  );
+}

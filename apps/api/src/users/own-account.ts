@@ -1,0 +1,78 @@
+import type { Database, Scope } from '@quoin/db';
+import type { Client } from '../http/client.ts';
+import { found } from '../http/errors.ts';
+import type { Limiter } from '../http/throttle/limiter.ts';
+import type { Outbox } from '../mail/outbox.ts';
+import type { Passwords } from '../passwords/passwords.ts';
+import { createAccountChanges, isNewEmail } from './account-changes.ts';
+import { deleteAccount } from './account-deletion.ts';
+import { createReauthentication, wrongPassword } from './reauthentication.ts';
+import type { OwnChanges } from './schemas.ts';
+
+interface Dependencies {
+  database: Database;
+  passwords: Passwords;
+  outbox: Outbox;
+  limiter: Limiter;
+  clock: () => Date;
+}
+
+const perDay = (count: number) => ({ burst: count, perMinute: count / 1440 });
+/** Each change of email can send two mails. */
+const emailChanges = perDay(5);
+/** Each change sends a mail. */
+const passwordChanges = perDay(10);
+/** Each change reveals whether a username is taken. */
+const usernameChanges = perDay(10);
+
+/** Changes and deletes the account of the caller. */
+export function createOwnAccount({ database, passwords, outbox, limiter, clock }: Dependencies) {
+  const changesOf = createAccountChanges({ passwords, outbox });
+  const { requirePassword } = createReauthentication({ database, passwords, clock });
+
+  return {
+    /** A new email, username or password requires the current password. */
+    update: async (scope: Scope, { current_password, ...changes }: OwnChanges, client: Client) => {
+      const self = found(await database.as(scope).account.find());
+      const isNewName = changes.username !== undefined && changes.username !== self.username;
+      const isNewAddress = changes.email !== undefined && isNewEmail(changes.email, self);
+      const isSensitive = changes.password !== undefined || isNewAddress || isNewName;
+      // A password that is sent is always checked. Otherwise such a request would reset the limit of guesses.
+      if (isSensitive || current_password !== undefined) await requirePassword(scope, self, current_password, client);
+      if (changes.password !== undefined) await limiter.take('password change', self.id, passwordChanges);
+      if (isNewAddress) await limiter.take('email change', self.id, emailChanges);
+      if (isNewName) await limiter.take('username change', self.id, usernameChanges);
+      const columns = await changesOf.columnsOf(changes, self, client);
+      if (Object.keys(columns).length === 0) return self;
+
+      const mails = await changesOf.mailsOf(self, columns);
+      return changesOf.withMails(mails, () =>
+        database
+          .as(scope)
+          .transaction(async ({ account, userSessions, mails: outgoing, auditEvents, oneTimeTokens }) => {
+            const before = found(await account.lock());
+            // The password that was checked, or the address that gets the mails, has changed meanwhile.
+            if (isSensitive && (before.password_hash !== self.password_hash || before.email !== self.email))
+              throw wrongPassword();
+            await changesOf.postNotices(outgoing, mails, client);
+            const user = found(await account.update(columns));
+            if ('password_hash' in columns)
+              await userSessions.revokeAll('password_changed', clock(), { except: scope.actor.sessionId });
+            const recordEvent = (event: Parameters<typeof auditEvents.create>[0]) =>
+              auditEvents.create({ ...event, ...client });
+            const records = { mails: outgoing, recordEvent, voidTokens: oneTimeTokens.deleteAll };
+            await changesOf.record(records, before, columns, mails, client);
+            return user;
+          }),
+      );
+    },
+
+    delete: async (scope: Scope, currentPassword: string, client: Client) => {
+      const self = found(await database.as(scope).account.find());
+      await requirePassword(scope, self, currentPassword, client);
+      await deleteAccount(database, self.id, scope, client);
+    },
+  };
+}
+
+export type OwnAccount = ReturnType<typeof createOwnAccount>;

@@ -1,0 +1,66 @@
+import type { Database, Scope } from '@quoin/db';
+import { type Client, noClient, turnCallerOf } from '../http/client.ts';
+import { normalizeEmail } from '../http/email.ts';
+import { Problem } from '../http/errors.ts';
+import type { Outbox } from '../mail/outbox.ts';
+import type { Passwords } from '../passwords/passwords.ts';
+import { actorColumns, createAccountChanges } from './account-changes.ts';
+import { createReauthentication } from './reauthentication.ts';
+import type { NewUser } from './schemas.ts';
+
+interface Dependencies {
+  database: Database;
+  passwords: Passwords;
+  outbox: Outbox;
+  clock: () => Date;
+}
+
+/** Creates accounts: for people who register, for admins, and for commands. */
+export function createRegistration({ database, passwords, outbox, clock }: Dependencies) {
+  const { withMails } = createAccountChanges({ passwords, outbox });
+  const { requireRecentProof } = createReauthentication({ database, passwords, clock });
+
+  /**
+   * Creates an account and mails its owner to verify the address.
+   *
+   * @param scope the admin who creates it; undefined for a registration and for a command
+   * @throws Problem `email_taken`, `username_taken`, or `validation_failed` for a weak password
+   */
+  async function create({ password, email, current_password, ...rest }: NewUser, client: Client, scope?: Scope) {
+    if (scope && (rest.is_admin || current_password !== undefined))
+      await requireRecentProof(scope, current_password, client);
+    const newUser = { ...rest, email: normalizeEmail(email) };
+    await passwords.accept(password, newUser);
+    const password_hash = await passwords.hash(password, turnCallerOf(newUser.email, client));
+    const verification = await outbox.permit('verify_email', newUser.email);
+    return withMails({ notices: [], verification }, () =>
+      database.system().transaction(async ({ users, auditEvents, mails }) => {
+        const user = await users.create({ ...newUser, password_hash });
+        const details = user.is_admin ? { is_admin: true } : {};
+        const event = { user_id: user.id, details, ...actorColumns(scope), ...client };
+        await auditEvents.create({ action: 'account_created', ...event });
+        await outbox.post({ mails }, verification, client);
+        return user;
+      }),
+    );
+  }
+
+  return {
+    create,
+
+    /** Creates an admin unless the account exists. Resolves to whether it created one. */
+    ensureAdmin: async ({ email, password }: Pick<NewUser, 'email' | 'password'>): Promise<boolean> => {
+      if (await database.system().users.findByEmail(normalizeEmail(email))) return false;
+      try {
+        await create({ email, password, is_admin: true }, noClient);
+        return true;
+      } catch (error) {
+        // Another process has just created it.
+        if (error instanceof Problem && error.code === 'email_taken') return false;
+        throw error;
+      }
+    },
+  };
+}
+
+export type RegistrationService = ReturnType<typeof createRegistration>;

@@ -33,7 +33,7 @@ import { createServices, type ServiceDependencies } from './services.ts';
 import { taskRoutes } from './tasks/routes.ts';
 import { userRoutes } from './users/routes.ts';
 
-interface Options extends Pick<ServiceDependencies, 'clock' | 'transport'> {
+interface Options extends Pick<ServiceDependencies, 'clock' | 'transport' | 'hashCost'> {
   /** Undefined: no log. */
   log?: LogOptions | undefined;
   metrics?: Metrics | undefined;
@@ -42,7 +42,7 @@ interface Options extends Pick<ServiceDependencies, 'clock' | 'transport'> {
 
 /** Builds the application: every plugin and feature by name, in order. `process/server.ts` makes it listen; tests call it with `inject`. */
 export async function buildApp(config: Config, database: Database, options: Options = {}) {
-  const { log, metrics, tracing, clock = () => new Date(), transport } = options;
+  const { log, metrics, tracing, clock = () => new Date(), transport, hashCost } = options;
   const now = () => clock().getTime();
   const app = createHttpServer(config, log);
   tracing?.watch(app);
@@ -63,7 +63,7 @@ export async function buildApp(config: Config, database: Database, options: Opti
 
   const store = await openThrottleStore(config, app.log, now);
   const addJob = createJobs(app, metrics?.jobEnded);
-  const services = createServices({ config, database, clock, log: app.log, store, transport, addJob });
+  const services = createServices({ config, database, clock, log: app.log, store, transport, addJob, hashCost });
   metrics?.watch(database, services.passwords.load);
 
   throttling(app, store);

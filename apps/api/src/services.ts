@@ -16,7 +16,7 @@ import { createMessages } from './mail/messages.ts';
 import { createOutbox } from './mail/outbox.ts';
 import { createMailTransport, type Transport } from './mail/transport.ts';
 import { createBreachCheck } from './passwords/breached-passwords.ts';
-import { createPasswords } from './passwords/passwords.ts';
+import { createPasswords, type HashCost } from './passwords/passwords.ts';
 import { createPreferences } from './preferences/service.ts';
 import { type AddJob, noJobs } from './process/jobs.ts';
 import { createOneTimeTokens } from './recovery/one-time-tokens.ts';
@@ -37,6 +37,8 @@ export interface ServiceDependencies {
   /** How mail is sent; by default as configured. */
   transport?: Transport | undefined;
   addJob?: AddJob;
+  /** Cost of a password hash; by default what OWASP recommends. */
+  hashCost?: HashCost | undefined;
 }
 
 const cleanUpEveryMs = 10 * 60_000;
@@ -50,9 +52,11 @@ export function createServices({
   store,
   transport = createMailTransport({ config, log }),
   addJob = noJobs,
+  hashCost,
 }: ServiceDependencies) {
   const limiter = createLimiter(store);
   const passwords = createPasswords(config, {
+    hashCost,
     isBreached: createBreachCheck(config.passwordBreachUrl, log),
     warn: (err, message) => log.error({ err }, message),
   });

@@ -1,4 +1,4 @@
-import { Ajv2020 } from 'ajv/dist/2020.js';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 
 type Operation = { responses: Record<string, { content?: Record<string, { schema: object }>; headers?: object }> };
 export interface OpenApiDocument {
@@ -11,11 +11,21 @@ interface Answer {
   headers: Record<string, unknown>;
 }
 
+const checks = new Map<string, ReturnType<typeof compileCheck>>();
+
+/** Same as `compileCheck`, but compiles once for all applications with the same document. */
+export function createAnswerCheck(document: OpenApiDocument) {
+  const text = JSON.stringify(document);
+  const check = checks.get(text) ?? compileCheck(document);
+  checks.set(text, check);
+  return check;
+}
+
 /**
  * Checks responses against the OpenAPI document: the operation must list the status, and the body must match its schema. Responses of unknown
  * paths and methods are not checked.
  */
-export function createAnswerCheck(document: OpenApiDocument) {
+function compileCheck(document: OpenApiDocument) {
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
   ajv.addSchema({ $id: 'openapi', components: document.components });
   const operations = Object.entries(document.paths).map(([path, methods]) => ({
@@ -24,6 +34,16 @@ export function createAnswerCheck(document: OpenApiDocument) {
     pattern: new RegExp(`^${path.replace(/\{.*?\}/g, '[^/]+')}$`),
     methods,
   }));
+  const validators = new Map<object, ValidateFunction>();
+  const validatorOf = (schema: object) => {
+    const known = validators.get(schema);
+    if (known) return known;
+    const validator = ajv.compile(
+      JSON.parse(JSON.stringify(schema).replaceAll('"#/components', '"openapi#/components')),
+    );
+    validators.set(schema, validator);
+    return validator;
+  };
   operations.sort((one, other) => other.weight - one.weight);
 
   return (method: string, url: string, { statusCode, body, headers }: Answer): void => {
@@ -42,7 +62,7 @@ export function createAnswerCheck(document: OpenApiDocument) {
     if (!schema) throw new Error(`${where}: the OpenAPI document does not know the type ${type}`);
     // Binary responses have no schema.
     if (!/json/.test(type)) return;
-    const absolute = JSON.parse(JSON.stringify(schema).replaceAll('"#/components', '"openapi#/components'));
-    if (!ajv.validate(absolute, JSON.parse(body))) throw new Error(`${where}: ${ajv.errorsText()} in ${body}`);
+    const validate = validatorOf(schema);
+    if (!validate(JSON.parse(body))) throw new Error(`${where}: ${ajv.errorsText(validate.errors)} in ${body}`);
   };
 }

@@ -5,6 +5,7 @@ import { expect } from 'vitest';
 import { buildApp } from '../src/app.ts';
 import { parseConfig } from '../src/config/config.ts';
 import type { OutgoingMail } from '../src/mail/transport.ts';
+import type { HashCost } from '../src/passwords/passwords.ts';
 import { createAnswerCheck } from './answer-check.ts';
 
 // Shared by tests of the API: the application as it ships, on a new database, and builders of test data.
@@ -26,16 +27,26 @@ export const testEnvironment = (variables: NodeJS.ProcessEnv = {}): NodeJS.Proce
   ...variables,
 });
 
+/** A real hash takes tens of milliseconds, and most tests need accounts. passwords.test.ts tests the real one. */
+const cheapest: HashCost = { memoryCost: 8, timeCost: 1, parallelism: 1 };
+
 /** Creates the application with a new database and a clock that only moves when told to. */
-export async function startTestApp(variables: NodeJS.ProcessEnv = {}, options: { log?: string[] } = {}) {
+export async function startTestApp(
+  variables: NodeJS.ProcessEnv = {},
+  { log: lines, hashCost = cheapest }: { log?: string[]; hashCost?: HashCost } = {},
+) {
   const database = await createTestDatabase();
   const config = parseConfig(testEnvironment(variables));
   const clock = createClock();
-  const lines = options.log;
   const log = lines && { level: 'trace', stream: { write: (line: string) => void lines.push(line) } };
   const sent: OutgoingMail[] = [];
   const transport = async (mail: OutgoingMail) => void sent.push(mail);
-  const app = await buildApp(config, database, { clock: clock.now, ...(log && { log }), transport });
+  const app = await buildApp(config, database, {
+    clock: clock.now,
+    ...(log && { log }),
+    transport,
+    hashCost,
+  });
   await app.ready();
   const checkAnswer = createAnswerCheck(app.swagger() as never);
 

@@ -5,7 +5,7 @@ import { normalizeEmail } from '../http/email.ts';
 import { Problem } from '../http/errors.ts';
 import type { Limiter } from '../http/throttle/limiter.ts';
 import type { Rate } from '../http/throttle/memory-store.ts';
-import { isOutdatedHash, type Passwords } from '../passwords/passwords.ts';
+import type { Passwords } from '../passwords/passwords.ts';
 import { type AccessTokens, invalidToken } from './access-token.ts';
 import { aliveAt } from './alive.ts';
 import { beginSession } from './begin-session.ts';
@@ -109,7 +109,7 @@ export function createAuth(dependencies: Dependencies) {
     if (!user.is_active) return refuse('account_inactive', user.id, client);
 
     await limiter.take('sign-ins', user.id, signInsPerAccount);
-    const newHash = isOutdatedHash(password_hash) ? await passwords.hash(password, caller) : undefined;
+    const newHash = passwords.isOutdated(password_hash) ? await passwords.hash(password, caller) : undefined;
     const now = clock();
     const session = await database.system().transaction(async (repositories) => {
       if (!(await repositories.users.lockUnchanged(user.id, password_hash))) return undefined;

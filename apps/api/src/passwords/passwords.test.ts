@@ -3,7 +3,7 @@ import { hash as hashBcrypt } from '@node-rs/bcrypt';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectProblem, password, startTestApp, type TestApp, testEnvironment } from '../../testing/test-app.ts';
 import { parseConfig } from '../config/config.ts';
-import { createPasswords, isOutdatedHash, isUsableHash } from './passwords.ts';
+import { createPasswords, isOutdatedHash, isUsableHash, recommendedCost } from './passwords.ts';
 
 const passwords = createPasswords({ passwordLengthMin: 8, passwordContextWords: ['Cornerstone'] });
 
@@ -103,7 +103,7 @@ test.each([
 describe('a sign-in with an outdated hash', () => {
   let api: TestApp;
   beforeAll(async () => {
-    api = await startTestApp();
+    api = await startTestApp({}, { hashCost: recommendedCost });
   });
   afterAll(() => api.close());
 

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { hash, type Options, verify } from '@node-rs/argon2';
+import { hash, verify } from '@node-rs/argon2';
 import { verify as verifyBcrypt } from '@node-rs/bcrypt';
 import type { Config } from '../config/config.ts';
 import { invalid, Problem } from '../http/errors.ts';
@@ -9,8 +9,15 @@ import { isCommonPassword } from './common-passwords.ts';
 
 // Passwords: which ones are accepted, and how they are hashed and verified.
 
-/** Argon2id as OWASP's Password Storage Cheat Sheet recommends it; about 180 hashes a second on two cores. */
-const argon2id = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } satisfies Options;
+/** Parameters of Argon2id: KiB of memory, passes and lanes. */
+export interface HashCost {
+  memoryCost: number;
+  timeCost: number;
+  parallelism: number;
+}
+
+/** What OWASP's Password Storage Cheat Sheet recommends; about 180 hashes a second on two cores. */
+export const recommendedCost: HashCost = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 
 /** One core stays free: with all of them hashing, reads fell to a quarter. */
 const hashingMax = Math.max(1, availableParallelism() - 1);
@@ -26,7 +33,9 @@ export interface PasswordOwner {
 
 type PasswordRules = Pick<Config, 'passwordLengthMin' | 'passwordContextWords'>;
 
-interface PasswordChecks {
+interface PasswordOptions {
+  /** Cost of a new hash. Tests lower it. */
+  hashCost?: HashCost | undefined;
   /** Checks a new password that passes every other check. */
   isBreached?: BreachCheck;
   /** Logs a stored hash that cannot be verified. */
@@ -39,7 +48,7 @@ interface PasswordChecks {
  */
 export function createPasswords(
   { passwordLengthMin, passwordContextWords }: PasswordRules,
-  { isBreached = async () => false, warn = () => {} }: PasswordChecks = {},
+  { hashCost = recommendedCost, isBreached = async () => false, warn = () => {} }: PasswordOptions = {},
 ) {
   const turns = createTurns(
     hashingMax,
@@ -53,7 +62,10 @@ export function createPasswords(
 
     /** Returns Argon2id in PHC format. */
     hash: (password: string, caller?: TurnCaller): Promise<string> =>
-      turns.take(() => hash(normalize(password), argon2id), caller),
+      turns.take(() => hash(normalize(password), hashCost), caller),
+
+    /** Whether a hash is weaker than new ones. */
+    isOutdated: (passwordHash: string): boolean => isOutdatedHash(passwordHash, hashCost),
 
     /**
      * Whether the password has this hash: Argon2 or, from other systems, bcrypt. False, after the same time, without a hash (no such account, or an
@@ -99,14 +111,14 @@ export function createPasswords(
 export type Passwords = ReturnType<typeof createPasswords>;
 
 /** Whether a hash is weaker than new ones: bcrypt, another Argon2, or cheaper parameters. */
-export function isOutdatedHash(passwordHash: string): boolean {
+export function isOutdatedHash(passwordHash: string, hashCost = recommendedCost): boolean {
   const parameters = argon2Parameters(passwordHash);
   if (!parameters || !passwordHash.startsWith('$argon2id$')) return true;
-  return parameters.memoryCost < argon2id.memoryCost || parameters.timeCost < argon2id.timeCost;
+  return parameters.memoryCost < hashCost.memoryCost || parameters.timeCost < hashCost.timeCost;
 }
 
 /** Memory times passes, in KiB: eight times what a new hash costs. */
-const argon2WorkMax = 8 * argon2id.memoryCost * argon2id.timeCost;
+const argon2WorkMax = 8 * recommendedCost.memoryCost * recommendedCost.timeCost;
 const argon2LanesMax = 4;
 const bcryptCostMax = 12;
 

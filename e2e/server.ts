@@ -47,12 +47,15 @@ function behindPooler({ DATABASE_URL: url = '' }: Record<string, string>): Recor
   return { DATABASE_PREPARE: 'false', DATABASE_DIRECT_URL: direct.href };
 }
 
+const compileCache = join(import.meta.dirname, '../node_modules/.cache/quoin');
+
 function start(script: keyof typeof commands, args: string[], { cwd, env = {} }: RunOptions) {
   const { PATH = '', HOME = '' } = process.env;
-  const options = script === 'main' ? ['--max-semi-space-size=16', '--heap-growing-percent=40'] : [];
+  // Processes of tests end soon, so optimizing the embedded database costs more than it gains.
+  const options = ['--liftoff-only', '--max-semi-space-size=16', '--heap-growing-percent=40'];
   const child = spawn(process.execPath, [...options, commands[script], ...args], {
     cwd,
-    env: { PATH, HOME, ...behindPooler(env), ...env },
+    env: { PATH, HOME, NODE_COMPILE_CACHE: compileCache, ...behindPooler(env), ...env },
   });
   const exited = once(child, 'exit').then(([code, signal]) => ({
     code: code as number | null,

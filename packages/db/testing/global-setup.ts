@@ -1,7 +1,4 @@
-import { createTestDatabase } from './test-database.ts';
+import { prepareTestDatabases } from './test-database.ts';
 
 /** Migrates once before the test files start, because all of them need a copy. An unreachable server fails the run here. */
-export default async function setup(): Promise<void> {
-  const database = await createTestDatabase();
-  await database.close();
-}
+export default prepareTestDatabases;

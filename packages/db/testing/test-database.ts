@@ -4,10 +4,12 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import type { PGlite } from '@electric-sql/pglite';
 import pg from 'pg';
 import { type CommandDefinition, executeCommand } from '../src/cli/command.ts';
 import { connect } from '../src/connect.ts';
 import { createDatabase, type Database } from '../src/database.ts';
+import { DatabaseUnavailable } from '../src/errors.ts';
 import { readMigrations } from '../src/migrate/files.ts';
 import { upgrade } from '../src/migrate/migrate.ts';
 import { pgliteVersion } from '../src/pglite/initdb-cache.ts';
@@ -33,6 +35,11 @@ export interface TestDatabase extends Database {
 /** Creates a database. `close()` removes it. */
 export async function createTestDatabase({ isMigrated = true }: { isMigrated?: boolean } = {}): Promise<TestDatabase> {
   return testServerUrl ? onServer(testServerUrl, isMigrated) : inMemory(isMigrated);
+}
+
+/** Migrates the database that all others are copies of. */
+export async function prepareTestDatabases(): Promise<void> {
+  await (testServerUrl ? migratedTemplate(testServerUrl) : migratedSnapshot());
 }
 
 /** Returns the scope of a user's request. */
@@ -69,10 +76,44 @@ export async function runInProcess(
   return { code, ...output };
 }
 
+/** Migrated databases that an earlier test file of this process has closed: creating one takes as long as ten tests. */
+const unused: PGlite[] = [];
+
 async function inMemory(isMigrated: boolean): Promise<TestDatabase> {
-  const pglite = await openInMemory(isMigrated ? await migratedSnapshot() : undefined);
-  return { ...createDatabase(embeddedSource(pglite)), url: 'memory://', directUrl: 'memory://' };
+  const pglite =
+    (isMigrated && unused.pop()) || (await openInMemory(isMigrated ? await migratedSnapshot() : undefined));
+  const source = embeddedSource(pglite);
+  let isClosed = false;
+  const acquire = async () => {
+    if (isClosed) throw new DatabaseUnavailable('the test has closed this database');
+    return source.acquire();
+  };
+  const database = createDatabase({ ...source, acquire, acquireShared: acquire, acquireUnlimited: acquire });
+  let isReusable = isMigrated;
+  return {
+    ...database,
+    url: 'memory://',
+    directUrl: 'memory://',
+    maintain: (work) => {
+      isReusable = false; // It can change the schema.
+      return database.maintain(work);
+    },
+    close: async () => {
+      if (isClosed) return;
+      if (isReusable) await database.inspect((connection) => connection.execute(emptyAllTables));
+      isClosed = true;
+      if (isReusable) unused.push(pglite);
+      else await source.close();
+    },
+  };
 }
+
+// Without triggers: audit_events refuses to be emptied.
+const emptyAllTables = `do $$ begin
+  set local session_replication_role = replica;
+  execute (select 'truncate ' || string_agg(quote_ident(tablename), ', ') from pg_tables
+    where schemaname = 'public' and tablename <> 'schema_migrations');
+end $$`;
 
 async function migratedSnapshot(): Promise<Blob> {
   const file = join(tmpdir(), `quoin-test-${await fingerprint()}.tar`);

@@ -48,8 +48,8 @@ export interface ConnectionSource {
   readonly isEmbedded: boolean;
   /** Waits a bounded time for a live connection. @throws DatabaseUnavailable */
   acquire(): Promise<Connection>;
-  /** As `acquire`, for one fast statement. Other callers may use the same connection at the same time, each for one fast statement. */
-  acquireShared(): Promise<Connection>;
+  /** As `acquire`, for one fast statement. Other callers may use the same connection at the same time, each for one fast statement of the same kind. */
+  acquireShared(access: 'read' | 'write'): Promise<Connection>;
   /** As `acquire`, without limits on how long statements take: for migrations. */
   acquireUnlimited(): Promise<Connection>;
   poolSize(): PoolSize;
@@ -78,6 +78,6 @@ export function observed(source: ConnectionSource, observe: Observe): Connection
   return {
     ...source,
     acquire: async () => wrap(await source.acquire()),
-    acquireShared: async () => wrap(await source.acquireShared()),
+    acquireShared: async (access) => wrap(await source.acquireShared(access)),
   };
 }

@@ -75,22 +75,22 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 export function createDatabase(source: ConnectionSource): Database {
   const current = new AsyncLocalStorage<Unit>();
 
-  const acquire = (from: 'acquire' | 'acquireShared' = 'acquire') => {
+  const acquire = (shared?: 'read' | 'write') => {
     if (current.getStore()?.isOpen) {
       throw new Error(
         'a unit of work began inside another one, and would wait for its connection forever: ' +
           'use the repositories of the outer one, or begin after it has ended',
       );
     }
-    return source[from]();
+    return shared ? source.acquireShared(shared) : source.acquire();
   };
 
   const onConnection = <T>(
     work: (connection: Connection) => Promise<T>,
-    { canRepeat, from }: { canRepeat: boolean; from?: 'acquireShared' | undefined },
+    { canRepeat, shared }: { canRepeat: boolean; shared?: 'read' | 'write' | undefined },
   ) =>
     repeatOnce(async () => {
-      const connection = await acquire(from);
+      const connection = await acquire(shared);
       try {
         const result = await work(connection);
         connection.release();
@@ -106,22 +106,22 @@ export function createDatabase(source: ConnectionSource): Database {
 
   /** Runs each statement in a transaction of its own. */
   const alone = (userId?: string): { db: Execute; fast: Execute } => {
-    const run = (query: CompiledQuery, options: { from?: 'acquireShared'; lockMsMax?: number } = {}) =>
+    const run = (query: CompiledQuery, options: { shared?: 'read' | 'write'; lockMsMax?: number } = {}) =>
       onConnection(
         ({ queryWith }) => queryWith({ userId, lockMsMax: options.lockMsMax }, query.sql, query.parameters),
         {
           canRepeat: isRead(query),
-          from: options.from,
+          shared: options.shared,
         },
       );
     return {
       db: (query) => run(query),
       fast: async (query) => {
-        if (isRead(query)) return run(query, { from: 'acquireShared' });
+        if (isRead(query)) return run(query, { shared: 'read' });
         // A write can wait for a lock (of a foreign key, for example), and everyone who shares its connection waits with it. So it soon gives up,
         // without effect, and waits on a connection of its own.
         try {
-          return await run(query, { from: 'acquireShared', lockMsMax: sharedLockMsMax });
+          return await run(query, { shared: 'write', lockMsMax: sharedLockMsMax });
         } catch (error) {
           if (!isLockTimeout(error)) throw error;
           return run(query);

@@ -62,7 +62,9 @@ export function openServer(
     const client = await acquireClient();
     return { ...statementsOf(client), release: (isBroken = false) => release(client, isBroken) };
   };
-  const acquireShared = sharedConnections({ acquire: acquireClient, statementsOn: statementsOf, release });
+  const clients = { acquire: acquireClient, statementsOn: statementsOf, release };
+  // Apart, so that a read never waits behind a write: for a lock, for the disk, or for a synchronous standby.
+  const shared = { read: sharedConnections(clients), write: sharedConnections(clients) };
 
   const acquireUnlimited = async (): Promise<Connection> => {
     const client = new pg.Client({ ...directConfig, connectionTimeoutMillis: connectMsMax });
@@ -76,7 +78,7 @@ export function openServer(
   return {
     isEmbedded: false,
     acquire,
-    acquireShared,
+    acquireShared: (access) => shared[access](),
     acquireUnlimited,
     poolSize: () => ({ open: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount, max: poolMax }),
     close: () => (pool.ended ? Promise.resolve() : pool.end()),

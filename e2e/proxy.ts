@@ -5,8 +5,9 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 export async function startProxy(target: { host: string; port: number }, { port = 0 } = {}) {
   const sockets = new Set<Socket>();
   let isSilent = false;
+  let currentTarget = target;
   const server = createServer((near) => {
-    const far = connect(target);
+    const far = connect(currentTarget);
     for (const [from, to] of [
       [near, far],
       [far, near],
@@ -30,6 +31,10 @@ export async function startProxy(target: { host: string; port: number }, { port 
     /** Stops forwarding, without closing connections. */
     fallSilent: () => {
       isSilent = true;
+    },
+    /** Leads new connections elsewhere. Keeps those that exist. */
+    moveTo: (next: { host: string; port: number }) => {
+      currentTarget = next;
     },
     /** Accepts new connections again. Cuts those that went silent. */
     recover: () => {

@@ -1,6 +1,7 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -112,6 +113,21 @@ export async function ownPostgres(command: 'start' | 'stop'): Promise<string> {
   const env = { ...process.env, QUOIN_PG_PORT: '54418', QUOIN_PG_DURABLE: '1' };
   const { stdout } = await promisify(execFile)(join(root, 'scripts/postgres.sh'), [command], { env });
   return stdout.trim();
+}
+
+/** Resolves to the folder of PostgreSQL's programs. */
+export async function postgresBin(): Promise<string> {
+  const { stdout } = await promisify(execFile)(join(root, 'scripts/postgres.sh'), ['bindir']);
+  return stdout.trim();
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** Sends JSON. Resolves to the status and the body. */

@@ -131,13 +131,13 @@ describe('parseServerUrl', () => {
     ['?sslmode=require&channel_binding=require', { rejectUnauthorized: true }],
     ['?sslmode=verify-full&sslrootcert=system', { rejectUnauthorized: true }],
   ])('maps the TLS parameters %j', (query, ssl) => {
-    const config = parseServerUrl(`${host}${query}`);
+    const [config] = parseServerUrl(`${host}${query}`).hosts;
     expect(config.ssl).toEqual(ssl);
     expect(config.connectionString).toBe(host);
   });
 
   test('parsing a server URL keeps other parameters', () => {
-    expect(parseServerUrl(`${host}?options=-c%20search_path%3Dx&sslmode=require`).connectionString).toContain(
+    expect(parseServerUrl(`${host}?options=-c%20search_path%3Dx&sslmode=require`).hosts[0].connectionString).toContain(
       'options=-c',
     );
   });
@@ -148,6 +148,22 @@ describe('parseServerUrl', () => {
       expect(() => parseServerUrl(`${host}?sslmode=${mode}`)).toThrow(`sslmode=${mode} is not supported`);
     },
   );
+
+  test('a server URL can name several hosts and the kind of session', () => {
+    const { hosts, kind } = parseServerUrl(
+      'postgres://me:p%2C@one:5433,[::1],three/data?target_session_attrs=any&options=x',
+    );
+    expect(hosts.map(({ connectionString }) => connectionString)).toEqual([
+      'postgres://me:p%2C@one:5433/data?options=x',
+      'postgres://me:p%2C@[::1]/data?options=x',
+      'postgres://me:p%2C@three/data?options=x',
+    ]);
+    expect(kind).toBe('any');
+    expect(parseServerUrl(host)).toMatchObject({ hosts: [{ connectionString: host }], kind: 'read-write' });
+    expect(() => parseServerUrl(`${host}?target_session_attrs=best`)).toThrow(
+      'target_session_attrs=best is not supported',
+    );
+  });
 
   test('a malformed server URL is rejected without being repeated', () => {
     expect(() => parseServerUrl('postgres://user:secret@:x')).toThrow(/^DATABASE_URL is not a URL: write/);

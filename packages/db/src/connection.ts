@@ -52,6 +52,10 @@ export interface ConnectionSource {
   acquireShared(access: 'read' | 'write'): Promise<Connection>;
   /** As `acquire`, without limits on how long statements take: for migrations. */
   acquireUnlimited(): Promise<Connection>;
+  /** Resolves if the server answers and has the role that the URL asks for. @throws an error with code 25006 if its role is another one */
+  check(connection: Connection): Promise<void>;
+  /** Replaces every connection that is open now before its next use. */
+  replaceConnections(): void;
   poolSize(): PoolSize;
   close(): Promise<void>;
 }

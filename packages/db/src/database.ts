@@ -8,6 +8,7 @@ import {
   isLockTimeout,
   isPreparedStatementStale,
   isRolledBackForAnother,
+  isServerReadOnly,
   toPublicError,
 } from './errors.ts';
 import { type Execute, isRead, kyselyOn } from './kysely.ts';
@@ -39,7 +40,7 @@ export interface Database {
   /** Runs `work` with a connection of its own, without time limits, as the role that connected: for migrations and bulk work. */
   maintain<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
   poolSize(): PoolSize;
-  /** Resolves if the database answers. @throws DatabaseUnavailable */
+  /** Resolves if the database answers and can be written. @throws DatabaseUnavailable */
   ping(): Promise<void>;
   close(): Promise<void>;
 }
@@ -85,6 +86,13 @@ export function createDatabase(source: ConnectionSource): Database {
     return shared ? source.acquireShared(shared) : source.acquire();
   };
 
+  /** Whether the schema or the role of the server changed after the connection was made. If so, replaces all connections from before. */
+  const isConnectionOutdated = (error: unknown): boolean => {
+    const isOutdated = isPreparedStatementStale(error) || isServerReadOnly(error);
+    if (isOutdated) source.replaceConnections();
+    return isOutdated;
+  };
+
   const onConnection = <T>(
     work: (connection: Connection) => Promise<T>,
     { canRepeat, shared }: { canRepeat: boolean; shared?: 'read' | 'write' | undefined },
@@ -97,9 +105,10 @@ export function createDatabase(source: ConnectionSource): Database {
         return result;
       } catch (error) {
         const isLost = isConnectionLost(error);
-        const hasNoEffect = isPreparedStatementStale(error) || isRolledBackForAnother(error);
-        connection.release(isLost || isPreparedStatementStale(error));
-        if (hasNoEffect || (isLost && canRepeat)) throw new ConnectionLostBeforeCommit(error);
+        const isOutdated = isConnectionOutdated(error);
+        connection.release(isLost || isOutdated);
+        if (isOutdated || isRolledBackForAnother(error) || (isLost && canRepeat))
+          throw new ConnectionLostBeforeCommit(error);
         throw isLost ? new ConnectionLostDuringCommit(error) : toPublicError(error);
       }
     });
@@ -157,16 +166,18 @@ export function createDatabase(source: ConnectionSource): Database {
         );
         const cause = unit.failure ?? error;
         const isLost = isConnectionLost(error) || isConnectionLost(cause);
-        const isStale = isPreparedStatementStale(cause);
+        const isOutdated = isConnectionOutdated(cause);
         const isRolledBack =
           !isLost &&
           (await connection.execute('rollback').then(
             () => true,
             () => false,
           ));
-        connection.release(!isRolledBack || isStale);
+        connection.release(!isRolledBack || isOutdated);
         if (isLost) throw isCommitting ? new ConnectionLostDuringCommit(error) : new ConnectionLostBeforeCommit(error);
-        throw isStale || isRolledBackForAnother(cause) ? new ConnectionLostBeforeCommit(error) : toPublicError(error);
+        throw isOutdated || isRolledBackForAnother(cause)
+          ? new ConnectionLostBeforeCommit(error)
+          : toPublicError(error);
       }
     });
 
@@ -208,7 +219,7 @@ export function createDatabase(source: ConnectionSource): Database {
 
     inspect,
     poolSize: () => source.poolSize(),
-    ping: async () => void (await inspect((connection) => connection.query('select 1'))),
+    ping: () => inspect(source.check),
     close: () => source.close(),
   };
 }

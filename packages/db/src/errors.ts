@@ -58,6 +58,11 @@ export function isPreparedStatementStale(error: unknown): boolean {
   return codeOf(error) === '0A000' && /cached plan must not change result type/.test((error as Error).message);
 }
 
+/** Whether the server has become read-only: it was the primary, and another server is now. The statement had no effect. */
+export function isServerReadOnly(error: unknown): boolean {
+  return codeOf(error) === '25006';
+}
+
 /** Whether PostgreSQL rolled the transaction back so that another one could continue: a deadlock or a serialization failure. */
 export function isRolledBackForAnother(error: unknown): boolean {
   return ['40P01', '40001'].includes(codeOf(error));

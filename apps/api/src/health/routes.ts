@@ -59,13 +59,14 @@ export function healthRoutes(
         operationId: `getReadiness${suffix}`,
         tags: ['operations'],
         summary: 'Check that the server accepts requests',
-        description: '503 while draining, without a database, and while migrations are pending.',
+        description: '503 while draining, without a database that can be written, and while migrations are pending.',
         response: { 200: Health },
       },
       config: { public: true, evenWhenOverloaded: true, problems: ['shutting_down'] },
     },
     async () => {
       if (isDraining()) throw new Problem('shutting_down', 'The server is shutting down.');
+      await database.ping();
       const pending = await migrations.pending(database);
       if (pending.length > 0) throw new DatabaseUnavailable(`migrations are pending: ${pending.join(', ')}`);
       return { status: 'ok' as const };

@@ -4,6 +4,8 @@ type Cause = Error & { code?: string; address?: string; port?: number; hostname?
 
 /** What to do, by SQLSTATE or by Node's error code. */
 const hints: Record<string, string> = {
+  '25006':
+    'the server is a standby or read-only: name the primary, or all servers (postgres://…@one:5432,two:5432/database)',
   '28P01': 'check the user and the password in the URL; percent-encode characters such as @ / :',
   '28000':
     'the user does not exist, or pg_hba.conf does not admit it from here, or only with TLS: append ?sslmode=require',
@@ -32,6 +34,9 @@ export function databaseHint(error: unknown, variable = 'DATABASE_URL'): string 
   if (!cause) return error.message;
   const { code = '', message, address, port } = cause;
   const hint =
+    (/unsupported startup parameter|prepared statement \S+ (does not exist|already exists)/.test(message)
+      ? 'the URL leads to a pooler: set DATABASE_PREPARE=false, and DATABASE_DIRECT_URL to the server itself'
+      : undefined) ??
     hints[code] ??
     (/SSL|encryption|certificate/i.test(message)
       ? 'append ?sslmode=require to the URL if the server requires TLS, and remove it if the server has none'

@@ -84,6 +84,8 @@ export function embeddedSource(pglite: PGlite, onClosed: () => void = () => {}):
     acquire,
     acquireShared: acquire,
     acquireUnlimited: acquire,
+    check: async ({ query: ask }) => void (await ask('select 1')),
+    replaceConnections: () => {},
     poolSize: () => ({ open: 1, idle: isHeld() ? 0 : 1, waiting: waitingCount(), max: 1 }),
     close: async () => {
       if (pglite.closed) return;

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { type Connection, type ConnectionSource, type StatementSettings, settingsStatement } from '../connection.ts';
-import { DatabaseUnavailable, isPreparedStatementStale, toPublicError } from '../errors.ts';
+import { DatabaseUnavailable, toPublicError } from '../errors.ts';
+import { checkRole, clientFor } from './hosts.ts';
 import { parseServerUrl } from './server-url.ts';
 import { sharedConnections } from './shared-connections.ts';
 import { parseTimestamp } from './timestamp.ts';
@@ -33,10 +34,12 @@ export function openServer(
   url: string,
   { poolMax = 10, prepare = true, directUrl, lifetimeSeconds = 1_800 }: PostgresOptions = {},
 ): ConnectionSource {
-  const config = parseServerUrl(url);
-  const directConfig = directUrl ? parseServerUrl(directUrl) : config;
+  const server = parseServerUrl(url);
+  const Client = clientFor(server);
+  const directServer = directUrl ? parseServerUrl(directUrl) : server;
+  const DirectClient = clientFor(directServer);
   const pool = new pg.Pool({
-    ...config,
+    Client,
     max: poolMax,
     pipeline: true,
     types: { getTypeParser },
@@ -48,8 +51,8 @@ export function openServer(
     query_timeout: answerMsMax,
   });
   const nameOf = prepare ? statementNames() : () => undefined;
-  const { connect, release, replaceAll } = liveClients(pool);
-  const statementsOf = (client: pg.PoolClient) => statementsOn(client, nameOf, replaceAll);
+  const { connect, release, replaceAll } = liveClients(pool, Client, server.hosts.length);
+  const statementsOf = (client: pg.PoolClient) => statementsOn(client, nameOf);
 
   const acquireClient = async () => {
     if (pool.waitingCount >= poolMax * waitingMaxPerConnection)
@@ -67,9 +70,12 @@ export function openServer(
   const shared = { read: sharedConnections(clients), write: sharedConnections(clients) };
 
   const acquireUnlimited = async (): Promise<Connection> => {
-    const client = new pg.Client({ ...directConfig, connectionTimeoutMillis: connectMsMax });
-    client.on('error', () => {}); // Its statement fails as well.
-    await client.connect().catch((error) => {
+    const client = await attempt(directServer.hosts.length, async () => {
+      const one = new DirectClient({ connectionTimeoutMillis: connectMsMax });
+      one.on('error', () => {}); // Its statement fails as well.
+      await one.connect();
+      return one;
+    }).catch((error) => {
       throw toPublicError(error);
     });
     return { ...statementsOn(client, () => undefined), release: () => void client.end().catch(() => {}) };
@@ -80,13 +86,21 @@ export function openServer(
     acquire,
     acquireShared: (access) => shared[access](),
     acquireUnlimited,
+    check: async ({ query }) => {
+      await query('select 1');
+      await checkRole(query, server.kind);
+    },
+    replaceConnections: replaceAll,
     poolSize: () => ({ open: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount, max: poolMax }),
     close: () => (pool.ended ? Promise.resolve() : pool.end()),
   };
 }
 
+/** Clients with a statement that was given up before its answer. */
+const unanswered = new WeakSet<pg.ClientBase>();
+
 /** Acquires live connections. Pings a connection before use if its last use predates the last connection failure or was long ago. */
-function liveClients(pool: pg.Pool) {
+function liveClients(pool: pg.Pool, Client: ReturnType<typeof clientFor>, hostsTotal: number) {
   const lastUsedAt = new WeakMap<pg.PoolClient, number>();
   const openedAt = new WeakMap<pg.PoolClient, number>();
   let suspectedAt = 0;
@@ -117,7 +131,7 @@ function liveClients(pool: pg.Pool) {
       try {
         // Terminates: each iteration closes one of at most `poolMax` old connections.
         for (;;) {
-          const client = await pool.connect();
+          const client = await attempt(hostsTotal, () => pool.connect());
           const isCurrent = (openedAt.get(client) ?? 0) >= replacedAt;
           if (isCurrent && (await isAlive(client))) return client;
           if (isCurrent) suspect();
@@ -131,19 +145,31 @@ function liveClients(pool: pg.Pool) {
     release: (client: pg.PoolClient, isBroken: boolean) => {
       if (isBroken) suspect();
       lastUsedAt.set(client, performance.now());
-      client.release(isBroken);
+      // Its process would continue: `statement_timeout` does not end a commit that waits for a standby.
+      if (unanswered.has(client) && client instanceof Client)
+        void client.cancelStatement().then(() => client.release(true));
+      else client.release(isBroken);
     },
-    /** Replaces all connections that are open now, each before its next use: they prepared statements for an earlier schema. */
+    /** Replaces all connections that are open now, each before its next use. */
     replaceAll: () => {
       replacedAt = performance.now();
     },
   };
 }
 
+/** Tries up to `times`. @throws the last error */
+async function attempt<T>(times: number, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (times <= 1) throw error;
+    return attempt(times - 1, work);
+  }
+}
+
 function statementsOn(
   client: pg.ClientBase,
   nameOf: (text: string) => string | undefined,
-  onStale: () => void = () => {},
 ): Omit<Connection, 'release'> {
   // `pg` formats a Date in the local time zone, which takes longer than the rest of a short statement.
   const parameter = (value: unknown) => (value instanceof Date ? value.toISOString() : value);
@@ -157,7 +183,7 @@ function statementsOn(
       const { rows, rowCount } = await running;
       return { rows: rows as Row[], affectedRows: rowCount ?? 0 };
     } catch (error) {
-      if (isPreparedStatementStale(error)) onStale();
+      if ((error as Error).message === 'Query read timeout') unanswered.add(client);
       throw error;
     }
   };

@@ -4,7 +4,7 @@
 # Starts the server in the background and prints its first output. The log is .data/server.log.
 up: node_modules
 	@mkdir -p .data
-	@nohup node_modules/.bin/node --max-semi-space-size=4 apps/api/src/main.js > .data/server.log 2>&1 & echo $$! > .data/server.pid
+	@nohup node_modules/.bin/node --max-semi-space-size=16 --heap-growing-percent=40 apps/api/src/main.js > .data/server.log 2>&1 & echo $$! > .data/server.pid
 	@until grep -q 'Quoin answers' .data/server.log; do kill -0 $$(cat .data/server.pid) 2>/dev/null || { cat .data/server.log; exit 1; }; sleep 0.1; done
 	@grep -v '^{' .data/server.log
 

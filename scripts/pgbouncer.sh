@@ -39,6 +39,8 @@ auth_file = $home/users.txt
 pool_mode = transaction
 default_pool_size = 5
 max_client_conn = 1000
+; After a failed connection, clients are refused for this many seconds. The default of 15 outlasts a switchover.
+server_login_retry = 1
 pidfile = $pidfile
 logfile = $home/pgbouncer.log
 INI

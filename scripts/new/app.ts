@@ -36,6 +36,7 @@ export async function makeApp(directory: string, name?: string): Promise<void> {
   if (target.startsWith(`${process.cwd()}/`))
     throw new UsageError(`${target} is inside this repository: use ../${slug}`);
 
+  const created = mkdirSync(target, { recursive: true }) ?? target;
   const copy = async (run: Run) => {
     step('copying');
     const files = listFiles();
@@ -60,7 +61,7 @@ npm ci && npm start
 Leave the branch "foundation" alone: docs/upgrading.md uses it to merge a later Quoin. Choose a license for your product, and keep LICENSE-foundation, which is Quoin's.
 `);
   };
-  await allOrNothing(copy, () => rmSync(target, { recursive: true, force: true })).catch((error: Error) => {
+  await allOrNothing(copy, () => rmSync(created, { recursive: true, force: true })).catch((error: Error) => {
     throw new Error(`${error.message.trimEnd()}\nNothing was created.`);
   });
 }

@@ -7,8 +7,11 @@ export type Run = (
   options?: { cwd?: string; env?: NodeJS.ProcessEnv },
 ) => Promise<void>;
 
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /**
- * Calls a function that changes files, and reverts the changes if it fails or the terminal sends Ctrl-C.
+ * Calls a function that changes files, and reverts the changes if it fails or this process is interrupted: by Ctrl-C, by a signal, or because its
+ * terminal closes.
  *
  * A command that is running at Ctrl-C gets it too. It has ended before anything is reverted.
  */
@@ -17,7 +20,7 @@ export async function allOrNothing(change: (run: Run) => Promise<void>, revert: 
   const interrupt = () => {
     interrupted = true;
   };
-  process.on('SIGINT', interrupt);
+  for (const signal of signals) process.on(signal, interrupt);
   try {
     await change(async (...call) => {
       await run(...call);
@@ -27,7 +30,7 @@ export async function allOrNothing(change: (run: Run) => Promise<void>, revert: 
     revert();
     throw error;
   } finally {
-    process.off('SIGINT', interrupt);
+    for (const signal of signals) process.off(signal, interrupt);
   }
 }
 

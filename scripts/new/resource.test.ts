@@ -22,7 +22,7 @@ const code = (text: string) =>
     .replace(/,(?= [)\]}])/g, '')
     .replace(/([([]) | (?=[)\]])/g, '$1');
 
-/** Lines that only tasks contain. */
+/** Lines that only tasks contain: add what a product changes in them. */
 const ownToTasks = /^ *\{ name: 'idx_tasks_user_id_created_at', .*\},\n/m;
 
 describe('templates', () => {

@@ -51,10 +51,11 @@ export function isConnectionLost(error: unknown): boolean {
 }
 
 /**
- * Whether a migration changed the result columns of a statement that this connection had prepared. The server did not execute the statement, and
- * refuses it on this connection from now on.
+ * Whether this connection cannot execute a prepared statement any more: a migration changed its result columns, or its preparation failed for a statement
+ * before this one. The server did not execute it.
  */
 export function isPreparedStatementStale(error: unknown): boolean {
+  if (codeOf(error) === '26000') return true;
   return codeOf(error) === '0A000' && /cached plan must not change result type/.test((error as Error).message);
 }
 

@@ -70,7 +70,7 @@ export function createOwnAccount({ database, passwords, outbox, limiter, clock }
     delete: async (scope: Scope, currentPassword: string, client: Client) => {
       const self = found(await database.as(scope).account.find());
       await requirePassword(scope, self, currentPassword, client);
-      await deleteAccount(database, self.id, scope, client);
+      await deleteAccount(database, self.id, scope, client, { passwordHash: self.password_hash });
     },
   };
 }

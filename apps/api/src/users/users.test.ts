@@ -158,6 +158,24 @@ describe('one’s own account', () => {
     expect(left.rows).toEqual([]);
     await api.register({ email: user.email });
   });
+
+  test('a password that is replaced while it is verified deletes no account', async () => {
+    const user = await api.signUp();
+    const { passwords } = api.app.services;
+    const { verify } = passwords;
+    passwords.verify = async (...call) => {
+      const isRight = await verify(...call);
+      await api.database.system().users.update(user.id, { password_hash: 'replaced' });
+      return isRight;
+    };
+    try {
+      const body = { current_password: password };
+      expectProblem(await api.send('DELETE', '/users/me', { token: user.token, body }), 403, 'wrong_password');
+    } finally {
+      passwords.verify = verify;
+    }
+    expect(await api.database.system().users.find(user.id)).toBeDefined();
+  });
 });
 
 describe('administration', () => {

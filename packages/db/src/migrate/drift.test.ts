@@ -48,7 +48,7 @@ describe('check', () => {
   });
 
   const drifts: [what: string, drift: string, line: string][] = [
-    ['a column', 'alter table tasks add column priority int', 'table tasks: column priority integer'],
+    ['a column', 'alter table tasks add column drift_only int', 'table tasks: column drift_only integer'],
     [
       'a type',
       'alter table users alter column full_name type varchar(300)',

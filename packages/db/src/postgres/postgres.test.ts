@@ -133,6 +133,62 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
     }
   });
 
+  test('a write on a server that became read-only is repeated on a new connection', async () => {
+    const own = await createTestDatabase();
+    const pooled = await connect(own.directUrl, { poolMax: 1 });
+    try {
+      const scope = await newScope(own);
+      const demote = () =>
+        pooled.inspect((connection) => connection.execute('set session characteristics as transaction read only'));
+      await demote();
+      expect(await pooled.as(scope).tasks.create({ title: 'Alone' })).toMatchObject({ title: 'Alone' });
+      await demote();
+      const work = pooled.as(scope).transaction(({ tasks }) => tasks.create({ title: 'In a transaction' }));
+      expect(await work).toMatchObject({ title: 'In a transaction' });
+      await demote();
+      await pooled.ping();
+      // A server that stays read-only is not available.
+      await own.maintain((connection) =>
+        connection.execute(
+          `do $$ begin execute format('alter database %I set default_transaction_read_only = on', current_database()); end $$`,
+        ),
+      );
+      await demote();
+      await expect(pooled.as(scope).tasks.create({ title: 'Nowhere' })).rejects.toThrow(DatabaseUnavailable);
+      await expect(pooled.ping()).rejects.toThrow(DatabaseUnavailable);
+    } finally {
+      await pooled.close();
+      await own.close();
+    }
+  });
+
+  test('writes of a new pool wait for a lock of their table', async () => {
+    const own = await createTestDatabase();
+    const pooled = await connect(own.url, {
+      poolMax: 2,
+      ...(testPoolerUrl && { prepare: false, directUrl: own.directUrl }),
+    });
+    try {
+      const scope = await newScope(own);
+      await own.maintain(async (holder) => {
+        await holder.execute('begin; lock table tasks in access exclusive mode');
+        // More than one per connection, so that some are prepared before the preparation of the first one has failed.
+        const writes = Array.from({ length: 16 }, (_, n) => pooled.as(scope).tasks.create({ title: `${n}` }));
+        // Longer than a write on a shared connection waits.
+        const patient = `select ${waiting} and clock_timestamp() - query_start > interval '50 ms'`;
+        await expect.poll(async () => (await backends(own, patient)).rows.length).toBe(2);
+        await holder.execute('rollback');
+        await Promise.all(writes);
+      });
+      const writes = Array.from({ length: 16 }, (_, n) => pooled.as(scope).tasks.create({ title: `${n} again` }));
+      await Promise.all(writes);
+      expect(await own.as(scope).tasks.list({ limit: 100 })).toHaveLength(32);
+    } finally {
+      await pooled.close();
+      await own.close();
+    }
+  });
+
   test.skipIf(testPoolerUrl)(
     'replaces a connection whose prepared statement became stale, and repeats the statement',
     async () => {
@@ -204,7 +260,8 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
           .users.createMany(
             Array.from({ length: size }, () => ({ email: `${randomUUID()}@example.com`, password_hash: 'x' })),
           );
-      await create(1);
+      // The first statement of a user goes with settings that are not prepared yet, and is not prepared itself.
+      for (const _ of [1, 2]) await create(1);
       await importUsers(1);
       await prepared();
       const before = await prepared();

@@ -23,6 +23,6 @@ test('pg’s Connection has the methods and fields that wire.ts uses', () => {
   const { Connection } = pg as unknown as { Connection: new (config: object) => Record<string, unknown> };
   const connection = new Connection({});
   for (const method of ['parse', 'bind', 'execute']) expect(connection[method]).toEqual(expect.any(Function));
-  expect(connection.submittedNamedStatements).toEqual({});
+  expect([connection.submittedNamedStatements, connection.parsedStatements]).toEqual([{}, {}]);
   expect(connection.stream).toHaveProperty('cork');
 });

@@ -17,7 +17,10 @@ type Done = (error: Error | undefined, result: pg.QueryResult) => void;
 
 /** The part of `pg`'s Connection that a query sends its messages with. */
 interface Wire {
+  /** Statements by name whose Parse was sent. */
   submittedNamedStatements: Record<string, string>;
+  /** Statements by name whose Parse succeeded. */
+  parsedStatements: Record<string, string>;
   parse(message: { text: string; name: string | undefined }): void;
   bind(message: { statement: string | undefined; values: string[] }): void;
   execute(message: object): void;
@@ -29,6 +32,7 @@ const InternalQuery = pg.Query as unknown as new (
   values: undefined,
   done: Done,
 ) => pg.Query & {
+  name: string | undefined;
   prepare(wire: Wire): void;
   handleDataRow(message: unknown): void;
   handleCommandComplete(message: unknown, wire: Wire): void;
@@ -45,11 +49,20 @@ class PrecededQuery extends InternalQuery {
   }
 
   override prepare(wire: Wire): void {
-    const { text, name, values } = this.#first;
-    if (!name || !wire.submittedNamedStatements[name]) wire.parse({ text, name });
-    if (name) wire.submittedNamedStatements[name] = text;
+    // A name is used when its Parse has succeeded, because a Parse can fail: it waits for locks, and `lock_timeout` ends that.
+    const { text, values } = this.#first;
+    let { name } = this.#first;
+    const isParsed = name !== undefined && name in wire.parsedStatements;
+    if (!isParsed) {
+      if (name && name in wire.submittedNamedStatements) name = undefined;
+      wire.parse({ text, name });
+      if (name) wire.submittedNamedStatements[name] = text;
+    }
     wire.bind({ statement: name, values: values as string[] });
     wire.execute({});
+    // `pg` takes the first ParseComplete for that of the last statement, so there may be only one.
+    const isPending = (one: string) => one in wire.submittedNamedStatements && !(one in wire.parsedStatements);
+    if (!isParsed || (this.name && isPending(this.name))) this.name = undefined;
     super.prepare(wire);
   }
 
@@ -58,7 +71,9 @@ class PrecededQuery extends InternalQuery {
   }
 
   override handleCommandComplete(message: unknown, wire: Wire): void {
+    const { name, text } = this.#first;
     if (this.#isFirstComplete) super.handleCommandComplete(message, wire);
+    else if (name && name in wire.submittedNamedStatements) wire.parsedStatements[name] = text;
     this.#isFirstComplete = true;
   }
 }

@@ -23,7 +23,7 @@ const code = (text: string) =>
     .replace(/([([]) | (?=[)\]])/g, '$1');
 
 /** Lines that only tasks contain: add what a product changes in them. */
-const ownToTasks = /^ *\{ name: 'idx_tasks_user_id_created_at', .*\},\n/m;
+const ownToTasks = /^ *indexes: \[\n(.*\n)*? *\],\n/m;
 
 describe('templates', () => {
   const tasks = resourceFiles(parseResource(['tasks', 'title:string', 'description:text?', 'is_completed:boolean']));

@@ -7,6 +7,7 @@ export * as drift from './migrate/drift.ts';
 export { lockWarnings } from './migrate/lock-warnings.ts';
 export * as migrations from './migrate/migrate.ts';
 export type { AuditFilter, NewAuditEvent } from './repositories/audit-events.ts';
+export type { DocumentKey } from './repositories/document-embeddings.ts';
 export type { DocumentChanges, DocumentSearch, NewDocument, OwnDocument } from './repositories/documents.ts';
 export type { Mail, NewMail } from './repositories/mails.ts';
 export type { PageRequest } from './repositories/page.ts';

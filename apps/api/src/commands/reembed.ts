@@ -1,4 +1,4 @@
-import type { Database } from '@quoin/db';
+import type { Database, DocumentKey } from '@quoin/db';
 import type { Embedder, EmbeddingError } from '../documents/embedder.ts';
 import { createEmbeddingJob } from '../documents/embedding-job.ts';
 
@@ -37,9 +37,9 @@ export async function reembed(
   const total = await database.system().documentEmbeddings.countDocuments();
   let checked = 0;
   let embedded = 0;
-  let last: string | undefined = smallestId;
+  let last: DocumentKey | undefined = { user_id: smallestId, id: smallestId };
   while (last && !isServiceDown) {
-    const after: string = last;
+    const after: DocumentKey = last;
     last = await database
       .system()
       .transaction(({ documentEmbeddings }) => documentEmbeddings.expire(embedder.model, start, after, batchSize));

@@ -38,7 +38,7 @@ export function createEmbeddingJob({ database, embedder, clock, log }: Dependenc
     },
   };
 
-  type Claimed = { id: string; title: string; content: string; embed_attempts: number };
+  type Claimed = { user_id: string; id: string; title: string; content: string; embed_attempts: number };
 
   async function embed(claimed: Claimed[], leaseEnd: Date): Promise<number> {
     if (claimed.length === 0) return 0;
@@ -48,9 +48,10 @@ export function createEmbeddingJob({ database, embedder, clock, log }: Dependenc
         effort,
       );
       let done = 0;
-      for (const [index, { id }] of claimed.entries()) {
+      for (const [index, document] of claimed.entries()) {
         const vector = vectors[index];
-        const isSet = vector && (await database.system().documentEmbeddings.set(id, leaseEnd, vector, embedder.model));
+        const isSet =
+          vector && (await database.system().documentEmbeddings.set(document, leaseEnd, vector, embedder.model));
         if (isSet) done += 1;
       }
       return done;
@@ -69,10 +70,10 @@ export function createEmbeddingJob({ database, embedder, clock, log }: Dependenc
   }
 
   async function postpone(claimed: Claimed[], leaseEnd: Date): Promise<void> {
-    for (const { id, embed_attempts } of claimed) {
-      const delay = Math.min(retryMsMin * 2 ** (embed_attempts - 1), retryMsMax);
+    for (const document of claimed) {
+      const delay = Math.min(retryMsMin * 2 ** (document.embed_attempts - 1), retryMsMax);
       const next = new Date(clock().getTime() + delay);
-      await database.system().documentEmbeddings.postpone(id, leaseEnd, next);
+      await database.system().documentEmbeddings.postpone(document, leaseEnd, next);
     }
   }
 }

@@ -71,8 +71,8 @@ describe('check', () => {
     ],
     [
       'an index of other columns',
-      'drop index idx_tasks_user_id; create index idx_tasks_user_id on tasks (user_id)',
-      'CREATE INDEX idx_tasks_user_id',
+      'drop index idx_tasks_user_id_created_at; create index idx_tasks_user_id_created_at on tasks (user_id)',
+      'CREATE INDEX idx_tasks_user_id_created_at',
     ],
     [
       'a foreign key without its rule',

@@ -3,15 +3,15 @@
 -- Old code keeps working: the table is new.
 
 create table tasks (
-  id uuid not null primary key,
   user_id uuid not null constraint fk_tasks_user_id references users (id) on delete cascade,
+  id uuid not null,
   title varchar(200) not null,
   description text,
   is_completed boolean not null default false,
   created_at timestamptz not null default now(),
-  updated_at timestamptz not null default now()
+  updated_at timestamptz not null default now(),
+  primary key (user_id, id)
 );
-create index idx_tasks_user_id on tasks (user_id, id);
 create index idx_tasks_user_id_created_at on tasks (user_id, created_at);
 
 create function tasks_set_updated_at_fn() returns trigger as $$ begin new.updated_at = now(); return new; end; $$ language plpgsql;

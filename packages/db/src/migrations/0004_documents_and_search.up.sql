@@ -3,8 +3,8 @@
 -- Old code keeps working: the table and the functions are new.
 
 create table documents (
-  id uuid not null primary key,
   user_id uuid not null constraint fk_documents_user_id references users (id) on delete cascade,
+  id uuid not null,
   title varchar(200) not null,
   content text not null,
   metadata jsonb not null default '{}'::jsonb,
@@ -17,11 +17,11 @@ create table documents (
   ) stored,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  constraint chk_documents_embedding check (vector_norm(embedding) > 0)
+  constraint chk_documents_embedding check (vector_norm(embedding) > 0),
+  primary key (user_id, id)
 );
 -- An embedding has 3 KB and would move to the TOAST table, where an exact search looks up each one separately.
 alter table documents alter column embedding set storage plain;
-create index idx_documents_user_id on documents (user_id, id);
 create index idx_documents_user_id_embedded on documents (user_id) where embedding is not null;
 create index idx_documents_embedding on documents using hnsw (embedding vector_cosine_ops) with (m = 24, ef_construction = 128);
 create index idx_documents_search on documents using gin (search);

@@ -375,7 +375,7 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
       );
     });
     const text = plan.rows.map((row) => row['QUERY PLAN']).join('\n');
-    expect(text).toMatch(/Index (Only )?Scan Backward using idx_tasks_user_id on tasks/);
+    expect(text).toMatch(/Index (Only )?Scan Backward using tasks_pkey on tasks/);
     expect(text).not.toContain('Sort');
   });
 });

@@ -91,6 +91,7 @@ export const documents = ({ db, scope }: OwnerContext) => {
         .innerJoin('documents', 'documents.id', 'sized.id')
         .select(columns.map((column) => `documents.${column}` as const))
         .select(['total', hasEmbedding])
+        .where('documents.user_id', '=', userId)
         .where('bytes_before', '<', sql<string>`${bytesMax}::bigint`)
         .orderBy('documents.id', 'desc')
         .limit(page.limit)

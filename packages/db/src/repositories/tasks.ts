@@ -21,7 +21,7 @@ export const tasks = ({ db, fast, scope }: OwnerContext) => {
     find: (id: string) =>
       fast.selectFrom('tasks').select(columns).where('user_id', '=', userId).where('id', '=', id).executeTakeFirst(),
 
-    /** Newest first. Without a filter, reads the page from `idx_tasks_user_id` in its order. */
+    /** Newest first. Without a filter, reads the page from the primary key in its order. */
     list: ({ is_completed, q, ...page }: TaskFilter & PageRequest) => {
       const isIndexOrder = is_completed === undefined && q === undefined && page.skip === undefined;
       let query = (isIndexOrder ? fast : db).selectFrom('tasks').select(columns).where('user_id', '=', userId);

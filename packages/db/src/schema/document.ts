@@ -8,9 +8,14 @@ export const DocumentSchema = defineEntity({
   tableName: 'documents',
   comment: 'Texts of a user, searchable by words and by meaning.',
   properties: {
-    id: id(),
     user: () =>
-      p.manyToOne(UserSchema).deleteRule('cascade').foreignKeyName('fk_documents_user_id').comment('The owner.'),
+      p
+        .manyToOne(UserSchema)
+        .primary()
+        .deleteRule('cascade')
+        .foreignKeyName('fk_documents_user_id')
+        .comment('The owner.'),
+    id: id(),
     title: p.string().length(200).comment('Title; not blank.'),
     content: p.text().comment('The text.'),
     metadata: p
@@ -42,8 +47,6 @@ export const DocumentSchema = defineEntity({
     updated_at: updatedAt(),
   },
   indexes: [
-    // Lists are paged by id: docs/decisions/003.
-    { name: 'idx_documents_user_id', properties: ['user', 'id'] },
     {
       name: 'idx_documents_user_id_embedded',
       expression:

@@ -32,8 +32,8 @@ interface AuditEventTable {
 export type AuditEvent = Selectable<AuditEventTable>;
 
 interface DocumentTable {
-  id: string;
   user_id: string;
+  id: string;
   title: string;
   content: string;
   metadata: Generated<Record<string, unknown>>;
@@ -73,8 +73,8 @@ interface OneTimeTokenTable {
 export type OneTimeToken = Selectable<OneTimeTokenTable>;
 
 interface TaskTable {
-  id: string;
   user_id: string;
+  id: string;
   title: string;
   description: string | null;
   is_completed: Generated<boolean>;

@@ -68,17 +68,22 @@ export function createServices({
   const messages = createMessages(config.appUrl);
   const { issue: issueToken } = oneTimeTokens;
   const mail = createMailDelivery({ database, issueToken, messages, transport, clock, log });
-  const wakeMail = addJob({ name: 'send mails', everyMs: 5_000, run: mail.deliver });
+  const wakeMail = addJob({ name: 'send mails', everyMs: 5_000, run: mail.deliver, countWaiting: mail.countWaiting });
   const outbox = createOutbox({ clock, limiter, wake: wakeMail });
 
   const embedder = config.embedding && createEmbedder(config.embedding);
   const embedding = embedder && createEmbeddingJob({ database, embedder, clock, log });
   const wakeEmbedding = embedding
-    ? addJob({ name: 'embed documents', everyMs: 10_000, run: () => embedding.embedWaiting() })
+    ? addJob({
+        name: 'embed documents',
+        everyMs: 10_000,
+        run: () => embedding.embedWaiting(),
+        countWaiting: () => database.system().documentEmbeddings.countWaiting(),
+      })
     : () => {};
 
   const sessions = createSessions({ database, config, clock });
-  addJob({ name: 'delete expired sessions', everyMs: cleanUpEveryMs, run: sessions.deleteExpired });
+  addJob({ name: 'delete ended sessions', everyMs: cleanUpEveryMs, run: sessions.deleteEnded });
 
   return {
     accessTokens,

@@ -3665,7 +3665,7 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Number of items to skip, for small tables. Cannot be combined with `cursor`. */
+                /** @description Number of items to skip, at most 10,000, because skipped items are read. Use `cursor` to go further; the two cannot be combined. */
                 skip?: number;
                 /** @description Part of the email address, regardless of case. */
                 email?: string;
@@ -4708,7 +4708,7 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Number of items to skip, for small tables. Cannot be combined with `cursor`. */
+                /** @description Number of items to skip, at most 10,000, because skipped items are read. Use `cursor` to go further; the two cannot be combined. */
                 skip?: number;
                 /** @description Filter by is_completed. */
                 is_completed?: boolean;
@@ -5436,7 +5436,7 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Number of items to skip, for small tables. Cannot be combined with `cursor`. */
+                /** @description Number of items to skip, at most 10,000, because skipped items are read. Use `cursor` to go further; the two cannot be combined. */
                 skip?: number;
             };
             header?: never;
@@ -6290,7 +6290,7 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Number of items to skip, for small tables. Cannot be combined with `cursor`. */
+                /** @description Number of items to skip, at most 10,000, because skipped items are read. Use `cursor` to go further; the two cannot be combined. */
                 skip?: number;
                 /**
                  * @description What happened.
@@ -6411,7 +6411,7 @@ export interface operations {
                 limit?: number;
                 /** @description `next_cursor` of the previous page. */
                 cursor?: string;
-                /** @description Number of items to skip, for small tables. Cannot be combined with `cursor`. */
+                /** @description Number of items to skip, at most 10,000, because skipped items are read. Use `cursor` to go further; the two cannot be combined. */
                 skip?: number;
                 /**
                  * @description What happened.

@@ -10,8 +10,9 @@ interface Dependencies {
   clock: () => Date;
 }
 
-/** Expired sessions stay in the table for a week, for investigations. */
-const keptMs = 7 * 86_400_000;
+const dayMs = 86_400_000;
+/** For investigations, expired sessions stay in the table for a week, and revoked ones for a day: there are many more of them. */
+const keptMs = { expires_at: 7 * dayMs, revoked_at: dayMs };
 const deletedPerBatch = 1_000;
 const revokedPerBatch = 5_000;
 const smallestId = '00000000-0000-0000-0000-000000000000';
@@ -58,12 +59,14 @@ export function createSessions({ database, config, clock }: Dependencies) {
       return total;
     },
 
-    /** Deletes the sessions that expired a week ago. Resolves to their number. */
-    deleteExpired: async () => {
-      const before = new Date(clock().getTime() - keptMs);
+    /** Deletes the sessions that expired a week ago or were revoked a day ago. Resolves to their number. */
+    deleteEnded: async () => {
       let total = 0;
-      for (let deleted = deletedPerBatch; deleted === deletedPerBatch; total += deleted)
-        deleted = await database.system().userSessions.deleteExpired(before, deletedPerBatch);
+      for (const column of ['expires_at', 'revoked_at'] as const) {
+        const before = new Date(clock().getTime() - keptMs[column]);
+        for (let deleted = deletedPerBatch; deleted === deletedPerBatch; total += deleted)
+          deleted = await database.system().userSessions.deleteEnded(column, before, deletedPerBatch);
+      }
       return total;
     },
   };

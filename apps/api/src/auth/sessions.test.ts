@@ -83,7 +83,7 @@ test('an admin ends all sessions of one user only', async () => {
   expectProblem(await api.send('DELETE', '/users/me/sessions', { token: admin.token }), 422, 'validation_failed');
 });
 
-test('the cleanup deletes only sessions that expired a week ago, also from several processes', async () => {
+test('the cleanup deletes sessions that expired a week ago or were revoked a day ago, also from several processes', async () => {
   const own = await startTestApp();
   try {
     const user = await own.signUp();
@@ -94,13 +94,19 @@ test('the cleanup deletes only sessions that expired a week ago, also from sever
         [user.id],
       ),
     );
-    own.clock.advance(7 * 86_400 + 3600);
+    const ended = await own.signUp();
+    expect((await own.send('POST', '/auth/logout', { token: ended.token })).statusCode).toBe(204);
+    own.clock.advance(86_400 - 60);
+    expect(await own.app.services.sessions.deleteEnded()).toBe(0);
+    own.clock.advance(120);
+    expect(await own.app.services.sessions.deleteEnded()).toBe(1);
+    own.clock.advance(6 * 86_400 + 3600);
     const others = testServerUrl ? [await connect(own.database.directUrl), await connect(own.database.directUrl)] : [];
     const { config, clock } = own;
     const all = [own.database, ...others].map((database) => createSessions({ database, config, clock: clock.now }));
-    const deleted = await Promise.all(all.map((sessions) => sessions.deleteExpired()));
+    const deleted = await Promise.all(all.map((sessions) => sessions.deleteEnded()));
     expect(deleted.reduce((sum, n) => sum + n)).toBe(2500);
-    expect(await own.app.services.sessions.deleteExpired()).toBe(0);
+    expect(await own.app.services.sessions.deleteEnded()).toBe(0);
     const { rows } = await own.database.inspect((connection) => connection.query('select user_id from user_sessions'));
     expect(rows).toEqual([{ user_id: user.id }]);
     await Promise.all(others.map((other) => other.close()));

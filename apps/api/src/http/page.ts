@@ -23,8 +23,9 @@ export const pageQuery = {
   skip: Type.Optional(
     Type.Integer({
       minimum: 0,
-      maximum: 1_000_000,
-      description: 'Number of items to skip, for small tables. Cannot be combined with `cursor`.',
+      maximum: 10_000,
+      description:
+        'Number of items to skip, at most 10,000, because skipped items are read. Use `cursor` to go further; the two cannot be combined.',
     }),
   ),
 };

@@ -44,6 +44,9 @@ export function createMailDelivery({ database, issueToken, messages, transport, 
       }
       return sent;
     },
+
+    /** Resolves to the number of mails that wait, also for another attempt. */
+    countWaiting: () => database.system().mails.count(),
   };
 
   /** Resolves to the number of mails sent. */

@@ -6,7 +6,12 @@ export interface Job {
   everyMs: number;
   /** Resolves to the number of items processed, for the log. */
   run: () => Promise<number>;
+  /** Resolves to the number of items that wait, now or for another attempt. Asked when nothing was processed. */
+  countWaiting?: () => Promise<number>;
 }
+
+/** Longest time between two runs. */
+const quietMsMax = 3_600_000;
 
 /** Adds a job. Returns a function that runs it now, without waiting for it. */
 export type AddJob = (job: Job) => () => void;
@@ -14,15 +19,23 @@ export type AddJob = (job: Job) => () => void;
 /** For commands: the server runs the jobs. */
 export const noJobs: AddJob = () => () => {};
 
-/** Runs jobs from the moment the server listens until it closes. Closing waits for running jobs. */
+/**
+ * Runs jobs from the moment the server listens until it closes. Closing waits for running jobs.
+ *
+ * While nobody sends a request and nothing waits, the time between two runs doubles, up to an hour, so that a database that is billed by use can sleep. The next
+ * request ends that.
+ */
 export function createJobs(
   app: FastifyInstance,
   onEnded: (job: string, outcome: 'done' | 'failed') => void = () => {},
 ): AddJob {
-  const timers: NodeJS.Timeout[] = [];
+  const timers = new Set<NodeJS.Timeout>();
   const running = new Set<Promise<void>>();
+  /** Sets the timer of each job to its shortest time. */
   const starts: (() => void)[] = [];
   let isOpen = false;
+  let isQuiet = false;
+  let lastRequestAt = performance.now();
 
   app.addHook('onListen', async () => {
     isOpen = true;
@@ -30,23 +43,52 @@ export function createJobs(
   });
   app.addHook('onClose', async () => {
     isOpen = false;
-    for (const timer of timers) clearInterval(timer);
+    for (const timer of timers) clearTimeout(timer);
     await Promise.all(running);
   });
 
-  return ({ name, everyMs, run }) => {
-    const once = async () => {
+  app.addHook('onRequest', (_request, _reply, done) => {
+    if (isQuiet && isOpen) {
+      isQuiet = false;
+      for (const start of starts) start();
+    }
+    lastRequestAt = performance.now();
+    done();
+  });
+
+  return ({ name, everyMs, run, countWaiting = async () => 0 }) => {
+    /** Resolves to whether there may be more to do. */
+    const once = async (): Promise<boolean> => {
       try {
         const items = await run();
         if (items > 0) app.log.info({ job: name, items }, 'job');
         onEnded(name, 'done');
+        return items > 0 || (await countWaiting()) > 0;
       } catch (error) {
         app.log.warn({ err: error, job: name }, 'the job failed; it will run again');
         onEnded(name, 'failed');
+        return true;
       }
     };
     let isRunning = false;
     let isRequested = false;
+    let delayMs = everyMs;
+    let timer: NodeJS.Timeout | undefined;
+
+    const schedule = (ms: number) => {
+      if (timer) timers.delete(timer);
+      clearTimeout(timer);
+      if (!isOpen) return;
+      delayMs = ms;
+      timer = setTimeout(wake, delayMs).unref();
+      timers.add(timer);
+    };
+    const scheduleNext = (isBusy: boolean) => {
+      const isAsked = performance.now() - lastRequestAt <= delayMs;
+      if (isBusy || isAsked) return schedule(everyMs);
+      isQuiet = true;
+      schedule(Math.min(2 * delayMs, quietMsMax));
+    };
     // A process never runs a job twice at the same time. A request during a run starts another run after it.
     const wake = () => {
       if (!isOpen) return;
@@ -54,17 +96,19 @@ export function createJobs(
       if (isRunning) return;
       isRunning = true;
       const finished = (async () => {
+        let isBusy = false;
         while (isRequested && isOpen) {
           isRequested = false;
-          await once();
+          isBusy = await once();
         }
+        scheduleNext(isBusy);
       })().finally(() => {
         running.delete(finished);
         isRunning = false;
       });
       running.add(finished);
     };
-    starts.push(() => timers.push(setInterval(wake, everyMs).unref()));
+    starts.push(() => schedule(everyMs));
     return wake;
   };
 }

@@ -80,17 +80,17 @@ export const userSessions = (context: Context) => {
     },
 
     /**
-     * Deletes at most `limit` sessions that expired before `before`, except those that another transaction has locked. Resolves to their number.
+     * Deletes at most `limit` sessions that expired, or were revoked, before `before`, except those that another transaction has locked. Resolves to their number.
      */
-    deleteExpired: async (before: Date, limit: number) => {
+    deleteEnded: async (column: 'expires_at' | 'revoked_at', before: Date, limit: number) => {
       const { numDeletedRows } = await db
         .deleteFrom('user_sessions')
         .where('id', 'in', (inner) =>
           inner
             .selectFrom('user_sessions')
             .select('id')
-            .where('expires_at', '<', before)
-            .orderBy('expires_at')
+            .where(column, '<', before)
+            .orderBy(column)
             .limit(limit)
             .forUpdate()
             .skipLocked(),

@@ -44,6 +44,13 @@ export const UserSessionSchema = defineEntity({
       .comment('Why the session was revoked: logout, theft, password_changed, …'),
   },
   // For the job that deletes expired sessions.
-  indexes: [{ name: 'idx_user_sessions_expires_at', properties: ['expires_at'] }],
+  indexes: [
+    { name: 'idx_user_sessions_expires_at', properties: ['expires_at'] },
+    {
+      name: 'idx_user_sessions_revoked_at',
+      expression:
+        'create index "idx_user_sessions_revoked_at" on "user_sessions" ("revoked_at") where revoked_at is not null',
+    },
+  ],
   ...ownedBy('user_sessions', 'user_id'),
 });

@@ -1,3 +1,4 @@
+import { testServerUrl } from '@quoin/db/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { expectProblem, password, startTestApp, type TestApp, uniqueEmail } from '../../testing/test-app.ts';
 
@@ -157,6 +158,17 @@ describe('one’s own account', () => {
     );
     expect(left.rows).toEqual([]);
     await api.register({ email: user.email });
+  });
+
+  test.runIf(testServerUrl)('deleting an account that is no admin does not wait for the admins', async () => {
+    const [user, admin] = [await api.signUp(), await api.signUpAdmin()];
+    await api.database.maintain(async (holder) => {
+      await holder.execute('begin');
+      await holder.query('select from users where id = $1 for no key update', [admin.id]);
+      const body = { current_password: password };
+      expect((await api.send('DELETE', '/users/me', { token: user.token, body })).statusCode).toBe(204);
+      await holder.execute('rollback');
+    });
   });
 
   test('a password that is replaced while it is verified deletes no account', async () => {

@@ -16,6 +16,7 @@ create table users (
 );
 create unique index idx_users_email on users (lower(email));
 create unique index idx_users_username on users (lower(username));
+create index idx_users_admins on users (id) where is_admin;
 
 create table user_sessions (
   id uuid not null primary key,

@@ -45,14 +45,21 @@ interface SecondConnection extends EventEmitter {
   cancel(processID: number, secretKey: number): void;
 }
 
+export type HostClientClass = new (options?: pg.ClientConfig) => HostClient;
+
+export interface HostClient extends pg.Client {
+  /** Asks the server, over a second connection for at most a second, to cancel the statement of this one. Never rejects. */
+  cancelStatement(): Promise<void>;
+}
+
 /**
  * Returns a `pg.Client` whose connections lead to a host with the right role. A client that fails makes the next ones try the next host, so as many attempts as
  * there are hosts reach every one.
  */
-export function clientFor({ hosts, kind }: ServerUrl) {
+export function clientFor({ hosts, kind }: ServerUrl): HostClientClass {
   let current = 0;
 
-  return class HostClient extends pg.Client {
+  return class extends pg.Client implements HostClient {
     readonly #host = current;
 
     constructor(options?: pg.ClientConfig) {
@@ -68,7 +75,6 @@ export function clientFor({ hosts, kind }: ServerUrl) {
       return undefined;
     }
 
-    /** Asks the server, over a second connection for at most a second, to cancel the statement of this one. Never rejects. */
     cancelStatement(): Promise<void> {
       const { host, port, ssl, processID, secretKey } = this as unknown as Internals;
       const second = new pg.Connection({ ssl } as pg.ConnectionConfig) as unknown as SecondConnection;

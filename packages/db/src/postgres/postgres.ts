@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { type Connection, type ConnectionSource, type StatementSettings, settingsStatement } from '../connection.ts';
 import { DatabaseUnavailable, toPublicError } from '../errors.ts';
-import { checkRole, clientFor } from './hosts.ts';
+import { checkRole, clientFor, type HostClientClass } from './hosts.ts';
 import { parseServerUrl } from './server-url.ts';
 import { sharedConnections } from './shared-connections.ts';
 import { parseTimestamp } from './timestamp.ts';
@@ -100,7 +100,7 @@ export function openServer(
 const unanswered = new WeakSet<pg.ClientBase>();
 
 /** Acquires live connections. Pings a connection before use if its last use predates the last connection failure or was long ago. */
-function liveClients(pool: pg.Pool, Client: ReturnType<typeof clientFor>, hostsTotal: number) {
+function liveClients(pool: pg.Pool, Client: HostClientClass, hostsTotal: number) {
   const lastUsedAt = new WeakMap<pg.PoolClient, number>();
   const openedAt = new WeakMap<pg.PoolClient, number>();
   let suspectedAt = 0;

@@ -148,7 +148,7 @@ export const users = ({ db, fast }: Context) => ({
       .where('is_admin', '=', true)
       .where('is_active', '=', true)
       .orderBy('id')
-      .forUpdate()
+      .forNoKeyUpdate()
       .execute();
     return admins.map(({ id }) => id);
   },

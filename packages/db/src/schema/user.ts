@@ -27,6 +27,7 @@ export const UserSchema = defineEntity({
   },
   uniques: [
     { name: 'idx_users_email', expression: 'create unique index "idx_users_email" on "users" (lower(email))' },
+    { name: 'idx_users_admins', expression: 'create index "idx_users_admins" on "users" ("id") where is_admin' },
     { name: 'idx_users_username', expression: 'create unique index "idx_users_username" on "users" (lower(username))' },
   ],
   triggers: [updatedAtTrigger],

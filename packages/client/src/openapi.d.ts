@@ -615,7 +615,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List audit events of all accounts, newest first (admins) */
+        /**
+         * List audit events of all accounts, newest first (admins)
+         * @description To filter by `action` alone, send `since` too.
+         */
         get: operations["listAuditEvents"];
         put?: never;
         post?: never;
@@ -3718,7 +3721,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: Validation failed. */
+            /** @description `validation_failed`: Validation failed. `query_too_expensive`: Query too expensive. */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6362,7 +6365,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: Validation failed. */
+            /** @description `validation_failed`: Validation failed. `query_too_expensive`: Query too expensive. */
             422: {
                 headers: {
                     [name: string]: unknown;

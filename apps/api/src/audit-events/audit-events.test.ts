@@ -1,4 +1,4 @@
-import { scopeOf } from '@quoin/db/testing';
+import { scopeOf, testServerUrl } from '@quoin/db/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectProblem, password, startTestApp, type TestApp, uniqueEmail } from '../../testing/test-app.ts';
 
@@ -228,11 +228,24 @@ describe('audit events', () => {
       'until=2026-01-01T00:00:00%2B16:00',
       'ip_address=here',
       'action=x',
+      'action=signed_in',
       'x=1',
       'user_id=1',
     ])
       expectProblem(await api.send('GET', `/audit-events?${query}`, { token: admin.token }), 422, 'validation_failed');
   });
+
+  test.runIf(testServerUrl)(
+    'a list of audit events that the database cancels answers 422 query_too_expensive',
+    async () => {
+      await api.database.maintain(async (holder) => {
+        await holder.execute('begin; lock table audit_events in access exclusive mode');
+        const response = await api.send('GET', '/audit-events', { token: admin.token });
+        expectProblem(response, 422, 'query_too_expensive');
+        await holder.execute('rollback');
+      });
+    },
+  );
 
   test('users see their own audit events, and admins see all', async () => {
     const [user, other] = [await api.signUp(), await api.signUp()];

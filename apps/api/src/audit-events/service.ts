@@ -1,5 +1,5 @@
 import type { Database, Scope } from '@quoin/db';
-import { pageFrom, pageRequest } from '../http/page.ts';
+import { adminListMsMax, invalidQuery, pageFrom, pageRequest } from '../http/page.ts';
 import type { AuditEventQuery, OwnAuditEventQuery } from './schemas.ts';
 
 /** Reads the audit trail. The services that change an account record the events in the same transaction. */
@@ -10,7 +10,15 @@ export function createAuditEvents({ database }: { database: Database }) {
       const page = pageRequest('audit events', query);
       const { user_id, actor_id, action, ip_address, request_id, client_request_id } = query;
       const filter = { user_id, actor_id, action, ip_address, request_id, client_request_id, ...periodOf(query) };
-      const rows = await database.system().auditEvents.list({ ...page, ...filter });
+      const isSelective = user_id ?? actor_id ?? ip_address ?? request_id ?? client_request_id;
+      if (action && !isSelective && !query.since)
+        throw invalidQuery(
+          '/since',
+          'is required to filter by action alone, because no index has the events of an action',
+        );
+      const rows = await database
+        .system()
+        .transaction(({ auditEvents }) => auditEvents.list({ ...page, ...filter }), { statementMsMax: adminListMsMax });
       return pageFrom('audit events', rows, page);
     },
 

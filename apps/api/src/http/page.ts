@@ -12,6 +12,9 @@ const limitMax = 200;
 const idBytes = 16;
 const checksumBytes = 4;
 
+/** Milliseconds that the database may take for a list of all accounts' rows. */
+export const adminListMsMax = 2_000;
+
 /** The query parameters of a list. Spread them beside its filters. */
 export const pageQuery = {
   limit: Type.Optional(
@@ -96,7 +99,7 @@ function readCursor(list: string, cursor: string): string {
   return id.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 }
 
-function invalidQuery(pointer: string, message: string) {
+export function invalidQuery(pointer: string, message: string) {
   return new Problem('validation_failed', `query ${pointer} ${message}`, {
     errors: [{ in: 'query', pointer, message }],
   });

@@ -50,7 +50,10 @@ export function frameworkError(error: FastifyError, request: FastifyRequest, rep
 function toProblem(error: FastifyError, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof DatabaseUnavailable) return plain('database_unavailable', error);
-  if (error instanceof StatementTimeout) return plain('overloaded', error);
+  if (error instanceof StatementTimeout) {
+    const { problems: own } = request.routeOptions.config;
+    return own?.includes('query_too_expensive') ? tooExpensive(error) : plain('overloaded', error);
+  }
   if (isOwnerGone(error)) return notFound();
   if (error.validation) return validationProblem(inputErrors(error));
   if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return unsupportedMediaType(request, error);
@@ -64,6 +67,12 @@ function toProblem(error: FastifyError, request: FastifyRequest): Problem {
 
 /** Whether a write violated the foreign key to an account that was deleted meanwhile. The caller gets 404. */
 const isOwnerGone = (error: unknown) => /^fk_\w+_user_id$/.test(violatedConstraint(error) ?? '');
+
+const tooExpensive = (cause: unknown) =>
+  new Problem('query_too_expensive', 'The database took longer than 2 s. Filter by more, for example by a period.', {
+    errors: [{ in: 'query', pointer: '', message: 'takes too long to answer' }],
+    cause,
+  });
 
 const plain = (code: ProblemCode, cause: unknown) =>
   new Problem(code, details[code] ?? problems[code].title, { cause });

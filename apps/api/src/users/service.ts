@@ -1,7 +1,7 @@
 import type { Database, Scope, User } from '@quoin/db';
 import type { Client } from '../http/client.ts';
 import { found, Problem } from '../http/errors.ts';
-import { pageFrom, pageRequest } from '../http/page.ts';
+import { adminListMsMax, pageFrom, pageRequest } from '../http/page.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import { actorColumns, createAccountChanges, isNewEmail } from './account-changes.ts';
@@ -25,7 +25,12 @@ export function createUsers({ database, passwords, outbox, clock }: Dependencies
     list: async (query: UserQuery) => {
       const page = pageRequest('users', query);
       const { email, is_active, is_admin } = query;
-      return pageFrom('users', await database.system().users.list({ ...page, email, is_active, is_admin }), page);
+      const rows = await database
+        .system()
+        .transaction(({ users }) => users.list({ ...page, email, is_active, is_admin }), {
+          statementMsMax: adminListMsMax,
+        });
+      return pageFrom('users', rows, page);
     },
 
     get: async (id: string) => found(await database.system().users.find(id)),

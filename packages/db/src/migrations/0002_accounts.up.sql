@@ -94,6 +94,10 @@ create table audit_events (
   created_at timestamptz not null
 );
 create index idx_audit_events_user_id on audit_events (user_id, id);
+create index idx_audit_events_actor_id on audit_events (actor_id, id);
+create index idx_audit_events_ip_address on audit_events (ip_address, id);
+create index idx_audit_events_request_id on audit_events (request_id);
+create index idx_audit_events_client_request_id on audit_events (client_request_id, id) where client_request_id is not null;
 
 create function users_set_updated_at_fn() returns trigger as $$ begin new.updated_at = now(); return new; end; $$ language plpgsql;
 create trigger set_updated_at before update on users for each row execute function users_set_updated_at_fn();

@@ -24,7 +24,18 @@ export const AuditEventSchema = defineEntity({
       .comment('More facts, by action. Never a secret.'),
     created_at: timestamp().comment('When it happened: the time in the id.'),
   },
-  indexes: [{ name: 'idx_audit_events_user_id', properties: ['user_id', 'id'] }],
+  // What admins filter by. An action alone needs a period.
+  indexes: [
+    { name: 'idx_audit_events_user_id', properties: ['user_id', 'id'] },
+    { name: 'idx_audit_events_actor_id', properties: ['actor_id', 'id'] },
+    { name: 'idx_audit_events_ip_address', properties: ['ip_address', 'id'] },
+    { name: 'idx_audit_events_request_id', properties: ['request_id'] },
+    {
+      name: 'idx_audit_events_client_request_id',
+      expression:
+        'create index "idx_audit_events_client_request_id" on "audit_events" ("client_request_id", "id") where client_request_id is not null',
+    },
+  ],
   triggers: [
     {
       name: 'refuse_change',

@@ -1,7 +1,8 @@
 import pg from 'pg';
 import { type Connection, type ConnectionSource, type StatementSettings, settingsStatement } from '../connection.ts';
 import { DatabaseUnavailable, toPublicError } from '../errors.ts';
-import { checkRole, clientFor, type HostClientClass } from './hosts.ts';
+import { checkRole, clientFor } from './hosts.ts';
+import { attempt, liveClients, unanswered } from './live-clients.ts';
 import { parseServerUrl } from './server-url.ts';
 import { sharedConnections } from './shared-connections.ts';
 import { parseTimestamp } from './timestamp.ts';
@@ -23,8 +24,6 @@ const statementMsMax = 15_000;
 /** Timeout of the client, longer than `statement_timeout`. It applies only if the connection does not respond. */
 const answerMsMax = statementMsMax + 5_000;
 const idleMsMax = 30_000;
-const idleMsBeforePing = 10_000;
-const pingMsMax = 2_000;
 const preparedMax = 1_000;
 /** Callers that may wait per connection: a few tenths of a second of work. */
 const waitingMaxPerConnection = 100;
@@ -94,77 +93,6 @@ export function openServer(
     poolSize: () => ({ open: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount, max: poolMax }),
     close: () => (pool.ended ? Promise.resolve() : pool.end()),
   };
-}
-
-/** Clients with a statement that was given up before its answer. */
-const unanswered = new WeakSet<pg.ClientBase>();
-
-/** Acquires live connections. Pings a connection before use if its last use predates the last connection failure or was long ago. */
-function liveClients(pool: pg.Pool, Client: HostClientClass, hostsTotal: number) {
-  const lastUsedAt = new WeakMap<pg.PoolClient, number>();
-  const openedAt = new WeakMap<pg.PoolClient, number>();
-  let suspectedAt = 0;
-  let replacedAt = 0;
-  const suspect = () => {
-    suspectedAt = performance.now();
-  };
-  // The pool drops an idle client that ends, for example because the server restarts.
-  pool.on('error', suspect);
-  // The statement of a client in use fails as well. Without a listener the event would end the process.
-  pool.on('connect', (client) => {
-    client.on('error', suspect);
-    openedAt.set(client, performance.now());
-  });
-
-  const isAlive = async (client: pg.PoolClient) => {
-    const usedAt = lastUsedAt.get(client);
-    if (usedAt === undefined || (usedAt > suspectedAt && performance.now() - usedAt < idleMsBeforePing)) return true;
-    const ping: pg.QueryConfig & { query_timeout: number } = { text: '', query_timeout: pingMsMax };
-    return client.query(ping).then(
-      () => true,
-      () => false,
-    );
-  };
-
-  return {
-    connect: async (): Promise<pg.PoolClient> => {
-      try {
-        // Terminates: each iteration closes one of at most `poolMax` old connections.
-        for (;;) {
-          const client = await attempt(hostsTotal, () => pool.connect());
-          const isCurrent = (openedAt.get(client) ?? 0) >= replacedAt;
-          if (isCurrent && (await isAlive(client))) return client;
-          if (isCurrent) suspect();
-          client.release(true);
-        }
-      } catch (error) {
-        suspect();
-        throw error;
-      }
-    },
-    release: (client: pg.PoolClient, isBroken: boolean) => {
-      if (isBroken) suspect();
-      lastUsedAt.set(client, performance.now());
-      // Its process would continue: `statement_timeout` does not end a commit that waits for a standby.
-      if (unanswered.has(client) && client instanceof Client)
-        void client.cancelStatement().then(() => client.release(true));
-      else client.release(isBroken);
-    },
-    /** Replaces all connections that are open now, each before its next use. */
-    replaceAll: () => {
-      replacedAt = performance.now();
-    },
-  };
-}
-
-/** Tries up to `times`. @throws the last error */
-async function attempt<T>(times: number, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (times <= 1) throw error;
-    return attempt(times - 1, work);
-  }
 }
 
 function statementsOn(

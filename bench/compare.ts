@@ -97,7 +97,9 @@ async function worksOf(servers: Servers, directory: string, resetSessions: () =>
   const plainRefresh = refreshesOf({ directory, name: 'plain-refresh', tokens: tokens.plainRefresh });
   const admin = requestsOf({ directory, name: 'admin', tokens: [tokens.admin] });
 
-  const deepPage = await send(`${api}/users?limit=1&skip=${Math.round(users * 0.9)}`, { token: tokens.admin });
+  let deepPage = await send(`${api}/users?limit=200`, { token: tokens.admin });
+  for (let seen = 200; seen < users * 0.9; seen += 200)
+    deepPage = await send(`${api}/users?limit=200&cursor=${deepPage.body.next_cursor}`, { token: tokens.admin });
   const usersMe = ask(`${api}/users/me`, me);
   const login = (clients: number) => (forSeconds: number) => loginLoad(signIn(api), clients, forSeconds);
   return [

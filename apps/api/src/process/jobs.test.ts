@@ -24,7 +24,7 @@ async function startJobs(options: { waiting?: () => number; items?: () => number
     run,
     countWaiting: async () => options.waiting?.() ?? 0,
   });
-  app.get('/', async () => 'ok');
+  for (const path of ['/', '/health']) app.get(path, async () => 'ok');
   await app.listen({ port: 0, host: '127.0.0.1' });
   return { app, runs, wake };
 }
@@ -34,9 +34,12 @@ test('a job without requests and without work runs ever more rarely, and as befo
   const { app, runs } = await startJobs();
   await minutes(11);
   expect(runs).toEqual([5, 10, 20, 40, 80, 160, 320, 640]);
+  await app.inject('/health');
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(runs.at(-1)).toBe(640);
   await app.inject('/');
   await vi.advanceTimersByTimeAsync(5_000);
-  expect(runs.at(-1)).toBe(665);
+  expect(runs.at(-1)).toBe(670);
   await app.close();
 });
 

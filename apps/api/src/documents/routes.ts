@@ -18,7 +18,14 @@ import type { Documents } from './service.ts';
 const collection = '/users/:user_id/documents';
 const item = `${collection}/:document_id`;
 
-export function documentRoutes(app: App, { documents }: { documents: Documents }) {
+export function documentRoutes(app: App, { documents }: { documents: Documents }): void {
+  collectionRoutes(app, { documents });
+  batchRoute(app, { documents });
+  searchRoute(app, { documents });
+  itemRoutes(app, { documents });
+}
+
+function collectionRoutes(app: App, { documents }: { documents: Documents }): void {
   app.get(
     collection,
     {
@@ -58,7 +65,9 @@ export function documentRoutes(app: App, { documents }: { documents: Documents }
       return reply.code(201).header('location', path).send(document);
     },
   );
+}
 
+function batchRoute(app: App, { documents }: { documents: Documents }): void {
   app.post(
     `${collection}/batch`,
     {
@@ -79,7 +88,9 @@ export function documentRoutes(app: App, { documents }: { documents: Documents }
       return reply.code(201).header('location', `${app.prefix}/users/${params.user_id}/documents`).send({ items });
     },
   );
+}
 
+function searchRoute(app: App, { documents }: { documents: Documents }): void {
   app.post(
     `${collection}/search`,
     {
@@ -98,7 +109,9 @@ export function documentRoutes(app: App, { documents }: { documents: Documents }
     },
     async ({ scope, params, body }) => documents.search(scope, params.user_id, body),
   );
+}
 
+function itemRoutes(app: App, { documents }: { documents: Documents }): void {
   app.get(
     item,
     {

@@ -58,23 +58,8 @@ export function createJobs(
     return done();
   });
 
-  return ({ name, everyMs, run, countWaiting = async () => 0 }) => {
-    /** Resolves to whether there may be more to do. */
-    const once = async (): Promise<boolean> => {
-      try {
-        const items = await run();
-        if (items > 0) app.log.info({ job: name, items }, 'job');
-        onEnded(name, 'done');
-        return items > 0 || (await countWaiting()) > 0;
-      } catch (error) {
-        app.log.warn({ err: error, job: name }, 'the job failed; it will run again');
-        onEnded(name, 'failed');
-        return true;
-      }
-    };
-    let isRunning = false;
-    let isRequested = false;
-    let delayMs = everyMs;
+  return (job) => {
+    let delayMs = job.everyMs;
     let timer: NodeJS.Timeout | undefined;
 
     const schedule = (ms: number) => {
@@ -85,32 +70,59 @@ export function createJobs(
       timer = setTimeout(wake, delayMs).unref();
       timers.add(timer);
     };
-    const scheduleNext = (isBusy: boolean) => {
+    const runAndSchedule = async () => {
+      const isBusy = await runOnce(job, app, onEnded);
       const isAsked = performance.now() - lastRequestAt <= delayMs;
-      if (isBusy || isAsked) return schedule(everyMs);
+      if (isBusy || isAsked) return schedule(job.everyMs);
       isQuiet = true;
       schedule(Math.min(2 * delayMs, quietMsMax));
     };
-    // A process never runs a job twice at the same time. A request during a run starts another run after it.
+    const start = oneAtATime(async () => {
+      if (isOpen) await runAndSchedule();
+    });
     const wake = () => {
-      if (!isOpen) return;
-      isRequested = true;
-      if (isRunning) return;
-      isRunning = true;
-      const finished = (async () => {
-        let isBusy = false;
-        while (isRequested && isOpen) {
-          isRequested = false;
-          isBusy = await once();
-        }
-        scheduleNext(isBusy);
-      })().finally(() => {
-        running.delete(finished);
-        isRunning = false;
-      });
+      const finished = start();
       running.add(finished);
+      finished.finally(() => running.delete(finished));
     };
-    starts.push(() => schedule(everyMs));
+    starts.push(() => schedule(job.everyMs));
     return wake;
+  };
+}
+
+/** Runs a job. Resolves to whether there may be more to do. */
+async function runOnce(
+  { name, run, countWaiting = async () => 0 }: Job,
+  { log }: FastifyInstance,
+  onEnded: (job: string, outcome: 'done' | 'failed') => void,
+): Promise<boolean> {
+  try {
+    const items = await run();
+    if (items > 0) log.info({ job: name, items }, 'job');
+    onEnded(name, 'done');
+    return items > 0 || (await countWaiting()) > 0;
+  } catch (error) {
+    log.warn({ err: error, job: name }, 'the job failed; it will run again');
+    onEnded(name, 'failed');
+    return true;
+  }
+}
+
+/** Returns a function that never does the work twice at the same time: a call while it is being done does it once more afterwards. */
+function oneAtATime(work: () => Promise<void>): () => Promise<void> {
+  let isRequested = false;
+  let isRunning = false;
+  return async () => {
+    isRequested = true;
+    if (isRunning) return;
+    isRunning = true;
+    try {
+      while (isRequested) {
+        isRequested = false;
+        await work();
+      }
+    } finally {
+      isRunning = false;
+    }
   };
 }

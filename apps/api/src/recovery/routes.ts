@@ -11,7 +11,12 @@ const accepted = { 202: Type.Unsafe<undefined>({ type: 'null', description: 'Acc
 const tokensFromOneAddress = { burst: 60, perMinute: 10 };
 const mailsToOneAccount = { burst: 5, perMinute: 0.5 };
 
-export function recoveryRoutes(app: App, { recovery }: { recovery: Recovery }) {
+export function recoveryRoutes(app: App, { recovery }: { recovery: Recovery }): void {
+  passwordRoutes(app, { recovery });
+  emailRoutes(app, { recovery });
+}
+
+function passwordRoutes(app: App, { recovery }: { recovery: Recovery }): void {
   app.post(
     '/auth/password/forgot',
     {
@@ -62,7 +67,9 @@ export function recoveryRoutes(app: App, { recovery }: { recovery: Recovery }) {
       return reply.code(204).send(null);
     },
   );
+}
 
+function emailRoutes(app: App, { recovery }: { recovery: Recovery }): void {
   app.post(
     '/auth/email/verify',
     {

@@ -17,7 +17,15 @@ export function userRoutes(
   adminRoutes(app, services);
 }
 
-function adminRoutes(app: App, { users, registration }: { users: Users; registration: RegistrationService }) {
+function adminRoutes(app: App, { users, registration }: { users: Users; registration: RegistrationService }): void {
+  listAndCreateRoutes(app, { users, registration });
+  itemRoutes(app, { users });
+}
+
+function listAndCreateRoutes(
+  app: App,
+  { users, registration }: { users: Users; registration: RegistrationService },
+): void {
   app.get(
     '/users',
     {
@@ -55,7 +63,9 @@ function adminRoutes(app: App, { users, registration }: { users: Users; registra
       return reply.code(201).header('location', `${app.prefix}/users/${user.id}`).send(user);
     },
   );
+}
 
+function itemRoutes(app: App, { users }: { users: Users }): void {
   app.get(
     '/users/:user_id',
     {

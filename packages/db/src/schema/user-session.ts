@@ -43,7 +43,7 @@ export const UserSessionSchema = defineEntity({
       .nullable()
       .comment('Why the session was revoked: logout, theft, password_changed, …'),
   },
-  // For the job that deletes expired sessions.
+  // For the job that deletes ended sessions.
   indexes: [
     { name: 'idx_user_sessions_expires_at', properties: ['expires_at'] },
     {

@@ -203,9 +203,13 @@ describe('doctor', () => {
   });
 
   test('doctor recognizes a running Quoin', async () => {
-    const server = await startServer({ cwd: directory.path, env: { DATABASE_URL: 'memory://' } });
-    const { code, stdout } = await start('doctor', [], { PORT: new URL(server.url).port });
+    const server = await startServer({ cwd: directory.path, env: { DATABASE_URL: 'pglite://data' } });
+    const { code, stdout } = await start('doctor', [], {
+      PORT: new URL(server.url).port,
+      DATABASE_URL: 'pglite://data',
+    });
     expect([code, stdout]).toEqual([0, expect.stringContaining('Quoin already runs on port')]);
+    expect(stdout).toContain('has it open');
     await server.end('SIGTERM');
   });
 });

@@ -92,7 +92,7 @@ const isOurs = (port: number) =>
   );
 
 async function database(
-  { databaseUrl, databasePoolMax, databasePrepare, databaseDirectUrl }: Config,
+  { port, databaseUrl, databasePoolMax, databasePrepare, databaseDirectUrl }: Config,
   run: RunCheck,
 ): Promise<void> {
   let open: Database | undefined;
@@ -103,7 +103,11 @@ async function database(
   }
   await run('database', async () => {
     const options = { poolMax: databasePoolMax, prepare: databasePrepare, directUrl: databaseDirectUrl };
-    const opened = await connect(databaseUrl, options);
+    const opened = await connect(databaseUrl, options).catch(async (error: Error) => {
+      if (error.message.includes('is in use by process') && (await isOurs(port))) return undefined;
+      throw error;
+    });
+    if (!opened) return note(`embedded, in ${directory}: the server on port ${port} has it open`);
     const found = opened.isEmbedded
       ? ok(`embedded, ${databaseUrl}`)
       : await server(opened).catch(async (error) => {

@@ -17,6 +17,7 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connect } from './connect.ts';
 import { upgrade } from './migrate/migrate.ts';
 import { initdbCacheFile, readInitdbCache } from './pglite/initdb-cache.ts';
+import { clientFor } from './postgres/hosts.ts';
 import { parseServerUrl } from './postgres/server-url.ts';
 
 const directories: string[] = [];
@@ -163,6 +164,11 @@ describe('parseServerUrl', () => {
     expect(() => parseServerUrl(`${host}?target_session_attrs=best`)).toThrow(
       'target_session_attrs=best is not supported',
     );
+  });
+
+  test('a client whose connection breaks between connecting and its first statement does not end the process', () => {
+    const Client = clientFor(parseServerUrl(host));
+    expect(new Client().emit('error', new Error('terminated'))).toBe(true);
   });
 
   test('a malformed server URL is rejected without being repeated', () => {

@@ -64,6 +64,8 @@ export function clientFor({ hosts, kind }: ServerUrl): HostClientClass {
 
     constructor(options?: pg.ClientConfig) {
       super({ ...options, ...hosts[current] });
+      // Whatever waits for this client fails as well. Without a listener, an error between connecting and the first statement would end the process.
+      this.on('error', () => {});
     }
 
     override connect(): Promise<pg.Client>;

@@ -71,7 +71,6 @@ export function openServer(
   const acquireUnlimited = async (): Promise<Connection> => {
     const client = await attempt(directServer.hosts.length, async () => {
       const one = new DirectClient({ connectionTimeoutMillis: connectMsMax });
-      one.on('error', () => {}); // Its statement fails as well.
       await one.connect();
       return one;
     }).catch((error) => {

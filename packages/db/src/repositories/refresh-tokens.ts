@@ -40,7 +40,7 @@ export const refreshTokens = ({ db, fast }: Context) => ({
    * and so do a wrong seal and a dead session.
    */
   rotate: async (token: PresentedToken, alive: Alive): Promise<RotatedSession | undefined> => {
-    // Written as SQL, because Kysely takes as long to build this statement as the rest of a refresh in JavaScript.
+    // Written as SQL: built by Kysely, it costs a third of the throughput (docs/performance.md).
     const { rows } = await sql<RotatedSession>`
       update user_sessions
       set generation = generation + 1, rotated_at = ${alive.now}, rotated_user_agent = ${token.userAgent}, last_used_at = ${alive.now}

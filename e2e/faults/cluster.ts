@@ -10,8 +10,6 @@ import { freePort, ownPostgres, postgresBin } from '../server.ts';
 
 const run = promisify(execFile);
 
-export type Member = Awaited<ReturnType<typeof startCluster>>['one'];
-
 /** Starts a primary (`one`) and a standby (`two`). */
 export async function startCluster() {
   // Installs PostgreSQL and creates its account.

@@ -69,7 +69,7 @@ function toProblem(error: FastifyError, request: FastifyRequest): Problem {
 const isOwnerGone = (error: unknown) => /^fk_\w+_user_id$/.test(violatedConstraint(error) ?? '');
 
 const tooExpensive = (cause: unknown) =>
-  new Problem('query_too_expensive', 'The database took longer than 2 s. Filter by more, for example by a period.', {
+  new Problem('query_too_expensive', 'The database took too long. Narrow the request with filters.', {
     errors: [{ in: 'query', pointer: '', message: 'takes too long to answer' }],
     cause,
   });

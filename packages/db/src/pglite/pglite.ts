@@ -61,8 +61,8 @@ export function embeddedSource(pglite: PGlite, onClosed: () => void = () => {}):
   };
   const connection: Connection = {
     query: (text, values) => query(pglite, text, values),
-    queryWith: (settings, text, values) => {
-      const apply = settingsStatement(settings);
+    queryWith: ({ userId }, text, values) => {
+      const apply = settingsStatement({ userId });
       if (!apply) return query(pglite, text, values);
       return pglite.transaction(async (transaction) => {
         await transaction.query(apply.text, apply.values);

@@ -9,6 +9,7 @@ import type { Config } from './config/config.ts';
 import { createEmbedder } from './documents/embedder.ts';
 import { createEmbeddingJob } from './documents/embedding-job.ts';
 import { createDocuments } from './documents/service.ts';
+import { deleteOldAnswers } from './http/idempotency.ts';
 import { createLimiter } from './http/throttle/limiter.ts';
 import type { ThrottleStore } from './http/throttle/memory-store.ts';
 import { createMailDelivery } from './mail/delivery.ts';
@@ -22,6 +23,7 @@ import { type AddJob, noJobs } from './process/jobs.ts';
 import { createOneTimeTokens } from './recovery/one-time-tokens.ts';
 import { createRecovery } from './recovery/service.ts';
 import { createTasks } from './tasks/service.ts';
+import { createAccountDeletion, deleteMarkedAccounts } from './users/account-deletion.ts';
 import { createOwnAccount } from './users/own-account.ts';
 import { createRegistration } from './users/registration.ts';
 import { createUsers } from './users/service.ts';
@@ -85,6 +87,15 @@ export function createServices({
   const sessions = createSessions({ database, config, clock });
   addJob({ name: 'delete ended sessions', everyMs: cleanUpEveryMs, run: sessions.deleteEnded });
 
+  addJob({ name: 'delete old answers', everyMs: cleanUpEveryMs, run: () => deleteOldAnswers(database, clock) });
+
+  const wakeDeletion = addJob({
+    name: 'delete accounts',
+    everyMs: cleanUpEveryMs,
+    run: () => deleteMarkedAccounts(database),
+  });
+  const accountDeletion = createAccountDeletion({ database, wake: wakeDeletion, clock });
+
   return {
     accessTokens,
     auditEvents: createAuditEvents({ database }),
@@ -99,8 +110,8 @@ export function createServices({
     sessions,
     tasks: createTasks({ database }),
     registration: createRegistration({ database, passwords, outbox, clock }),
-    ownAccount: createOwnAccount({ database, passwords, outbox, limiter, clock }),
-    users: createUsers({ database, passwords, outbox, clock }),
+    ownAccount: createOwnAccount({ database, passwords, outbox, accountDeletion, limiter, clock }),
+    users: createUsers({ database, passwords, outbox, accountDeletion, clock }),
     // Above this line `npm run new -- resource` adds its own.
   };
 }

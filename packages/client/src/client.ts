@@ -6,7 +6,7 @@ import createFetchClient, {
 } from 'openapi-fetch';
 import type { paths } from './openapi.d.ts';
 import { ProblemError } from './problem-error.ts';
-import type { Fetch } from './retry.ts';
+import { type Fetch, withIdempotencyKey } from './retry.ts';
 import { type Credentials, createSession, type SignInOptions } from './session.ts';
 import { memoryStore, type TokenStore } from './token-store.ts';
 
@@ -60,7 +60,8 @@ export interface Client {
 
 /**
  * Creates a client of the API that manages its session. It refreshes tokens before they expire and when the server rejects one, once for all
- * waiting calls and tabs. It retries a 429 or 503 with `Retry-After`.
+ * waiting calls and tabs. It retries a 429 or 503 with `Retry-After`, and a request without a response. Every POST, PATCH and DELETE has an Idempotency-Key, so
+ * that a retry has no second effect.
  */
 export function createClient({
   baseUrl,
@@ -74,7 +75,10 @@ export function createClient({
     fetch: (request) => fetch(request),
     onSessionEnd,
   });
-  const { request } = createFetchClient<paths>({ baseUrl, fetch: session.fetch });
+  const { request } = createFetchClient<paths>({
+    baseUrl,
+    fetch: (input) => session.fetch(withIdempotencyKey(input)),
+  });
   const send = request as Send;
 
   const call = <M extends Method>(method: M) => {

@@ -670,7 +670,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "forbidden" | "account_inactive" | "wrong_password" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "forbidden" | "account_inactive" | "wrong_password" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
             /** @description Path of the request. */
             instance: string;
             /** @description `X-Request-Id` of the response; search the log for it. */
@@ -701,7 +701,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "forbidden" | "account_inactive" | "wrong_password" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "forbidden" | "account_inactive" | "wrong_password" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
             /** @description Path of the request. */
             instance: string;
             /** @description `X-Request-Id` of the response; search the log for it. */
@@ -872,7 +872,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "forbidden" | "account_inactive" | "wrong_password" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "forbidden" | "account_inactive" | "wrong_password" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
             /** @description Path of the request. */
             instance: string;
             /** @description `X-Request-Id` of the response; search the log for it. */
@@ -899,7 +899,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "forbidden" | "account_inactive" | "wrong_password" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "forbidden" | "account_inactive" | "wrong_password" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
             /** @description Path of the request. */
             instance: string;
             /** @description `X-Request-Id` of the response; search the log for it. */
@@ -2710,7 +2710,10 @@ export interface operations {
     endSessionsOfUser: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /**
                  * @description Id of the user.
@@ -2760,6 +2763,15 @@ export interface operations {
             };
             /** @description `not_found`: Not found. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3184,7 +3196,10 @@ export interface operations {
     getMe: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description `ETag` of the version that you have. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3193,11 +3208,20 @@ export interface operations {
             /** @description OK. */
             200: {
                 headers: {
+                    /** @description Version of the resource. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["User"];
                 };
+            };
+            /** @description Not modified. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -3264,7 +3288,10 @@ export interface operations {
     replaceMe: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description `ETag` of the version that the change is for. */
+                "If-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3282,6 +3309,8 @@ export interface operations {
             /** @description OK. */
             200: {
                 headers: {
+                    /** @description Version of the resource. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3328,6 +3357,15 @@ export interface operations {
             };
             /** @description `email_taken`: Email already in use. `username_taken`: Username already in use. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: Precondition failed. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3398,7 +3436,12 @@ export interface operations {
     deleteMe: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+                /** @description `ETag` of the version that the change is for. */
+                "If-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3458,8 +3501,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `last_admin`: The last active admin must stay. */
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `last_admin`: The last active admin must stay. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: Precondition failed. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3530,7 +3582,12 @@ export interface operations {
     updateMe: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+                /** @description `ETag` of the version that the change is for. */
+                "If-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3548,6 +3605,10 @@ export interface operations {
             /** @description OK. */
             200: {
                 headers: {
+                    /** @description Version of the resource. */
+                    ETag?: string;
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3592,8 +3653,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `email_taken`: Email already in use. `username_taken`: Username already in use. */
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `email_taken`: Email already in use. `username_taken`: Username already in use. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: Precondition failed. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3766,7 +3836,10 @@ export interface operations {
     createUser: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3788,6 +3861,8 @@ export interface operations {
                 headers: {
                     /** @description Path of the new resource. */
                     Location?: string;
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3823,7 +3898,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `email_taken`: Email already in use. `username_taken`: Username already in use. */
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `email_taken`: Email already in use. `username_taken`: Username already in use. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3895,7 +3970,10 @@ export interface operations {
     getUser: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description `ETag` of the version that you have. */
+                "If-None-Match"?: string;
+            };
             path: {
                 /**
                  * @description Id of the account.
@@ -3910,11 +3988,20 @@ export interface operations {
             /** @description OK. */
             200: {
                 headers: {
+                    /** @description Version of the resource. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["User"];
                 };
+            };
+            /** @description Not modified. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -3999,7 +4086,10 @@ export interface operations {
     replaceUser: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description `ETag` of the version that the change is for. */
+                "If-Match"?: string;
+            };
             path: {
                 /**
                  * @description Id of the account.
@@ -4023,6 +4113,8 @@ export interface operations {
             /** @description OK. */
             200: {
                 headers: {
+                    /** @description Version of the resource. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4069,6 +4161,15 @@ export interface operations {
             };
             /** @description `email_taken`: Email already in use. `username_taken`: Username already in use. `last_admin`: The last active admin must stay. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: Precondition failed. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4139,7 +4240,12 @@ export interface operations {
     deleteUser: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+                /** @description `ETag` of the version that the change is for. */
+                "If-Match"?: string;
+            };
             path: {
                 /**
                  * @description Id of the account.
@@ -4196,8 +4302,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `cannot_delete_self`: Admins cannot delete their own account here. `last_admin`: The last active admin must stay. */
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `cannot_delete_self`: Admins cannot delete their own account here. `last_admin`: The last active admin must stay. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: Precondition failed. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4250,7 +4365,12 @@ export interface operations {
     updateUser: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+                /** @description `ETag` of the version that the change is for. */
+                "If-Match"?: string;
+            };
             path: {
                 /**
                  * @description Id of the account.
@@ -4274,6 +4394,10 @@ export interface operations {
             /** @description OK. */
             200: {
                 headers: {
+                    /** @description Version of the resource. */
+                    ETag?: string;
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4318,8 +4442,17 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `email_taken`: Email already in use. `username_taken`: Username already in use. `last_admin`: The last active admin must stay. */
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `email_taken`: Email already in use. `username_taken`: Username already in use. `last_admin`: The last active admin must stay. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: Precondition failed. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4390,7 +4523,10 @@ export interface operations {
     getPreferences: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description `ETag` of the version that you have. */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4399,11 +4535,20 @@ export interface operations {
             /** @description OK. */
             200: {
                 headers: {
+                    /** @description Version of the resource. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Preferences"];
                 };
+            };
+            /** @description Not modified. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -4470,7 +4615,10 @@ export interface operations {
     replacePreferences: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description `ETag` of the version that the change is for. */
+                "If-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4491,6 +4639,8 @@ export interface operations {
             /** @description OK. */
             200: {
                 headers: {
+                    /** @description Version of the resource. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4519,6 +4669,15 @@ export interface operations {
             };
             /** @description `not_found`: Not found. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: Precondition failed. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4589,7 +4748,12 @@ export interface operations {
     updatePreferences: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+                /** @description `ETag` of the version that the change is for. */
+                "If-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4609,6 +4773,10 @@ export interface operations {
             /** @description OK. */
             200: {
                 headers: {
+                    /** @description Version of the resource. */
+                    ETag?: string;
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4637,6 +4805,24 @@ export interface operations {
             };
             /** @description `not_found`: Not found. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: Precondition failed. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4813,7 +4999,10 @@ export interface operations {
     createTask: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /**
                  * @description `me` or your own id; for admins, the id of any user.
@@ -4840,6 +5029,8 @@ export interface operations {
                 headers: {
                     /** @description Path of the new resource. */
                     Location?: string;
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4877,6 +5068,15 @@ export interface operations {
             };
             /** @description `not_found`: Not found. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4947,7 +5147,10 @@ export interface operations {
     getTask: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description `ETag` of the version that you have. */
+                "If-None-Match"?: string;
+            };
             path: {
                 /**
                  * @description `me` or your own id; for admins, the id of any user.
@@ -4967,250 +5170,16 @@ export interface operations {
             /** @description OK. */
             200: {
                 headers: {
+                    /** @description Version of the resource. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Task"];
                 };
             };
-            /** @description `malformed_request`: Bad request. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: Forbidden. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found`: Not found. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Validation failed. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ValidationProblem"];
-                };
-            };
-            /** @description `rate_limited`: Too many requests. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the next attempt. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `internal_error`: Internal server error. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the next attempt. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    replaceTask: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description `me` or your own id; for admins, the id of any user.
-                 * @example me
-                 */
-                user_id: "me" | string;
-                /**
-                 * @description Id of the task.
-                 * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
-                 */
-                task_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "is_completed": true
-                 *     }
-                 */
-                "application/json": components["schemas"]["TaskChanges"];
-            };
-        };
-        responses: {
-            /** @description OK. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Task"];
-                };
-            };
-            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: Forbidden. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found`: Not found. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `payload_too_large`: Payload too large. */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `unsupported_media_type`: Unsupported media type. */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Validation failed. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ValidationProblem"];
-                };
-            };
-            /** @description `rate_limited`: Too many requests. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the next attempt. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `internal_error`: Internal server error. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the next attempt. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    deleteTask: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description `me` or your own id; for admins, the id of any user.
-                 * @example me
-                 */
-                user_id: "me" | string;
-                /**
-                 * @description Id of the task.
-                 * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
-                 */
-                task_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Deleted. */
-            204: {
+            /** @description Not modified. */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5296,10 +5265,13 @@ export interface operations {
             };
         };
     };
-    updateTask: {
+    replaceTask: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description `ETag` of the version that the change is for. */
+                "If-Match"?: string;
+            };
             path: {
                 /**
                  * @description `me` or your own id; for admins, the id of any user.
@@ -5328,6 +5300,8 @@ export interface operations {
             /** @description OK. */
             200: {
                 headers: {
+                    /** @description Version of the resource. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5365,6 +5339,308 @@ export interface operations {
             };
             /** @description `not_found`: Not found. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: Precondition failed. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteTask: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+                /** @description `ETag` of the version that the change is for. */
+                "If-Match"?: string;
+            };
+            path: {
+                /**
+                 * @description `me` or your own id; for admins, the id of any user.
+                 * @example me
+                 */
+                user_id: "me" | string;
+                /**
+                 * @description Id of the task.
+                 * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+                 */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: Precondition failed. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateTask: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+                /** @description `ETag` of the version that the change is for. */
+                "If-Match"?: string;
+            };
+            path: {
+                /**
+                 * @description `me` or your own id; for admins, the id of any user.
+                 * @example me
+                 */
+                user_id: "me" | string;
+                /**
+                 * @description Id of the task.
+                 * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+                 */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "is_completed": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["TaskChanges"];
+            };
+        };
+        responses: {
+            /** @description OK. */
+            200: {
+                headers: {
+                    /** @description Version of the resource. */
+                    ETag?: string;
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Task"];
+                };
+            };
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: Precondition failed. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5537,7 +5813,10 @@ export interface operations {
     createDocument: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /**
                  * @description `me` or your own id; for admins, the id of any user.
@@ -5567,6 +5846,8 @@ export interface operations {
                 headers: {
                     /** @description Path of the new resource. */
                     Location?: string;
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5604,6 +5885,15 @@ export interface operations {
             };
             /** @description `not_found`: Not found. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5674,7 +5964,10 @@ export interface operations {
     createDocuments: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /**
                  * @description `me` or your own id; for admins, the id of any user.
@@ -5705,6 +5998,8 @@ export interface operations {
                 headers: {
                     /** @description Path of the new resource. */
                     Location?: string;
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5742,6 +6037,15 @@ export interface operations {
             };
             /** @description `not_found`: Not found. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5935,7 +6239,10 @@ export interface operations {
     getDocument: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description `ETag` of the version that you have. */
+                "If-None-Match"?: string;
+            };
             path: {
                 /**
                  * @description `me` or your own id; for admins, the id of any user.
@@ -5955,114 +6262,16 @@ export interface operations {
             /** @description OK. */
             200: {
                 headers: {
+                    /** @description Version of the resource. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Document"];
                 };
             };
-            /** @description `malformed_request`: Bad request. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
-            401: {
-                headers: {
-                    /** @description `Bearer`. */
-                    "WWW-Authenticate"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `forbidden`: Forbidden. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `not_found`: Not found. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `validation_failed`: Validation failed. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ValidationProblem"];
-                };
-            };
-            /** @description `rate_limited`: Too many requests. */
-            429: {
-                headers: {
-                    /** @description Seconds to wait before the next attempt. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `internal_error`: Internal server error. */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
-            503: {
-                headers: {
-                    /** @description Seconds to wait before the next attempt. */
-                    "Retry-After"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    deleteDocument: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description `me` or your own id; for admins, the id of any user.
-                 * @example me
-                 */
-                user_id: "me" | string;
-                /**
-                 * @description Id of the document.
-                 * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
-                 */
-                document_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Deleted. */
-            204: {
+            /** @description Not modified. */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6148,10 +6357,145 @@ export interface operations {
             };
         };
     };
+    deleteDocument: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+                /** @description `ETag` of the version that the change is for. */
+                "If-Match"?: string;
+            };
+            path: {
+                /**
+                 * @description `me` or your own id; for admins, the id of any user.
+                 * @example me
+                 */
+                user_id: "me" | string;
+                /**
+                 * @description Id of the document.
+                 * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+                 */
+                document_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: Forbidden. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: Precondition failed. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     updateDocument: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+                /** @description `ETag` of the version that the change is for. */
+                "If-Match"?: string;
+            };
             path: {
                 /**
                  * @description `me` or your own id; for admins, the id of any user.
@@ -6182,6 +6526,10 @@ export interface operations {
             /** @description OK. */
             200: {
                 headers: {
+                    /** @description Version of the resource. */
+                    ETag?: string;
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6219,6 +6567,24 @@ export interface operations {
             };
             /** @description `not_found`: Not found. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `precondition_failed`: Precondition failed. */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };

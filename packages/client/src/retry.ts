@@ -6,8 +6,22 @@ const waitSecondsMax = 30;
 /** Random part of the wait, so that clients do not all retry together. */
 const spread = 0.25;
 
-/** Idempotent methods (RFC 9110, 9.2.2). */
-const isIdempotent = ({ method }: Request) => ['GET', 'HEAD', 'PUT', 'DELETE'].includes(method);
+/** Seconds to wait after the first and the second attempt, if there was no response. */
+const waitSeconds = [0.5, 1.5];
+
+/** Idempotent methods (RFC 9110, 9.2.2), and requests that the server recognizes when they come again. */
+const isIdempotent = ({ method, headers }: Request) =>
+  ['GET', 'HEAD', 'PUT', 'DELETE'].includes(method) || headers.has('idempotency-key');
+
+/** Adds an Idempotency-Key to a change, so that it can be repeated if its response is lost. The server has none under `/auth`. */
+export function withIdempotencyKey(request: Request): Request {
+  const isChange = ['POST', 'PATCH', 'DELETE'].includes(request.method);
+  const isAboutSession = /\/auth\//.test(new URL(request.url).pathname);
+  if (!isChange || isAboutSession || request.headers.has('idempotency-key')) return request;
+  const keyed = new Request(request);
+  keyed.headers.set('idempotency-key', crypto.randomUUID());
+  return keyed;
+}
 
 /** Codes of a server that did not begin the request. */
 const notBegun = ['overloaded', 'shutting_down'];
@@ -15,8 +29,8 @@ const notBegun = ['overloaded', 'shutting_down'];
 export type Fetch = (request: Request) => Promise<Response>;
 
 /**
- * Sends a request, and retries a 429 or 503 with `Retry-After`: at most three attempts. After a 503 in the middle of a write, the outcome is
- * unknown, so a POST or PATCH is repeated only if the server says that it did not begin.
+ * Sends a request, and retries a 429 or 503 with `Retry-After`, and a request without a response: at most three attempts. After a 503 or a broken connection
+ * in the middle of a write, the outcome is unknown, so a POST or PATCH without an Idempotency-Key is repeated only if the server says that it did not begin.
  *
  * @param isRepeatable repeats it with any method
  * @throws the error of `fetch`, or the reason of the request's signal, also during a wait
@@ -24,7 +38,11 @@ export type Fetch = (request: Request) => Promise<Response>;
 export function retrying(fetch: Fetch) {
   return async (request: Request, { isRepeatable = isIdempotent(request) } = {}): Promise<Response> => {
     for (let tries = 1; ; tries += 1) {
-      const response = await fetch(request.clone());
+      const response = await fetch(request.clone()).catch(async (error) => {
+        if (request.signal.aborted || !isRepeatable || tries === triesMax) throw error;
+        await pause((waitSeconds[tries - 1] ?? 0) * (1 + Math.random() * spread), request.signal);
+      });
+      if (!response) continue;
       const seconds = retryAfterSeconds(response);
       if (tries === triesMax || seconds === undefined || seconds > waitSecondsMax) return response;
       const isWorthwhile =

@@ -182,8 +182,11 @@ describe('the tables', () => {
     const { userId } = scope.owner;
     await database.as(scope).tasks.create({ title: 'Gone' });
     await database.as(scope).userPreferences.change({ theme: 'dark' });
-    expect(await database.system().users.delete(userId)).toBe(true);
-    expect(await database.system().users.delete(userId)).toBe(false);
+    const { users, deletedAccounts } = database.system();
+    expect(await deletedAccounts.mark(userId, new Date())).toBe(true);
+    expect(await deletedAccounts.mark(userId, new Date())).toBe(false);
+    expect(await users.find(userId)).toBeUndefined();
+    await deletedAccounts.delete(userId);
     expect(
       await rows('select from tasks where user_id = $1 union all select from user_preferences where user_id = $1', [
         userId,

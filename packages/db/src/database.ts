@@ -1,12 +1,13 @@
 import { type Connection, type ConnectionSource, type PoolSize, userRole } from './connection.ts';
 import { type Execute, kyselyOn } from './kysely.ts';
+import { idempotencyKeys } from './repositories/idempotency-keys.ts';
 import {
   type OwnerRepositories,
   ownerRepositories,
   type SystemRepositories,
   systemRepositories,
 } from './repositories/repositories.ts';
-import type { Scope } from './scope.ts';
+import type { Idempotency, Scope } from './scope.ts';
 import { createUnits } from './units.ts';
 
 /**
@@ -22,8 +23,12 @@ export interface Database {
   readonly isEmbedded: boolean;
   /** For a user: row level security hides every row that does not belong to `scope.owner`. */
   as(scope: Scope): OwnerDatabase;
-  /** For work that needs the rows of all users: signing in, administration, jobs. */
-  system(): SystemDatabase;
+  /**
+   * For work that needs the rows of all users: signing in, administration, jobs.
+   *
+   * @param scope of a request with an Idempotency-Key, for the transaction that has its effect
+   */
+  system(scope?: Scope): SystemDatabase;
   /** Runs `work` with a connection of the pool, as the role that connected: to read the catalogue. Repeated once if the connection breaks. */
   inspect<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
   /** Runs `work` with a connection of its own, without time limits, as the role that connected: for migrations and bulk work. */
@@ -34,13 +39,24 @@ export interface Database {
   close(): Promise<void>;
 }
 
-export type OwnerDatabase = OwnerRepositories & Transactions<OwnerRepositories>;
+export interface OwnerDatabase extends OwnerRepositories, Transactions<OwnerRepositories> {
+  /**
+   * Runs a single statement that is the effect of a request. With an Idempotency-Key it is a transaction that also stores the answer. So `work` may run twice,
+   * and must throw what the caller should see instead of success.
+   */
+  effect<T>(work: (repositories: OwnerRepositories) => Promise<T>): Promise<T>;
+}
 export type SystemDatabase = SystemRepositories & Transactions<SystemRepositories>;
 
 interface Transactions<Repositories> {
   /**
    * Commits when `work` resolves and rolls back when it throws. `work` may run twice, if the connection breaks before the commit or PostgreSQL
    * resolves a deadlock. So it only uses its repositories: hash before it, send mail after it.
+   *
+   * With an Idempotency-Key, it also stores the answer, which follows from the result of `work`. So a request has at most one transaction in its scope, and the
+   * service returns its result.
+   *
+   * @throws AlreadyAnswered
    */
   transaction<T>(work: (repositories: Repositories) => Promise<T>, options?: TransactionOptions): Promise<T>;
 }
@@ -55,28 +71,47 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 export function createDatabase(source: ConnectionSource): Database {
   const { onConnection, alone, transaction, refuseNesting } = createUnits(source);
 
-  const system: SystemDatabase = Object.assign(systemRepositories(contextOf(alone())), {
-    transaction: <T>(work: (repositories: SystemRepositories) => Promise<T>, options?: TransactionOptions) =>
-      transaction(`begin${timeoutStatement(options)}`, (execute) =>
-        work(systemRepositories(contextOf({ db: execute, fast: execute }))),
-      ),
-  });
+  const transactionWithAnswer = async <T>(
+    idempotency: Idempotency | undefined,
+    begin: string,
+    work: (execute: Execute) => Promise<T>,
+  ): Promise<T> => {
+    if (!idempotency) return transaction(begin, work);
+    if (idempotency.isStored) throw new Error('a request with an Idempotency-Key has two transactions in its scope');
+    const result = await transaction(begin, work, (connection, value) => storeAnswer(connection, idempotency, value));
+    idempotency.isStored = true;
+    return result;
+  };
+
+  const systemFor = (idempotency?: Idempotency): SystemDatabase =>
+    Object.assign(systemRepositories(contextOf(alone())), {
+      transaction: <T>(work: (repositories: SystemRepositories) => Promise<T>, options?: TransactionOptions) =>
+        transactionWithAnswer(idempotency, `begin${timeoutStatement(options)}`, (execute) =>
+          work(systemRepositories(contextOf({ db: execute, fast: execute }))),
+        ),
+    });
+  const system = systemFor();
 
   const inspect = <T>(work: (connection: Connection) => Promise<T>) => onConnection(work, { canRepeat: true });
 
   return {
     isEmbedded: source.isEmbedded,
-    system: () => system,
+    system: (scope) => (scope?.idempotency ? systemFor(scope.idempotency) : system),
     as: (scope) => {
       const { userId } = scope.owner;
+      const { idempotency } = scope;
       // The id becomes part of a statement, because a statement with parameters cannot travel together with others.
       if (!uuid.test(userId)) throw new Error('scope.owner.userId is not a UUID');
       const begin = `begin; set local role ${userRole}; select set_config('app.user_id', '${userId}', true)`;
-      return Object.assign(ownerRepositories({ ...contextOf(alone(userId)), scope }), {
-        transaction: <T>(work: (repositories: OwnerRepositories) => Promise<T>, options?: TransactionOptions) =>
-          transaction(`${begin}${timeoutStatement(options)}`, (execute) =>
-            work(ownerRepositories({ ...contextOf({ db: execute, fast: execute }), scope })),
-          ),
+      const repositories = ownerRepositories({ ...contextOf(alone(userId)), scope });
+      const inTransaction: OwnerDatabase['transaction'] = (work, options) =>
+        transactionWithAnswer(idempotency, `${begin}${timeoutStatement(options)}`, (execute) =>
+          work(ownerRepositories({ ...contextOf({ db: execute, fast: execute }), scope })),
+        );
+      return Object.assign(repositories, {
+        transaction: inTransaction,
+        effect: <T>(work: (repositories: OwnerRepositories) => Promise<T>) =>
+          idempotency ? inTransaction(work) : work(repositories),
       });
     },
 
@@ -95,6 +130,14 @@ export function createDatabase(source: ConnectionSource): Database {
     ping: () => inspect(source.check),
     close: () => source.close(),
   };
+}
+
+/** Stores the answer of a request as the role that connected, because an admin's answer is not a row of the owner. */
+function storeAnswer(connection: Connection, { userId, keyHash, fingerprint, answerOf }: Idempotency, result: unknown) {
+  const execute: Execute = ({ sql, parameters }) => connection.query(sql, parameters);
+  const { create } = idempotencyKeys(contextOf({ db: execute, fast: execute }));
+  const key = { user_id: userId, key_hash: keyHash, fingerprint, ...answerOf(result) };
+  return Promise.all([connection.execute('reset role'), create(key)]);
 }
 
 const contextOf = ({ db, fast }: { db: Execute; fast: Execute }) => ({ db: kyselyOn(db), fast: kyselyOn(fast) });

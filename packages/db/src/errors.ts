@@ -25,6 +25,14 @@ export class ConnectionLostDuringCommit extends DatabaseUnavailable {
   }
 }
 
+/** Another request with the same Idempotency-Key has committed its answer. This one had no effect. */
+export class AlreadyAnswered extends Error {
+  override name = 'AlreadyAnswered';
+  constructor(cause: unknown) {
+    super('another request with the same Idempotency-Key was answered', { cause });
+  }
+}
+
 // SQLSTATEs: https://www.postgresql.org/docs/17/errcodes-appendix.html
 
 /** The connection is gone or was refused. */
@@ -74,8 +82,9 @@ export function isLockTimeout(error: unknown): boolean {
   return error instanceof DatabaseUnavailable && codeOf(error.cause) === '55P03';
 }
 
-/** Returns the error for the caller: `DatabaseUnavailable`, `StatementTimeout`, or the error itself. */
+/** Returns the error for the caller: `AlreadyAnswered`, `DatabaseUnavailable`, `StatementTimeout`, or the error itself. */
 export function toPublicError(error: unknown): unknown {
+  if (violatedConstraint(error) === 'idempotency_keys_pkey') return new AlreadyAnswered(error);
   const code = codeOf(error);
   if (code === '57014') return new StatementTimeout('the statement took too long', { cause: error });
   return unavailableStates.test(code) || isConnectionLost(error)

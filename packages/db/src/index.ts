@@ -2,7 +2,7 @@ export { readSecret } from './cli/secret.ts';
 export { connect, defaultDatabaseUrl } from './connect.ts';
 export type { Connection, PoolSize } from './connection.ts';
 export type { Database, OwnerDatabase, SystemDatabase } from './database.ts';
-export { DatabaseUnavailable, StatementTimeout, violatedConstraint } from './errors.ts';
+export { AlreadyAnswered, DatabaseUnavailable, StatementTimeout, violatedConstraint } from './errors.ts';
 export * as drift from './migrate/drift.ts';
 export { lockWarnings } from './migrate/lock-warnings.ts';
 export * as migrations from './migrate/migrate.ts';
@@ -13,10 +13,11 @@ export type { Mail, NewMail } from './repositories/mails.ts';
 export type { PageRequest } from './repositories/page.ts';
 export type { OwnerRepositories, SystemRepositories } from './repositories/repositories.ts';
 export type { TaskChanges, TaskFilter } from './repositories/tasks.ts';
-export type { PreferenceChanges } from './repositories/user-preferences.ts';
+export { type PreferenceChanges, versionOfDefaults } from './repositories/user-preferences.ts';
 export type { Alive, SignedInUser } from './repositories/user-sessions.ts';
-export type { NewUser, UserChanges, UserFilter } from './repositories/users.ts';
-export type { AuditEvent, Document, Tables, Task, User, UserPreferences, UserSession } from './schema/tables.ts';
+export type { NewUser, User, UserChanges, UserFilter } from './repositories/users.ts';
+export type { Versions } from './repositories/version.ts';
+export type { AuditEvent, Document, Tables, Task, UserPreferences, UserSession } from './schema/tables.ts';
 export {
   type AuditAction,
   auditActions,
@@ -26,4 +27,4 @@ export {
   type TokenPurpose,
 } from './schema/values.ts';
 export { embeddingWidth, toUnitVector, Vector } from './schema/vector.ts';
-export type { Actor, Scope } from './scope.ts';
+export type { Actor, Answer, Idempotency, Scope } from './scope.ts';

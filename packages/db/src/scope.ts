@@ -6,6 +6,27 @@ export interface Scope {
   readonly owner: { readonly userId: string };
   /** Whether the actor is an admin. */
   readonly isAdmin: boolean;
+  /** Set if the request has an Idempotency-Key. */
+  readonly idempotency?: Idempotency | undefined;
+}
+
+/** A request whose effect happens once, however often it is sent. The transaction with its effect also stores its answer. */
+export interface Idempotency {
+  readonly userId: string;
+  readonly keyHash: Uint8Array;
+  /** Tells requests apart that have the same key. */
+  readonly fingerprint: Uint8Array;
+  /** Returns the answer for the result of the transaction. */
+  readonly answerOf: (result: unknown) => Answer;
+  /** Whether a transaction has stored the answer. */
+  isStored: boolean;
+}
+
+/** An HTTP response. */
+export interface Answer {
+  status: number;
+  headers: Record<string, string>;
+  body: string | null;
 }
 
 export interface Actor {

@@ -93,7 +93,12 @@ export function createUnits(source: ConnectionSource) {
     };
   };
 
-  const transaction = <T>(begin: string, work: (execute: Execute) => Promise<T>): Promise<T> =>
+  /** @param finish runs at the end of the transaction, in one round trip with the commit */
+  const transaction = <T>(
+    begin: string,
+    work: (execute: Execute) => Promise<T>,
+    finish?: (connection: Connection, result: T) => Promise<unknown>,
+  ): Promise<T> =>
     repeatOnce(async () => {
       const connection = await acquire();
       const unit: Unit = { isOpen: true };
@@ -108,7 +113,9 @@ export function createUnits(source: ConnectionSource) {
           throw new Error('a statement failed, so the transaction cannot be committed', { cause: unit.failure });
         unit.isOpen = false;
         isCommitting = true;
-        await connection.execute('commit');
+        // If `finish` fails, PostgreSQL rolls back instead.
+        const finished = finish?.(connection, result);
+        await Promise.all([finished, connection.execute('commit')]);
         connection.release();
         return result;
       } catch (thrown) {

@@ -126,7 +126,7 @@ test('a deactivation, a demotion and a deletion count from the next request', as
   expectProblem(await api.send('GET', '/users', { token: admin.token }), 403, 'forbidden');
   await api.database.system().users.update(admin.id, { is_active: false });
   expectProblem(await me(admin.token), 401, 'invalid_token');
-  await api.database.system().users.delete(admin.id);
+  await api.database.system().deletedAccounts.mark(admin.id, new Date());
   expectProblem(await me(admin.token), 401, 'invalid_token');
 });
 

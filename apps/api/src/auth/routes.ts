@@ -45,12 +45,10 @@ function registrationRoute(app: App, { registration }: { registration: Registrat
             fromAll: { burst: 10, perMinute: 6 },
           },
         },
+        location: () => '/users/me',
       },
     },
-    async (request, reply) => {
-      const user = await registration.create(request.body, clientOf(request));
-      return reply.code(201).header('location', `${app.prefix}/users/me`).send(user);
-    },
+    async (request) => registration.create(request.body, clientOf(request)),
   );
 }
 
@@ -75,9 +73,8 @@ function signedInRoutes(app: App, { auth }: { auth: Auth }) {
         response: noContent,
       },
     },
-    async (request, reply) => {
+    async (request) => {
       await auth.logout(request.scope, clientOf(request));
-      return reply.code(204).send(null);
     },
   );
 
@@ -92,9 +89,8 @@ function signedInRoutes(app: App, { auth }: { auth: Auth }) {
         response: noContent,
       },
     },
-    async (request, reply) => {
+    async (request) => {
       await auth.logoutAll(request.scope, clientOf(request));
-      return reply.code(204).send(null);
     },
   );
 }

@@ -33,9 +33,8 @@ export function sessionRoutes(app: App, { sessions }: { sessions: Sessions }) {
       },
       config: { problems: ['not_found'] },
     },
-    async (request, reply) => {
+    async (request) => {
       await sessions.end(request.scope, request.params.session_id.toLowerCase(), clientOf(request));
-      return reply.code(204).send(null);
     },
   );
 
@@ -51,9 +50,8 @@ export function sessionRoutes(app: App, { sessions }: { sessions: Sessions }) {
       },
       config: { admin: true, problems: ['not_found'] },
     },
-    async (request, reply) => {
+    async (request) => {
       await sessions.endAllOf(request.scope, request.params.user_id.toLowerCase(), clientOf(request));
-      return reply.code(204).send(null);
     },
   );
 }

@@ -34,7 +34,7 @@ export function createSessions({ database, config, clock }: Dependencies) {
 
     /** For admins. @throws Problem `not_found` if the user does not exist */
     endAllOf: (scope: Scope, userId: string, client: Client) =>
-      database.system().transaction(async ({ users, userSessions, auditEvents }) => {
+      database.system(scope).transaction(async ({ users, userSessions, auditEvents }) => {
         found(await users.find(userId));
         await userSessions.revokeAllOf(userId, 'ended_by_admin', clock());
         const { userId: actor_id, sessionId: session_id } = scope.actor;

@@ -1,4 +1,4 @@
-import { Type } from '@fastify/type-provider-typebox';
+import { type Static, Type } from '@fastify/type-provider-typebox';
 import { batchBodyBytesMax } from '../http/body.ts';
 import { type App, OwnerParams } from '../http/schema.ts';
 import {
@@ -57,13 +57,12 @@ function collectionRoutes(app: App, { documents }: { documents: Documents }): vo
         body: NewDocument,
         response: { 201: Document },
       },
-      config: { problems: ['forbidden', 'not_found'] },
+      config: {
+        problems: ['forbidden', 'not_found'],
+        location: ({ user_id, id }: Static<typeof Document>) => `/users/${user_id}/documents/${id}`,
+      },
     },
-    async ({ scope, params, body }, reply) => {
-      const document = await documents.create(scope, params.user_id, body);
-      const path = `${app.prefix}/users/${document.user_id}/documents/${document.id}`;
-      return reply.code(201).header('location', path).send(document);
-    },
+    async ({ scope, params, body }) => documents.create(scope, params.user_id, body),
   );
 }
 
@@ -81,12 +80,13 @@ function batchRoute(app: App, { documents }: { documents: Documents }): void {
         body: NewDocuments,
         response: { 201: DocumentList },
       },
-      config: { problems: ['forbidden', 'not_found'], concurrency: { name: 'document batches', perUser: 2 } },
+      config: {
+        problems: ['forbidden', 'not_found'],
+        concurrency: { name: 'document batches', perUser: 2 },
+        location: ({ items: [first] }: Static<typeof DocumentList>) => `/users/${first?.user_id}/documents`,
+      },
     },
-    async ({ scope, params, body }, reply) => {
-      const items = await documents.createMany(scope, params.user_id, body.items);
-      return reply.code(201).header('location', `${app.prefix}/users/${params.user_id}/documents`).send({ items });
-    },
+    async ({ scope, params, body }) => documents.createMany(scope, params.user_id, body.items),
   );
 }
 
@@ -105,6 +105,7 @@ function searchRoute(app: App, { documents }: { documents: Documents }): void {
       config: {
         problems: ['forbidden', 'query_too_expensive', 'embedding_unavailable'],
         concurrency: { name: 'search', perUser: 2 },
+        readsOnly: true,
       },
     },
     async ({ scope, params, body }) => documents.search(scope, params.user_id, body),
@@ -122,7 +123,7 @@ function itemRoutes(app: App, { documents }: { documents: Documents }): void {
         params: DocumentParams,
         response: { 200: Document },
       },
-      config: { problems: ['forbidden', 'not_found'] },
+      config: { isVersioned: true, problems: ['forbidden', 'not_found'] },
     },
     async ({ scope, params }) => documents.get(scope, params.user_id, params.document_id),
   );
@@ -140,9 +141,10 @@ function itemRoutes(app: App, { documents }: { documents: Documents }): void {
         body: DocumentChanges,
         response: { 200: Document },
       },
-      config: { problems: ['forbidden', 'not_found'] },
+      config: { isVersioned: true, problems: ['forbidden', 'not_found'] },
     },
-    async ({ scope, params, body }) => documents.update(scope, params.user_id, params.document_id, body),
+    async ({ scope, params, body, versions }) =>
+      documents.update(scope, params.user_id, params.document_id, body, versions),
   );
 
   app.delete(
@@ -155,11 +157,8 @@ function itemRoutes(app: App, { documents }: { documents: Documents }): void {
         params: DocumentParams,
         response: { 204: Type.Null({ description: 'Deleted.' }) },
       },
-      config: { problems: ['forbidden', 'not_found'] },
+      config: { isVersioned: true, problems: ['forbidden', 'not_found'] },
     },
-    async ({ scope, params }, reply) => {
-      await documents.delete(scope, params.user_id, params.document_id);
-      return reply.code(204).send(null);
-    },
+    async ({ scope, params, versions }) => documents.delete(scope, params.user_id, params.document_id, versions),
   );
 }

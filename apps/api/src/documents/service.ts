@@ -1,7 +1,8 @@
-import type { Database, Scope } from '@quoin/db';
+import type { Database, Scope, Versions } from '@quoin/db';
 import { scopeFor } from '../auth/owner.ts';
-import { found, notFound, Problem } from '../http/errors.ts';
+import { found, Problem } from '../http/errors.ts';
 import { pageFrom, pageRequest } from '../http/page.ts';
+import { foundWith } from '../http/preconditions.ts';
 import { createTurns } from '../http/throttle/turns.ts';
 import type { Embedder } from './embedder.ts';
 import type { DocumentChanges, DocumentQuery, DocumentSearch, NewDocument } from './schemas.ts';
@@ -30,7 +31,7 @@ export function createDocuments({ database, embedder, wake, clock }: Dependencie
     searchesWaitingMax,
     () => new Problem('overloaded', 'Too many searches are waiting. Try again later.'),
   );
-  const documentsOf = (scope: Scope, userId: string) => database.as(scopeFor(scope, userId)).documents;
+  const ownedBy = (scope: Scope, userId: string) => database.as(scopeFor(scope, userId));
 
   return {
     list: async (scope: Scope, userId: string, query: DocumentQuery) => {
@@ -42,29 +43,52 @@ export function createDocuments({ database, embedder, wake, clock }: Dependencie
     },
 
     create: async (scope: Scope, userId: string, document: NewDocument) => {
-      const [created] = await insert(scope, userId, [document], () => '/embedding');
-      return found(created);
+      const [row] = rowsOf([document], () => '/embedding');
+      const created = await ownedBy(scope, userId).effect(async ({ documents }) => {
+        const [only] = await documents.create(row ? [row] : []);
+        return found(only);
+      });
+      wake();
+      return created;
     },
 
     /** Creates all documents or none. */
-    createMany: (scope: Scope, userId: string, items: NewDocument[]) =>
-      insert(scope, userId, items, (index) => `/items/${index}/embedding`),
+    createMany: async (scope: Scope, userId: string, items: NewDocument[]) => {
+      const rows = rowsOf(items, (index) => `/items/${index}/embedding`);
+      const created = await ownedBy(scope, userId).effect(async ({ documents }) => ({
+        items: await documents.create(rows),
+      }));
+      wake();
+      return created;
+    },
 
-    get: async (scope: Scope, userId: string, id: string) => found(await documentsOf(scope, userId).find(id)),
+    get: async (scope: Scope, userId: string, id: string) => found(await ownedBy(scope, userId).documents.find(id)),
 
     /** Changes the given fields. A new text needs a new embedding. */
-    update: async (scope: Scope, userId: string, id: string, { embedding, ...changes }: DocumentChanges) => {
-      const documents = documentsOf(scope, userId);
+    update: async (
+      scope: Scope,
+      userId: string,
+      id: string,
+      { embedding, ...changes }: DocumentChanges,
+      versions: Versions,
+    ) => {
       const columns = { ...changes, ...(embedding && { embedding: toVector(embedding, '/embedding') }) };
       const isEmpty = Object.keys(columns).length === 0;
-      const updated = await (isEmpty ? documents.find(id) : documents.update(id, columns, clock()));
+      const updated = await ownedBy(scope, userId).effect(async ({ documents }) => {
+        const document = await (isEmpty
+          ? documents.find(id, versions)
+          : documents.update(id, columns, clock(), versions));
+        return foundWith(versions, document, () => documents.find(id));
+      });
       wake();
-      return found(updated);
+      return updated;
     },
 
-    delete: async (scope: Scope, userId: string, id: string) => {
-      if (!(await documentsOf(scope, userId).delete(id))) throw notFound();
-    },
+    delete: async (scope: Scope, userId: string, id: string, versions: Versions) =>
+      ownedBy(scope, userId).effect(async ({ documents }) => {
+        const isDeleted = await documents.delete(id, versions);
+        if (!isDeleted) await foundWith(versions, undefined, () => documents.find(id));
+      }),
 
     search: async (scope: Scope, userId: string, search: DocumentSearch) => {
       const owner = scopeFor(scope, userId);
@@ -80,18 +104,15 @@ export function createDocuments({ database, embedder, wake, clock }: Dependencie
     },
   };
 
-  async function insert(scope: Scope, userId: string, items: NewDocument[], pointerOf: (index: number) => string) {
+  function rowsOf(items: NewDocument[], pointerOf: (index: number) => string) {
     const now = clock();
-    const rows = items.map(({ title, content, metadata = {}, embedding }, index) => ({
+    return items.map(({ title, content, metadata = {}, embedding }, index) => ({
       title,
       content,
       metadata,
       embedding: embedding ? toVector(embedding, pointerOf(index)) : null,
       embed_after: embedding ? null : now,
     }));
-    const created = await documentsOf(scope, userId).create(rows);
-    wake();
-    return created;
   }
 }
 

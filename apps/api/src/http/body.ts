@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 import { Problem } from './errors.ts';
@@ -33,6 +34,8 @@ export function bodyParsers(app: FastifyInstance): void {
 
   app.removeContentTypeParser(['application/json', 'text/plain']);
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes: Buffer, done) => {
+    if (request.headers['idempotency-key'] !== undefined)
+      request.bodyDigest = createHash('sha256').update(bytes).digest();
     if (isIgnored(request, bytes)) return done(null);
     if (!isUtf8(bytes)) return done(new Problem('malformed_json', 'The body is not valid JSON in UTF-8.'));
     if (bytes.length > countedFromBytes && hasTooManyValues(bytes)) return done(tooManyValues());

@@ -3,6 +3,8 @@ import type { FastifyInstance } from 'fastify';
 
 /** Response header fields that a page of another origin may read. */
 const exposedHeaders = [
+  'etag',
+  'idempotent-replayed',
   'location',
   'retry-after',
   'x-request-id',

@@ -19,6 +19,8 @@ export const problems = {
   username_taken: { status: 409, title: 'Username already in use' },
   cannot_delete_self: { status: 409, title: 'Admins cannot delete their own account here' },
   last_admin: { status: 409, title: 'The last active admin must stay' },
+  idempotency_conflict: { status: 409, title: 'Idempotency-Key used for another request' },
+  precondition_failed: { status: 412, title: 'Precondition failed' },
   payload_too_large: { status: 413, title: 'Payload too large' },
   unsupported_media_type: { status: 415, title: 'Unsupported media type' },
   expectation_failed: { status: 417, title: 'Expectation failed' },

@@ -1,5 +1,5 @@
 import { Type } from '@fastify/type-provider-typebox';
-import type { FastifySchema, RouteOptions } from 'fastify';
+import type { FastifyContextConfig, FastifySchema, RouteOptions } from 'fastify';
 import { type ProblemCode, problems } from './errors.ts';
 import { closed, oneOf } from './schema.ts';
 
@@ -70,7 +70,11 @@ export function withProblems(schema: FastifySchema, route: RouteOptions): Fastif
     ...(schema.body ? (['malformed_json', 'payload_too_large', 'unsupported_media_type'] as const) : []),
     ...(isPrivate ? (['missing_token', 'invalid_token', 'expired_token'] as const) : []),
     ...(config.admin ? (['forbidden'] as const) : []),
-    ...(schema.body || schema.params || schema.querystring ? (['validation_failed'] as const) : []),
+    ...(schema.body || schema.params || schema.querystring || config.isIdempotent
+      ? (['validation_failed'] as const)
+      : []),
+    ...(config.isIdempotent ? (['idempotency_conflict'] as const) : []),
+    ...(config.isVersioned && route.method !== 'GET' ? (['precondition_failed'] as const) : []),
     ...(isPrivate || config.throttle ? (['rate_limited'] as const) : []),
     ...(config.problems ?? []),
     'malformed_request',
@@ -86,8 +90,34 @@ export function withProblems(schema: FastifySchema, route: RouteOptions): Fastif
   return {
     ...schema,
     ...(isPublic && { security: isPrivate ? [{}, { password: [] }, { bearer: [] }] : [] }),
-    response: { ...withExamples(schema.response as JsonObject | undefined, route), ...Object.fromEntries(answers) },
+    ...requestHeaders(route),
+    response: {
+      ...withExamples(schema.response as JsonObject | undefined, route),
+      ...(config.isVersioned && route.method === 'GET' && { 304: Type.Null({ description: 'Not modified.' }) }),
+      ...Object.fromEntries(answers),
+    },
   };
+}
+
+function requestHeaders({ method, config = {} }: RouteOptions) {
+  const precondition = method === 'GET' ? 'If-None-Match' : 'If-Match';
+  const properties = {
+    ...(config.isIdempotent && {
+      'Idempotency-Key': Type.String({
+        minLength: 1,
+        maxLength: 255,
+        description:
+          'Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours.',
+      }),
+    }),
+    ...(config.isVersioned && {
+      [precondition]: Type.String({
+        description:
+          method === 'GET' ? '`ETag` of the version that you have.' : '`ETag` of the version that the change is for.',
+      }),
+    }),
+  };
+  return Object.keys(properties).length === 0 ? {} : { headers: Type.Partial(Type.Object(properties)) };
 }
 
 function problemAnswer(status: number, codes: ProblemCode[], isOAuth: boolean) {
@@ -125,8 +155,11 @@ function headersOf(status: number): JsonObject {
   return {};
 }
 
-/** Returns the responses of a route without its errors, with an example each, and with `Location` for 201. */
-function withExamples(response: JsonObject | undefined, { method, url, schema }: RouteOptions): JsonObject {
+/** Returns the responses of a route without its errors, with an example and header fields each. */
+function withExamples(
+  response: JsonObject | undefined,
+  { method, url, schema, config = {} }: RouteOptions,
+): JsonObject {
   // Without a response schema, the document allows any content type.
   const responses = response ?? { 200: { content: { '*/*': { schema: {} } } } };
   const { produces } = (schema ?? {}) as { produces?: readonly string[] };
@@ -136,19 +169,28 @@ function withExamples(response: JsonObject | undefined, { method, url, schema }:
     const description = body.description ?? (status === '201' ? 'Created.' : 'OK.');
     // The route declares its own content types.
     if (body.content) return [status, { ...body, description }];
-    const location = { type: 'string', description: 'Path of the new resource.' };
+    const headers = responseHeaders(status, config);
     const types = produces ?? ['application/json'];
     const content = { schema: body, examples: { example: { value: exampleOfRoute(body, `${method} ${url}`) } } };
     return [
       status,
       {
         description,
-        ...(status === '201' && { headers: { Location: location } }),
+        ...(Object.keys(headers).length > 0 && { headers }),
         content: Object.fromEntries(types.map((type) => [type, content])),
       },
     ];
   });
   return Object.fromEntries(entries);
+}
+
+function responseHeaders(status: string, { isVersioned, isIdempotent }: FastifyContextConfig): JsonObject {
+  const text = (description: string) => ({ type: 'string', description });
+  return {
+    ...(status === '201' && { Location: text('Path of the new resource.') }),
+    ...(isVersioned && { ETag: text('Version of the resource.') }),
+    ...(isIdempotent && { 'Idempotent-Replayed': text('`true`: the first answer to this Idempotency-Key.') }),
+  };
 }
 
 function exampleOfRoute(schema: JsonObject, route: string): unknown {

@@ -1,4 +1,4 @@
-import { DatabaseUnavailable, StatementTimeout, violatedConstraint } from '@quoin/db';
+import { AlreadyAnswered, DatabaseUnavailable, StatementTimeout, violatedConstraint } from '@quoin/db';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { discardBody, unsupportedMediaType } from './body.ts';
 import { notFound, Problem, type ProblemCode, problems } from './errors.ts';
@@ -54,6 +54,8 @@ function toProblem(error: FastifyError, request: FastifyRequest): Problem {
     const { problems: own } = request.routeOptions.config;
     return own?.includes('query_too_expensive') ? tooExpensive(error) : plain('overloaded', error);
   }
+  // idempotency.ts replaces it by that answer.
+  if (error instanceof AlreadyAnswered) return plain('idempotency_conflict', error);
   if (isOwnerGone(error)) return notFound();
   if (error.validation) return validationProblem(inputErrors(error));
   if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return unsupportedMediaType(request, error);

@@ -16,6 +16,7 @@ export function preferenceRoutes(app: App, { preferences }: { preferences: Prefe
         description: 'Returns the defaults before the first change.',
         response: { 200: PreferencesSchema },
       },
+      config: { isVersioned: true },
     },
     async ({ scope }) => preferences.get(scope),
   );
@@ -32,9 +33,9 @@ export function preferenceRoutes(app: App, { preferences }: { preferences: Prefe
         body: NewPreferences,
         response: { 200: PreferencesSchema },
       },
-      config: { problems: ['not_found'] },
+      config: { isVersioned: true, problems: ['not_found'] },
     },
-    async ({ scope, body }) => preferences.replace(scope, body),
+    async ({ scope, body, versions }) => preferences.replace(scope, body, versions),
   );
 
   app.patch(
@@ -49,8 +50,8 @@ export function preferenceRoutes(app: App, { preferences }: { preferences: Prefe
         body: PreferenceChanges,
         response: { 200: PreferencesSchema },
       },
-      config: { problems: ['not_found'] },
+      config: { isVersioned: true, problems: ['not_found'] },
     },
-    async ({ scope, body }) => preferences.change(scope, body),
+    async ({ scope, body, versions }) => preferences.change(scope, body, versions),
   );
 }

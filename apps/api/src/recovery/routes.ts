@@ -60,11 +60,10 @@ function passwordRoutes(app: App, { recovery }: { recovery: Recovery }): void {
         throttle: { name: 'reset', address: tokensFromOneAddress },
       },
     },
-    async (request, reply) => {
+    async (request) => {
       const { token, new_password } = request.body;
       const userId = await recovery.reset(token, new_password, clientOf(request));
       await app.recordOwnerAddress('login', userId, request);
-      return reply.code(204).send(null);
     },
   );
 }
@@ -87,9 +86,8 @@ function emailRoutes(app: App, { recovery }: { recovery: Recovery }): void {
         throttle: { name: 'verify', address: tokensFromOneAddress },
       },
     },
-    async (request, reply) => {
+    async (request) => {
       await recovery.verify(request.body.token, request.scope ?? undefined, clientOf(request));
-      return reply.code(204).send(null);
     },
   );
 

@@ -1,4 +1,4 @@
-import { Type } from '@fastify/type-provider-typebox';
+import { type Static, Type } from '@fastify/type-provider-typebox';
 import { type App, OwnerParams } from '../http/schema.ts';
 import { NewTask, Task, TaskChanges, TaskPage, TaskParams, TaskQuery } from './schemas.ts';
 import type { Tasks } from './service.ts';
@@ -38,12 +38,12 @@ export function taskRoutes(app: App, { tasks }: { tasks: Tasks }) {
         body: NewTask,
         response: { 201: Task },
       },
-      config: { problems: ['forbidden', 'not_found'] },
+      config: {
+        problems: ['forbidden', 'not_found'],
+        location: ({ user_id, id }: Static<typeof Task>) => `/users/${user_id}/tasks/${id}`,
+      },
     },
-    async ({ scope, params, body }, reply) => {
-      const task = await tasks.create(scope, params.user_id, body);
-      return reply.code(201).header('location', `${app.prefix}/users/${task.user_id}/tasks/${task.id}`).send(task);
-    },
+    async ({ scope, params, body }) => tasks.create(scope, params.user_id, body),
   );
 
   app.get(
@@ -56,7 +56,7 @@ export function taskRoutes(app: App, { tasks }: { tasks: Tasks }) {
         params: TaskParams,
         response: { 200: Task },
       },
-      config: { problems: ['forbidden', 'not_found'] },
+      config: { isVersioned: true, problems: ['forbidden', 'not_found'] },
     },
     async ({ scope, params }) => tasks.get(scope, params.user_id, params.task_id),
   );
@@ -77,8 +77,9 @@ export function taskRoutes(app: App, { tasks }: { tasks: Tasks }) {
         body: TaskChanges,
         response: { 200: Task },
       },
-      config: { problems: ['forbidden', 'not_found'] },
-      handler: async ({ scope, params, body }) => tasks.update(scope, params.user_id, params.task_id, body),
+      config: { isVersioned: true, problems: ['forbidden', 'not_found'] },
+      handler: async ({ scope, params, body, versions }) =>
+        tasks.update(scope, params.user_id, params.task_id, body, versions),
     });
   }
 
@@ -92,11 +93,8 @@ export function taskRoutes(app: App, { tasks }: { tasks: Tasks }) {
         params: TaskParams,
         response: { 204: Type.Null({ description: 'Deleted.' }) },
       },
-      config: { problems: ['forbidden', 'not_found'] },
+      config: { isVersioned: true, problems: ['forbidden', 'not_found'] },
     },
-    async ({ scope, params }, reply) => {
-      await tasks.delete(scope, params.user_id, params.task_id);
-      return reply.code(204).send(null);
-    },
+    async ({ scope, params, versions }) => tasks.delete(scope, params.user_id, params.task_id, versions),
   );
 }

@@ -1,12 +1,13 @@
-import type { Database, Scope } from '@quoin/db';
+import type { Database, Scope, Versions } from '@quoin/db';
 import { scopeFor } from '../auth/owner.ts';
-import { found, notFound } from '../http/errors.ts';
+import { found } from '../http/errors.ts';
 import { pageFrom, pageRequest } from '../http/page.ts';
+import { foundWith } from '../http/preconditions.ts';
 import type { NewTask, TaskChanges, TaskQuery } from './schemas.ts';
 
 /** Tasks of a user. `userId` is that of the path: `me` or an id. */
 export function createTasks({ database }: { database: Database }) {
-  const tasksOf = (scope: Scope, userId: string) => database.as(scopeFor(scope, userId)).tasks;
+  const ownedBy = (scope: Scope, userId: string) => database.as(scopeFor(scope, userId));
 
   return {
     list: async (scope: Scope, userId: string, query: TaskQuery) => {
@@ -17,20 +18,24 @@ export function createTasks({ database }: { database: Database }) {
       return pageFrom(list, await database.as(owner).tasks.list({ ...page, is_completed, q }), page);
     },
 
-    create: async (scope: Scope, userId: string, task: NewTask) => tasksOf(scope, userId).create(task),
+    create: async (scope: Scope, userId: string, task: NewTask) =>
+      ownedBy(scope, userId).effect(({ tasks }) => tasks.create(task)),
 
-    get: async (scope: Scope, userId: string, id: string) => found(await tasksOf(scope, userId).find(id)),
+    get: async (scope: Scope, userId: string, id: string) => found(await ownedBy(scope, userId).tasks.find(id)),
 
     /** Changes the given fields. */
-    update: async (scope: Scope, userId: string, id: string, changes: TaskChanges) => {
-      const tasks = tasksOf(scope, userId);
-      const isEmpty = Object.keys(changes).length === 0;
-      return found(await (isEmpty ? tasks.find(id) : tasks.update(id, changes)));
-    },
+    update: async (scope: Scope, userId: string, id: string, changes: TaskChanges, versions: Versions) =>
+      ownedBy(scope, userId).effect(async ({ tasks }) => {
+        const isEmpty = Object.keys(changes).length === 0;
+        const task = await (isEmpty ? tasks.find(id, versions) : tasks.update(id, changes, versions));
+        return foundWith(versions, task, () => tasks.find(id));
+      }),
 
-    delete: async (scope: Scope, userId: string, id: string) => {
-      if (!(await tasksOf(scope, userId).delete(id))) throw notFound();
-    },
+    delete: async (scope: Scope, userId: string, id: string, versions: Versions) =>
+      ownedBy(scope, userId).effect(async ({ tasks }) => {
+        const isDeleted = await tasks.delete(id, versions);
+        if (!isDeleted) await foundWith(versions, undefined, () => tasks.find(id));
+      }),
   };
 }
 

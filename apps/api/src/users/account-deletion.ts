@@ -1,29 +1,68 @@
-import type { Database, Scope, SystemRepositories, User } from '@quoin/db';
+import type { Database, Scope, SystemRepositories, User, Versions } from '@quoin/db';
 import type { Client } from '../http/client.ts';
-import { notFound, Problem } from '../http/errors.ts';
+import { Problem } from '../http/errors.ts';
+import { foundWith } from '../http/preconditions.ts';
 import { actorColumns } from './account-changes.ts';
 import { wrongPassword } from './reauthentication.ts';
 
-/**
- * Deletes an account.
- *
- * @param passwordHash the hash that was verified, if any: the account must still have it
- * @throws Problem `last_admin`, `not_found`, `wrong_password`
- */
-export async function deleteAccount(
-  database: Database,
-  id: string,
-  scope: Scope,
-  client: Client,
-  { passwordHash }: { passwordHash?: string | null } = {},
-): Promise<void> {
-  await database.system().transaction(async (repositories) => {
-    await keepAnAdmin(repositories, id);
-    if (passwordHash && !(await repositories.users.lockUnchanged(id, passwordHash))) throw wrongPassword();
-    if (!(await repositories.users.delete(id))) throw notFound();
-    const event = { user_id: id, ...actorColumns(scope), ...client };
-    await repositories.auditEvents.create({ action: 'account_deleted', ...event });
-  });
+/** Accounts that one run of the job deletes. */
+const accountsPerRun = 100;
+const rowsPerBatch = 1_000;
+
+interface Conditions {
+  /** The hash that was verified, if any: the account must still have it. */
+  passwordHash?: string | null;
+  versions: Versions;
+}
+
+/** Deletes accounts: marks them, so that they are unusable from that moment, and deletes their rows in a job. */
+export function createAccountDeletion({
+  database,
+  wake,
+  clock,
+}: {
+  database: Database;
+  /** Starts the job. */
+  wake: () => void;
+  clock: () => Date;
+}) {
+  return {
+    /** @throws Problem `last_admin`, `not_found`, `wrong_password`, `precondition_failed` */
+    markDeleted: async (id: string, scope: Scope, client: Client, { passwordHash, versions }: Conditions) => {
+      await database.system(scope).transaction(async (repositories) => {
+        await keepAnAdmin(repositories, id);
+        if (!(await repositories.deletedAccounts.mark(id, clock(), { passwordHash, versions }))) {
+          const { password_hash } = await foundWith(
+            undefined,
+            await repositories.users.find(id),
+            async () => undefined,
+          );
+          if (passwordHash && passwordHash !== password_hash) throw wrongPassword();
+          await foundWith(versions, undefined, async () => true);
+        }
+        const event = { user_id: id, ...actorColumns(scope), ...client };
+        await repositories.auditEvents.create({ action: 'account_deleted', ...event });
+      });
+      wake();
+    },
+  };
+}
+
+export type AccountDeletion = ReturnType<typeof createAccountDeletion>;
+
+/** Deletes the rows of marked accounts, in batches that lock little and for a short time. Resolves to the number of accounts. */
+export async function deleteMarkedAccounts(database: Database): Promise<number> {
+  const { deletedAccounts } = database.system();
+  const marked = await deletedAccounts.list(accountsPerRun);
+  if (marked.length === 0) return 0;
+  const tables = await deletedAccounts.dependentTables();
+  for (const { id } of marked) {
+    for (const table of tables)
+      for (let deleted = rowsPerBatch; deleted === rowsPerBatch; )
+        deleted = await deletedAccounts.deleteRows(table, id, rowsPerBatch);
+    await deletedAccounts.delete(id);
+  }
+  return marked.length;
 }
 
 /**

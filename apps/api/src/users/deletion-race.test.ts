@@ -83,7 +83,11 @@ test.each(requests)('%s %s %j does not answer 500 if the account is deleted mean
     const { id } = (await app.inject({ method: 'POST', url: url('/auth/register'), payload: account })).json();
     const tokens = (await app.inject({ method: 'POST', url: url('/auth/login'), payload: account })).json();
     unitsLeft = unit;
-    interrupt = async () => void (await database.system().users.delete(id));
+    interrupt = async () => {
+      const { deletedAccounts } = database.system();
+      await deletedAccounts.mark(id, new Date());
+      await deletedAccounts.delete(id);
+    };
     const response = await app.inject({
       method: method as 'GET',
       url: url(path),

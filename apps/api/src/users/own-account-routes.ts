@@ -9,7 +9,10 @@ import { OwnChanges, OwnDeletion } from './schemas.ts';
 export function ownAccountRoutes(app: App, { ownAccount }: { ownAccount: OwnAccount }) {
   app.get(
     '/users/me',
-    { schema: { operationId: 'getMe', tags: ['users'], summary: 'Get your account', response: { 200: User } } },
+    {
+      schema: { operationId: 'getMe', tags: ['users'], summary: 'Get your account', response: { 200: User } },
+      config: { isVersioned: true },
+    },
     async ({ user }) => user,
   );
 
@@ -30,10 +33,11 @@ export function ownAccountRoutes(app: App, { ownAccount }: { ownAccount: OwnAcco
         response: { 200: User },
       },
       config: {
+        isVersioned: true,
         problems: ['wrong_password', 'not_found', 'email_taken', 'username_taken'],
         throttle: passwordProofs,
       },
-      handler: async (request) => ownAccount.update(request.scope, request.body, clientOf(request)),
+      handler: async (request) => ownAccount.update(request.scope, request.body, clientOf(request), request.versions),
     });
   }
 
@@ -47,11 +51,14 @@ export function ownAccountRoutes(app: App, { ownAccount }: { ownAccount: OwnAcco
         body: OwnDeletion,
         response: { 204: Type.Null({ description: 'Deleted.' }) },
       },
-      config: { problems: ['wrong_password', 'not_found', 'last_admin'], throttle: passwordProofs },
+      config: {
+        isVersioned: true,
+        problems: ['wrong_password', 'not_found', 'last_admin'],
+        throttle: passwordProofs,
+      },
     },
-    async (request, reply) => {
-      await ownAccount.delete(request.scope, request.body.current_password, clientOf(request));
-      return reply.code(204).send(null);
+    async (request) => {
+      await ownAccount.delete(request.scope, request.body.current_password, clientOf(request), request.versions);
     },
   );
 }

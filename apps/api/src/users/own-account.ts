@@ -1,11 +1,12 @@
-import type { Database, Scope } from '@quoin/db';
+import type { Database, Scope, Versions } from '@quoin/db';
 import type { Client } from '../http/client.ts';
 import { found } from '../http/errors.ts';
+import { foundWith, requireVersion } from '../http/preconditions.ts';
 import type { Limiter } from '../http/throttle/limiter.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import { createAccountChanges, isNewEmail } from './account-changes.ts';
-import { deleteAccount } from './account-deletion.ts';
+import type { AccountDeletion } from './account-deletion.ts';
 import { createReauthentication, wrongPassword } from './reauthentication.ts';
 import type { OwnChanges } from './schemas.ts';
 
@@ -13,6 +14,7 @@ interface Dependencies {
   database: Database;
   passwords: Passwords;
   outbox: Outbox;
+  accountDeletion: AccountDeletion;
   limiter: Limiter;
   clock: () => Date;
 }
@@ -26,13 +28,13 @@ const passwordChanges = perDay(10);
 const usernameChanges = perDay(10);
 
 /** Changes and deletes the account of the caller. */
-export function createOwnAccount({ database, passwords, outbox, limiter, clock }: Dependencies) {
+export function createOwnAccount({ database, passwords, outbox, accountDeletion, limiter, clock }: Dependencies) {
   const changesOf = createAccountChanges({ passwords, outbox });
   const { requirePassword } = createReauthentication({ database, passwords, clock });
 
   return {
     /** A new email, username or password requires the current password. */
-    update: async (scope: Scope, { current_password, ...changes }: OwnChanges, client: Client) => {
+    update: async (scope: Scope, { current_password, ...changes }: OwnChanges, client: Client, versions: Versions) => {
       const self = found(await database.as(scope).account.find());
       const isNewName = changes.username !== undefined && changes.username !== self.username;
       const isNewAddress = changes.email !== undefined && isNewEmail(changes.email, self);
@@ -43,7 +45,10 @@ export function createOwnAccount({ database, passwords, outbox, limiter, clock }
       if (isNewAddress) await limiter.take('email change', self.id, emailChanges);
       if (isNewName) await limiter.take('username change', self.id, usernameChanges);
       const columns = await changesOf.columnsOf(changes, self, client);
-      if (Object.keys(columns).length === 0) return self;
+      if (Object.keys(columns).length === 0) {
+        requireVersion(self, versions);
+        return self;
+      }
 
       const mails = await changesOf.mailsOf(self, columns);
       return changesOf.withMails(mails, () =>
@@ -55,7 +60,7 @@ export function createOwnAccount({ database, passwords, outbox, limiter, clock }
             if (isSensitive && (before.password_hash !== self.password_hash || before.email !== self.email))
               throw wrongPassword();
             await changesOf.postNotices(outgoing, mails, client);
-            const user = found(await account.update(columns));
+            const user = await foundWith(versions, await account.update(columns, versions), account.find);
             if ('password_hash' in columns)
               await userSessions.revokeAll('password_changed', clock(), { except: scope.actor.sessionId });
             const recordEvent = (event: Parameters<typeof auditEvents.create>[0]) =>
@@ -67,10 +72,10 @@ export function createOwnAccount({ database, passwords, outbox, limiter, clock }
       );
     },
 
-    delete: async (scope: Scope, currentPassword: string, client: Client) => {
+    delete: async (scope: Scope, currentPassword: string, client: Client, versions: Versions) => {
       const self = found(await database.as(scope).account.find());
       await requirePassword(scope, self, currentPassword, client);
-      await deleteAccount(database, self.id, scope, client, { passwordHash: self.password_hash });
+      await accountDeletion.markDeleted(self.id, scope, client, { passwordHash: self.password_hash, versions });
     },
   };
 }

@@ -34,7 +34,7 @@ export function createRegistration({ database, passwords, outbox, clock }: Depen
     const password_hash = await passwords.hash(password, turnCallerOf(newUser.email, client));
     const verification = await outbox.permit('verify_email', newUser.email);
     return withMails({ notices: [], verification }, () =>
-      database.system().transaction(async ({ users, auditEvents, mails }) => {
+      database.system(scope).transaction(async ({ users, auditEvents, mails }) => {
         const user = await users.create({ ...newUser, password_hash });
         const details = user.is_admin ? { is_admin: true } : {};
         const event = { user_id: user.id, details, ...actorColumns(scope), ...client };

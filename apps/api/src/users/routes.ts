@@ -1,4 +1,4 @@
-import { Type } from '@fastify/type-provider-typebox';
+import { type Static, Type } from '@fastify/type-provider-typebox';
 import { clientOf } from '../http/client.ts';
 import type { App } from '../http/schema.ts';
 import { User } from './account.ts';
@@ -56,12 +56,10 @@ function listAndCreateRoutes(
         admin: true,
         problems: ['wrong_password', 'email_taken', 'username_taken'],
         throttle: passwordProofs,
+        location: ({ id }: Static<typeof User>) => `/users/${id}`,
       },
     },
-    async (request, reply) => {
-      const user = await registration.create(request.body, clientOf(request), request.scope);
-      return reply.code(201).header('location', `${app.prefix}/users/${user.id}`).send(user);
-    },
+    async (request) => registration.create(request.body, clientOf(request), request.scope),
   );
 }
 
@@ -76,7 +74,7 @@ function itemRoutes(app: App, { users }: { users: Users }): void {
         params: UserParams,
         response: { 200: User },
       },
-      config: { admin: true, problems: ['not_found'] },
+      config: { admin: true, isVersioned: true, problems: ['not_found'] },
     },
     async ({ params }) => users.get(params.user_id),
   );
@@ -100,11 +98,18 @@ function itemRoutes(app: App, { users }: { users: Users }): void {
       },
       config: {
         admin: true,
+        isVersioned: true,
         problems: ['wrong_password', 'not_found', 'email_taken', 'username_taken', 'last_admin'],
         throttle: passwordProofs,
       },
       handler: async (request) =>
-        users.update(request.scope, request.params.user_id.toLowerCase(), request.body, clientOf(request)),
+        users.update(
+          request.scope,
+          request.params.user_id.toLowerCase(),
+          request.body,
+          clientOf(request),
+          request.versions,
+        ),
     });
   }
 
@@ -118,11 +123,10 @@ function itemRoutes(app: App, { users }: { users: Users }): void {
         params: UserParams,
         response: { 204: Type.Null({ description: 'Deleted.' }) },
       },
-      config: { admin: true, problems: ['not_found', 'cannot_delete_self', 'last_admin'] },
+      config: { admin: true, isVersioned: true, problems: ['not_found', 'cannot_delete_self', 'last_admin'] },
     },
-    async (request, reply) => {
-      await users.delete(request.scope, request.params.user_id.toLowerCase(), clientOf(request));
-      return reply.code(204).send(null);
+    async (request) => {
+      await users.delete(request.scope, request.params.user_id.toLowerCase(), clientOf(request), request.versions);
     },
   );
 }

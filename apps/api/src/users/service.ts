@@ -1,11 +1,12 @@
-import type { Database, Scope, User } from '@quoin/db';
+import type { Database, Scope, User, Versions } from '@quoin/db';
 import type { Client } from '../http/client.ts';
 import { found, Problem } from '../http/errors.ts';
 import { adminListMsMax, pageFrom, pageRequest } from '../http/page.ts';
+import { foundWith, requireVersion } from '../http/preconditions.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import { actorColumns, createAccountChanges, isNewEmail } from './account-changes.ts';
-import { deleteAccount, keepAnAdmin } from './account-deletion.ts';
+import { type AccountDeletion, keepAnAdmin } from './account-deletion.ts';
 import { createReauthentication } from './reauthentication.ts';
 import type { UserChanges, UserQuery } from './schemas.ts';
 
@@ -13,11 +14,12 @@ interface Dependencies {
   database: Database;
   passwords: Passwords;
   outbox: Outbox;
+  accountDeletion: AccountDeletion;
   clock: () => Date;
 }
 
 /** All accounts, for admins and commands. */
-export function createUsers({ database, passwords, outbox, clock }: Dependencies) {
+export function createUsers({ database, passwords, outbox, accountDeletion, clock }: Dependencies) {
   const changesOf = createAccountChanges({ passwords, outbox });
   const { requireRecentProof } = createReauthentication({ database, passwords, clock });
 
@@ -46,19 +48,24 @@ export function createUsers({ database, passwords, outbox, clock }: Dependencies
       id: string,
       { current_password, ...changes }: UserChanges,
       client: Client,
+      versions?: Versions,
     ) => {
       const target = found(await database.system().users.find(id));
       if (scope && (isSensitiveChange(changes, target) || current_password !== undefined))
         await requireRecentProof(scope, current_password, client);
       const columns = await changesOf.columnsOf(changes, target, client);
-      if (Object.keys(columns).length === 0) return target;
+      if (Object.keys(columns).length === 0) {
+        requireVersion(target, versions);
+        return target;
+      }
 
       const mails = await changesOf.mailsOf(target, columns);
       return changesOf.withMails(mails, () =>
-        database.system().transaction(async (repositories) => {
+        database.system(scope).transaction(async (repositories) => {
           const { users, userSessions, auditEvents, oneTimeTokens } = repositories;
           if (columns.is_active === false || columns.is_admin === false) await keepAnAdmin(repositories, id);
-          const user = found(await users.update(id, columns));
+          const changed = await users.update(id, columns, versions);
+          const user = await foundWith(versions, changed, () => users.find(id));
           if (columns.is_active === false) await userSessions.revokeAllOf(id, 'deactivated', clock());
           else if ('password_hash' in columns)
             await userSessions.revokeAllOf(id, 'password_changed', clock(), { except: scope?.actor.sessionId });
@@ -77,10 +84,10 @@ export function createUsers({ database, passwords, outbox, clock }: Dependencies
       );
     },
 
-    delete: async (scope: Scope, id: string, client: Client) => {
+    delete: async (scope: Scope, id: string, client: Client, versions: Versions) => {
       if (id === scope.actor.userId)
         throw new Problem('cannot_delete_self', 'Delete your own account with DELETE /users/me.');
-      await deleteAccount(database, id, scope, client);
+      await accountDeletion.markDeleted(id, scope, client, { versions });
     },
   };
 }

@@ -1,6 +1,7 @@
 import { testServerUrl } from '@quoin/db/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { expectProblem, password, startTestApp, type TestApp, uniqueEmail } from '../../testing/test-app.ts';
+import { deleteMarkedAccounts } from './account-deletion.ts';
 
 let api: TestApp;
 beforeAll(async () => {
@@ -149,15 +150,57 @@ describe('one’s own account', () => {
     const response = await api.send('DELETE', '/users/me', { token: user.token, body: { current_password: password } });
     expect([response.statusCode, response.body]).toEqual([204, '']);
     expect(await status(user.token)).toBe(401);
+    expectProblem(
+      await api.send('POST', '/auth/login', { body: { username: user.email, password } }),
+      401,
+      'invalid_credentials',
+    );
+    await deleteMarkedAccounts(api.database);
     const left = await api.database.inspect((connection) =>
       connection.query(
         `select 'tasks' from tasks where user_id = $1 union all select 'sessions' from user_sessions where user_id = $1
-         union all select 'preferences' from user_preferences where user_id = $1`,
+         union all select 'preferences' from user_preferences where user_id = $1
+         union all select 'account' from users where id = $1`,
         [user.id],
       ),
     );
     expect(left.rows).toEqual([]);
     await api.register({ email: user.email });
+  });
+
+  test('a deleted account cannot be seen or used before its rows are deleted, and its email is free', async () => {
+    const [user, admin] = [await api.signUp({ username: 'leaves' }), await api.signUpAdmin()];
+    expect((await api.send('DELETE', `/users/${user.id}`, { token: admin.token })).statusCode).toBe(204);
+    expectProblem(await api.send('DELETE', `/users/${user.id}`, { token: admin.token }), 404, 'not_found');
+    expectProblem(await api.send('GET', `/users/${user.id}`, { token: admin.token }), 404, 'not_found');
+    expectProblem(await api.send('PATCH', `/users/${user.id}`, { token: admin.token, body: {} }), 404, 'not_found');
+    expectProblem(
+      await api.send('POST', '/auth/refresh', { body: { refresh_token: user.refreshToken } }),
+      401,
+      'invalid_token',
+    );
+    const listed = (await api.send('GET', '/users?is_active=false&limit=200', { token: admin.token })).json();
+    expect(listed.items.map(({ id }: { id: string }) => id)).not.toContain(user.id);
+    expect((await api.register({ email: user.email, username: 'leaves' })).id).not.toBe(user.id);
+  });
+
+  test('the rows of a deleted account are deleted in batches, whatever their tables', async () => {
+    const user = await api.signUp();
+    await api.database.maintain((connection) =>
+      connection.query(
+        `insert into tasks (id, user_id, title) select gen_random_uuid(), $1, 'x' from generate_series(1, 2500)`,
+        [user.id],
+      ),
+    );
+    await deleteMarkedAccounts(api.database);
+    await api.send('DELETE', '/users/me', { token: user.token, body: { current_password: password } });
+    const { deletedAccounts } = api.database.system();
+    expect((await deletedAccounts.dependentTables()).map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['documents', 'idempotency_keys', 'tasks', 'user_preferences', 'user_sessions']),
+    );
+    expect(await deletedAccounts.deleteRows({ name: 'tasks', column: 'user_id' }, user.id, 1_000)).toBe(1_000);
+    expect(await deleteMarkedAccounts(api.database)).toBe(1);
+    expect(await deleteMarkedAccounts(api.database)).toBe(0);
   });
 
   test.runIf(testServerUrl)('deleting an account that is no admin does not wait for the admins', async () => {
@@ -330,7 +373,7 @@ describe('the last active admin', () => {
     expectProblem(await send('PATCH', `/users/${admin.id}`, { is_active: false }), 409, 'last_admin');
     expectProblem(await send('DELETE', '/users/me', { current_password: password }), 409, 'last_admin');
     expect((await send('PATCH', `/users/${admin.id}`, { is_admin: true, is_active: true })).statusCode).toBe(200);
-    await own.database.system().users.delete(inactive.id);
+    await own.database.system().deletedAccounts.mark(inactive.id, new Date());
   });
 
   test('if two admins demote each other concurrently, one stays', async () => {
@@ -338,7 +381,7 @@ describe('the last active admin', () => {
       const { rows } = await own.database.inspect((connection) =>
         connection.query<{ id: string }>('select id from users where is_admin'),
       );
-      for (const { id } of rows) await own.database.system().users.delete(id);
+      for (const { id } of rows) await own.database.system().deletedAccounts.mark(id, new Date());
       const [one, other] = [await own.signUpAdmin(), await own.signUpAdmin()];
       const demote = (by: typeof one, whom: typeof one) =>
         own.send('PATCH', `/users/${whom.id}`, { token: by.token, body: { is_admin: false } });

@@ -44,7 +44,7 @@ export function grantsFor(up: string): string {
   const policies = up.matchAll(/^create policy "\w+" on "(\w+)"(?: as \w+)?(?: for (\w+))? to "(\w+)"/gm);
   const grants = [...policies].map(([, table = '', command = 'all', role]) => {
     const all = role === 'quoin_app' ? (appPrivileges[table] ?? defaultPrivileges) : defaultPrivileges;
-    return `grant ${command === 'all' ? all : command} on "${table}" to ${role};`;
+    return all === '' ? '' : `grant ${command === 'all' ? all : command} on "${table}" to ${role};`;
   });
-  return [...new Set(grants)].join('\n');
+  return [...new Set(grants)].filter((grant) => grant !== '').join('\n');
 }

@@ -1,5 +1,6 @@
 import type { OwnerContext } from './context.ts';
 import { type UserChanges, users } from './users.ts';
+import type { Versions } from './version.ts';
 
 /** The account of the owner. */
 export const account = ({ scope, ...context }: OwnerContext) => {
@@ -9,6 +10,6 @@ export const account = ({ scope, ...context }: OwnerContext) => {
     find: () => all.find(userId),
     /** Returns the account and locks its row until the transaction ends. */
     lock: () => all.lock(userId),
-    update: (changes: UserChanges) => all.update(userId, changes),
+    update: (changes: UserChanges, versions?: Versions) => all.update(userId, changes, versions),
   };
 };

@@ -4,8 +4,12 @@ import type { Tables } from '../schema/tables.ts';
 import type { Vector } from '../schema/vector.ts';
 import type { OwnerContext } from './context.ts';
 import { type PageRequest, paged } from './page.ts';
+import { hasVersion, microsecondsOf, type Versions } from './version.ts';
 
 const columns = ['id', 'user_id', 'title', 'content', 'metadata', 'created_at', 'updated_at'] as const;
+/** The embedding is computed in the background. That changes what a client sees, but a change of the text need not fail for it, so it follows the version. */
+const version =
+  sql<string>`${microsecondsOf('documents')} || case when embedding is null then '' else '-embedded' end`.as('version');
 const hasEmbedding = sql<boolean>`embedding is not null`.as('has_embedding');
 
 type Written = 'title' | 'content' | 'metadata' | 'embedding';
@@ -13,7 +17,7 @@ export type NewDocument = Required<Pick<Insertable<Tables['documents']>, Written
 export type DocumentChanges = Pick<Updateable<Tables['documents']>, Written>;
 
 /** A document without its embedding. */
-export type OwnDocument = Awaited<ReturnType<ReturnType<typeof documents>['create']>>[number];
+export type OwnDocument = Awaited<ReturnType<ReturnType<typeof documents>['list']>>['rows'][number];
 
 export interface DocumentSearch {
   /** Search by meaning. */
@@ -50,13 +54,14 @@ const byBoth = select(`(
 export const documents = ({ db, scope }: OwnerContext) => {
   const { userId } = scope.owner;
   return {
-    find: (id: string) =>
+    find: (id: string, versions?: Versions) =>
       db
         .selectFrom('documents')
         .select(columns)
-        .select(hasEmbedding)
+        .select([hasEmbedding, version])
         .where('user_id', '=', userId)
         .where('id', '=', id)
+        .where(hasVersion('documents', versions))
         .executeTakeFirst(),
 
     /**
@@ -119,7 +124,7 @@ export const documents = ({ db, scope }: OwnerContext) => {
               id uuid, title text, content text, metadata jsonb, embedding text, embed_after timestamptz)`,
         )
         .returning(columns.filter((column) => column !== 'content'))
-        .returning(hasEmbedding)
+        .returning([hasEmbedding, version])
         .execute();
       // The contents of a batch can have 16 MiB, so they do not travel back.
       const byId = new Map(created.map((document) => [document.id, document]));
@@ -130,23 +135,25 @@ export const documents = ({ db, scope }: OwnerContext) => {
     },
 
     /** A new text drops the embedding of the old one, unless a new one comes with it, and waits for one from `now`. */
-    update: (id: string, { embedding, ...changes }: DocumentChanges, now: Date) =>
+    update: (id: string, { embedding, ...changes }: DocumentChanges, now: Date, versions?: Versions) =>
       db
         .updateTable('documents')
         .set(changes)
         .set(embedding ? { embedding, embedding_model: null, embed_after: null } : ifTextChanges(changes, now))
         .where('user_id', '=', userId)
         .where('id', '=', id)
+        .where(hasVersion('documents', versions))
         .returning(columns)
-        .returning(hasEmbedding)
+        .returning([hasEmbedding, version])
         .executeTakeFirst(),
 
-    /** Resolves to whether the document existed. */
-    delete: async (id: string) => {
+    /** Resolves to whether the document existed, with one of the versions. */
+    delete: async (id: string, versions?: Versions) => {
       const { numDeletedRows } = await db
         .deleteFrom('documents')
         .where('user_id', '=', userId)
         .where('id', '=', id)
+        .where(hasVersion('documents', versions))
         .executeTakeFirstOrThrow();
       return numDeletedRows > 0n;
     },

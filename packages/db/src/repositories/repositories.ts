@@ -1,8 +1,10 @@
 import { account } from './account.ts';
 import { auditEvents, ownAuditEvents } from './audit-events.ts';
 import type { Context, OwnerContext } from './context.ts';
+import { deletedAccounts } from './deleted-accounts.ts';
 import { documentEmbeddings } from './document-embeddings.ts';
 import { documents } from './documents.ts';
+import { idempotencyKeys } from './idempotency-keys.ts';
 import { mails } from './mails.ts';
 import { oneTimeTokens, ownOneTimeTokens } from './one-time-tokens.ts';
 import { refreshTokens } from './refresh-tokens.ts';
@@ -27,7 +29,9 @@ const ownerFactories = {
 /** The repositories of `database.system()`: rows of all users. */
 const systemFactories = {
   auditEvents,
+  deletedAccounts,
   documentEmbeddings,
+  idempotencyKeys,
   mails,
   oneTimeTokens,
   refreshTokens,

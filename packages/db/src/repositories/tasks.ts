@@ -3,8 +3,10 @@ import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { OwnerContext } from './context.ts';
 import { isLike, type PageRequest, paged, patternOf } from './page.ts';
+import { hasVersion, type Versions, versionOf } from './version.ts';
 
 const columns = ['id', 'user_id', 'title', 'description', 'is_completed', 'created_at', 'updated_at'] as const;
+const version = versionOf('tasks');
 
 export type NewTask = Omit<Insertable<Tables['tasks']>, 'id' | 'user_id' | 'created_at' | 'updated_at'>;
 export type TaskChanges = Omit<Updateable<Tables['tasks']>, 'id' | 'user_id' | 'created_at' | 'updated_at'>;
@@ -18,8 +20,15 @@ export interface TaskFilter {
 export const tasks = ({ db, fast, scope }: OwnerContext) => {
   const { userId } = scope.owner;
   return {
-    find: (id: string) =>
-      fast.selectFrom('tasks').select(columns).where('user_id', '=', userId).where('id', '=', id).executeTakeFirst(),
+    find: (id: string, versions?: Versions) =>
+      fast
+        .selectFrom('tasks')
+        .select(columns)
+        .select(version)
+        .where('user_id', '=', userId)
+        .where('id', '=', id)
+        .where(hasVersion('tasks', versions))
+        .executeTakeFirst(),
 
     /** Newest first. Without a filter, reads the page from the primary key in its order. */
     list: ({ is_completed, q, ...page }: TaskFilter & PageRequest) => {
@@ -39,23 +48,28 @@ export const tasks = ({ db, fast, scope }: OwnerContext) => {
         .insertInto('tasks')
         .values({ id: newId(), user_id: userId, ...task })
         .returning(columns)
+        .returning(version)
         .executeTakeFirstOrThrow(),
 
-    update: (id: string, changes: TaskChanges) =>
+    /** @param versions changes the task only if it has one of them */
+    update: (id: string, changes: TaskChanges, versions?: Versions) =>
       fast
         .updateTable('tasks')
         .set(changes)
         .where('user_id', '=', userId)
         .where('id', '=', id)
+        .where(hasVersion('tasks', versions))
         .returning(columns)
+        .returning(version)
         .executeTakeFirst(),
 
-    /** Resolves to whether the task existed. */
-    delete: async (id: string) => {
+    /** Resolves to whether the task existed, with one of the versions. */
+    delete: async (id: string, versions?: Versions) => {
       const { numDeletedRows } = await fast
         .deleteFrom('tasks')
         .where('user_id', '=', userId)
         .where('id', '=', id)
+        .where(hasVersion('tasks', versions))
         .executeTakeFirstOrThrow();
       return numDeletedRows > 0n;
     },

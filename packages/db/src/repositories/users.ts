@@ -1,11 +1,11 @@
 import { type Insertable, sql, type Updateable } from 'kysely';
 import { newId } from '../new-id.ts';
-import type { Tables } from '../schema/tables.ts';
+import type { Tables, User as UserRow } from '../schema/tables.ts';
 import type { Context } from './context.ts';
 import { isLike, type PageRequest, paged, patternOf } from './page.ts';
+import { hasVersion, type Versions, versionOf } from './version.ts';
 
-/** Every column except the password hash: what may leave the server. */
-export const userColumns = [
+const columns = [
   'users.id',
   'users.email',
   'users.username',
@@ -16,10 +16,14 @@ export const userColumns = [
   'users.created_at',
   'users.updated_at',
 ] as const;
+/** Every column except the password hash: what may leave the server. */
+export const userColumns = [...columns, versionOf('users')] as const;
 const withHash = [...userColumns, 'users.password_hash'] as const;
 
-export type NewUser = Omit<Insertable<Tables['users']>, 'id' | 'created_at' | 'updated_at'>;
-export type UserChanges = Omit<Updateable<Tables['users']>, 'id' | 'created_at' | 'updated_at'>;
+/** An account that is not deleted. */
+export type User = Omit<UserRow, 'deleted_at'>;
+export type NewUser = Omit<Insertable<Tables['users']>, 'id' | 'deleted_at' | 'created_at' | 'updated_at'>;
+export type UserChanges = Omit<Updateable<Tables['users']>, 'id' | 'deleted_at' | 'created_at' | 'updated_at'>;
 export interface UserFilter {
   /** Part of the email address, regardless of case. */
   email?: string | undefined;
@@ -27,9 +31,10 @@ export interface UserFilter {
   is_admin?: boolean | undefined;
 }
 
-/** Accounts. Unique indexes on the lower case make emails and usernames unique regardless of case. */
+/** Accounts, except deleted ones. Unique indexes on the lower case make emails and usernames unique regardless of case. */
 export const users = ({ db, fast }: Context) => ({
-  find: (id: string) => fast.selectFrom('users').select(withHash).where('id', '=', id).executeTakeFirst(),
+  find: (id: string) =>
+    fast.selectFrom('users').select(withHash).where('id', '=', id).where('deleted_at', 'is', null).executeTakeFirst(),
 
   findByEmail: (email: string) =>
     fast.selectFrom('users').select(withHash).where(sql`lower(email)`, '=', email.toLowerCase()).executeTakeFirst(),
@@ -76,19 +81,33 @@ export const users = ({ db, fast }: Context) => ({
 
   /** Newest first. */
   list: ({ email, is_active, is_admin, ...page }: UserFilter & PageRequest) => {
-    let query = db.selectFrom('users').select(userColumns);
+    let query = db.selectFrom('users').select(columns).where('deleted_at', 'is', null);
     if (email !== undefined) query = query.where(isLike('email', patternOf(email)));
     if (is_active !== undefined) query = query.where('is_active', '=', is_active);
     if (is_admin !== undefined) query = query.where('is_admin', '=', is_admin);
     return paged(query, page).execute();
   },
 
-  update: (id: string, changes: UserChanges) =>
-    db.updateTable('users').set(changes).where('id', '=', id).returning(userColumns).executeTakeFirst(),
+  /** @param versions changes the account only if it has one of them */
+  update: (id: string, changes: UserChanges, versions?: Versions) =>
+    db
+      .updateTable('users')
+      .set(changes)
+      .where('id', '=', id)
+      .where('deleted_at', 'is', null)
+      .where(hasVersion('users', versions))
+      .returning(userColumns)
+      .executeTakeFirst(),
 
   /** Returns the account and locks its row until the transaction ends. */
   lock: (id: string) =>
-    db.selectFrom('users').select(withHash).where('id', '=', id).forNoKeyUpdate().executeTakeFirst(),
+    db
+      .selectFrom('users')
+      .select(withHash)
+      .where('id', '=', id)
+      .where('deleted_at', 'is', null)
+      .forNoKeyUpdate()
+      .executeTakeFirst(),
 
   /**
    * Verifies the address of an account, if it is active and still has this address. A password from before the proof may be that of an impostor who registered
@@ -129,12 +148,6 @@ export const users = ({ db, fast }: Context) => ({
       .forNoKeyUpdate()
       .executeTakeFirst();
     return unchanged !== undefined;
-  },
-
-  /** Deletes the account and, by foreign keys, everything that belongs to it. Resolves to whether the account existed. */
-  delete: async (id: string) => {
-    const { numDeletedRows } = await db.deleteFrom('users').where('id', '=', id).executeTakeFirstOrThrow();
-    return numDeletedRows > 0n;
   },
 
   /**

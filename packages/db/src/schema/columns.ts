@@ -24,13 +24,18 @@ export const updatedAt = () =>
 
 export const timestamp = () => p.datetime().columnType('timestamptz');
 
+/**
+ * Assigns `updated_at` in a trigger. Every change increases it, also two within one tick of the clock, because it is the version of the row: `version.ts`.
+ */
+export const increaseUpdatedAt = `new.updated_at = greatest(now(), old.updated_at + interval '1 microsecond');`;
+
 /** Sets `updated_at` on every update, so that plain SQL maintains it too. */
 export const updatedAtTrigger = {
   name: 'set_updated_at',
   timing: 'before' as const,
   events: ['update' as const],
   forEach: 'row' as const,
-  body: 'new.updated_at = now(); return new;',
+  body: `${increaseUpdatedAt} return new;`,
 };
 
 /** The user of `database.as(scope)`, evaluated once per statement because it is a scalar subquery. Null outside of `as`. */

@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, id, ownedBy, timestamp, updatedAt } from './columns.ts';
+import { createdAt, id, increaseUpdatedAt, ownedBy, timestamp, updatedAt } from './columns.ts';
 import { UserSchema } from './user.ts';
 import { embeddingWidth, type Vector } from './vector.ts';
 
@@ -80,7 +80,7 @@ export const DocumentSchema = defineEntity({
       events: ['update'],
       forEach: 'row',
       // A new embedding is not a change that the owner made.
-      body: `if row(new.title, new.content, new.metadata) is distinct from row(old.title, old.content, old.metadata) then new.updated_at = now(); end if; return new;`,
+      body: `if row(new.title, new.content, new.metadata) is distinct from row(old.title, old.content, old.metadata) then ${increaseUpdatedAt} end if; return new;`,
     },
   ],
   ...ownedBy('documents', 'user_id'),

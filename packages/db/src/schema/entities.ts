@@ -1,5 +1,6 @@
 import { AuditEventSchema } from './audit-event.ts';
 import { DocumentSchema } from './document.ts';
+import { IdempotencyKeySchema } from './idempotency-key.ts';
 import { MailSchema } from './mail.ts';
 import { OneTimeTokenSchema } from './one-time-token.ts';
 import { TaskSchema } from './task.ts';
@@ -17,5 +18,6 @@ export const entities = [
   OneTimeTokenSchema,
   MailSchema,
   AuditEventSchema,
+  IdempotencyKeySchema,
   // Above this line `npm run new -- resource` adds its own.
 ];

@@ -1,5 +1,5 @@
 /**
- * What the role of a user's unit of work (`quoin_app`) may do with a table, if not everything. Row level security decides on which rows.
+ * What the role of a user's unit of work (`quoin_app`) may do with a table, if not everything; empty: nothing. Row level security decides on which rows.
  * A migration that creates a table grants it; a test compares the live catalogue with it.
  */
 export const appPrivileges: Record<string, string> = {
@@ -7,6 +7,8 @@ export const appPrivileges: Record<string, string> = {
   users: 'select, update (email, email_verified_at, full_name, password_hash, username)',
   audit_events: 'select, insert',
   mails: 'insert',
+  // Answers of an admin's requests about other users.
+  idempotency_keys: '',
   one_time_tokens: 'select, delete',
 };
 

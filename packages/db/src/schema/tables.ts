@@ -8,6 +8,7 @@ import type { Vector } from './vector.ts';
 export interface Tables {
   audit_events: AuditEventTable;
   documents: DocumentTable;
+  idempotency_keys: IdempotencyKeyTable;
   mails: MailTable;
   one_time_tokens: OneTimeTokenTable;
   tasks: TaskTable;
@@ -46,6 +47,17 @@ interface DocumentTable {
   updated_at: Generated<Date>;
 }
 export type Document = Selectable<DocumentTable>;
+
+interface IdempotencyKeyTable {
+  user_id: string;
+  key_hash: Uint8Array;
+  fingerprint: Uint8Array;
+  status: number;
+  headers: Record<string, unknown>;
+  body: string | null;
+  created_at: Generated<Date>;
+}
+export type IdempotencyKey = Selectable<IdempotencyKeyTable>;
 
 interface MailTable {
   id: string;
@@ -124,5 +136,6 @@ interface UserTable {
   email_verified_at: Date | null;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
+  deleted_at: Date | null;
 }
 export type User = Selectable<UserTable>;

@@ -22,12 +22,19 @@ export const UserSchema = defineEntity({
     email_verified_at: timestamp()
       .nullable()
       .comment('When the user proved to receive mail at this address. Reset when the address changes.'),
+    deleted_at: timestamp()
+      .nullable()
+      .comment('When the account was deleted. A job deletes its rows, and then this one.'),
     created_at: createdAt(),
     updated_at: updatedAt(),
   },
   uniques: [
     { name: 'idx_users_email', expression: 'create unique index "idx_users_email" on "users" (lower(email))' },
     { name: 'idx_users_admins', expression: 'create index "idx_users_admins" on "users" ("id") where is_admin' },
+    {
+      name: 'idx_users_deleted_at',
+      expression: 'create index "idx_users_deleted_at" on "users" ("deleted_at") where deleted_at is not null',
+    },
     { name: 'idx_users_username', expression: 'create unique index "idx_users_username" on "users" (lower(username))' },
   ],
   triggers: [updatedAtTrigger],

@@ -1,0 +1,132 @@
+import { createHash, createHmac, createSecretKey, hkdfSync } from 'node:crypto';
+import type { Answer, Database, Idempotency } from '@quoin/db';
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import { headersOf } from './answers.ts';
+import { Problem } from './errors.ts';
+
+// Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a request that a client repeats has one effect, and gets the first answer. The answer is stored
+// in the transaction of the effect. Concurrent requests with one key wait for each other at its primary key.
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route changes nothing, so an Idempotency-Key is ignored. */
+    readsOnly?: boolean;
+    /** Accepts an Idempotency-Key. */
+    isIdempotent?: boolean;
+  }
+  interface FastifyRequest {
+    /** SHA-256 of the body, if the request has an Idempotency-Key. */
+    bodyDigest: Buffer | undefined;
+  }
+}
+
+const keptMs = 24 * 3_600_000;
+const deletedPerBatch = 1_000;
+
+/** Whether a client may send an Idempotency-Key to this route: every route of a signed-in user that changes something, except those under `/auth`. */
+const isIdempotent = ({ method, routePath, config }: RouteOptions & { routePath: string }) =>
+  [method].flat().some((one) => ['POST', 'PATCH', 'DELETE'].includes(one)) &&
+  !config?.public &&
+  !config?.readsOnly &&
+  !routePath.startsWith('/auth/');
+
+/** Answers after which a client should send the same request again. */
+const isTemporary = (status: number) => [401, 408, 429].includes(status);
+
+export function idempotency(app: FastifyInstance, { database, secretKey }: { database: Database; secretKey: string }) {
+  const { idempotencyKeys } = database.system();
+  const fingerprintKey = createSecretKey(Buffer.from(hkdfSync('sha256', secretKey, '', 'quoin idempotency', 32)));
+
+  const fingerprintOf = ({ method, url, bodyDigest }: FastifyRequest) =>
+    createHmac('sha256', fingerprintKey)
+      .update(`${method} ${url}\n`)
+      .update(bodyDigest ?? '')
+      .digest();
+
+  /** Returns the stored answer. @throws Problem `idempotency_conflict` if it belongs to another request */
+  const findAnswer = async ({ userId, keyHash, fingerprint }: Idempotency): Promise<Answer | undefined> => {
+    const stored = await idempotencyKeys.find(userId, keyHash);
+    if (!stored) return undefined;
+    if (!Buffer.from(stored.fingerprint).equals(fingerprint)) throw conflict();
+    const { status, headers, body } = stored;
+    return { status, headers: headers as Record<string, string>, body };
+  };
+
+  app.decorateRequest('bodyDigest', undefined);
+  app.addHook('onRoute', (route) => {
+    route.config = { ...route.config, isIdempotent: isIdempotent(route) };
+  });
+
+  app.addHook('preValidation', async (request, reply) => {
+    const key = request.headers['idempotency-key'];
+    if (key === undefined || !request.routeOptions.config.isIdempotent) return undefined;
+    if (typeof key !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(key)) throw malformedKey();
+    const idempotency: Idempotency = {
+      userId: request.scope.actor.userId,
+      keyHash: createHash('sha256').update(key).digest(),
+      fingerprint: fingerprintOf(request),
+      answerOf: (result) => successOf(request, reply, result),
+      isStored: false,
+    };
+    const answer = await findAnswer(idempotency);
+    if (answer) return replay(reply, answer).send(answer.body);
+    request.scope = { ...request.scope, idempotency };
+    return undefined;
+  });
+
+  // Stores an answer that came without a transaction: an error, or a request that changes nothing. A concurrent request with the same key may have been
+  // answered meanwhile.
+  app.addHook('onSend', async (request, reply, payload: unknown) => {
+    const { idempotency } = request.scope ?? {};
+    if (!idempotency || idempotency.isStored) return payload;
+    request.scope = { ...request.scope, idempotency: undefined };
+    const { statusCode: status } = reply;
+    if (status >= 500 || isTemporary(status)) return payload;
+    const { userId: user_id, keyHash: key_hash, fingerprint } = idempotency;
+    const body = typeof payload === 'string' ? payload : null;
+    const key = { user_id, key_hash, fingerprint, status, headers: contentHeaders(reply), body };
+    if (await idempotencyKeys.createUnlessAnswered(key)) return payload;
+    const answer = await findAnswer(idempotency);
+    if (!answer) return payload;
+    replay(reply, answer);
+    return answer.body;
+  });
+}
+
+/** Deletes the answers that are older than a day. Resolves to their number. */
+export async function deleteOldAnswers(database: Database, clock: () => Date): Promise<number> {
+  const before = new Date(clock().getTime() - keptMs);
+  let total = 0;
+  for (let deleted = deletedPerBatch; deleted === deletedPerBatch; total += deleted)
+    deleted = await database.system().idempotencyKeys.deleteBefore(before, deletedPerBatch);
+  return total;
+}
+
+/** The answer that Fastify sends for this result. */
+function successOf(request: FastifyRequest, reply: FastifyReply, result: unknown): Answer {
+  const status = request.routeOptions.config.successStatus ?? 200;
+  if (result === undefined) return { status, headers: {}, body: null };
+  const headers = { 'content-type': 'application/json; charset=utf-8', ...headersOf(request, result) };
+  const serialize = reply.getSerializationFunction(String(status)) ?? JSON.stringify;
+  return { status, headers, body: serialize(result as Record<string, unknown>) };
+}
+
+/** The header fields of an answer that are repeated with it. The others belong to the request that gets them. */
+function contentHeaders(reply: FastifyReply): Record<string, string> {
+  const fields = ['content-type', 'etag', 'location', 'www-authenticate'];
+  const entries = fields.map((name) => [name, reply.getHeader(name)] as const);
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+}
+
+const replay = (reply: FastifyReply, { status, headers }: Answer) =>
+  reply.code(status).headers(headers).header('idempotent-replayed', 'true');
+
+const conflict = () =>
+  new Problem('idempotency_conflict', 'This Idempotency-Key was sent with another request. Use a new key.');
+
+const malformedKey = () => {
+  const message = 'must have 1 to 255 printable ASCII characters';
+  return new Problem('validation_failed', `headers /idempotency-key ${message}`, {
+    errors: [{ in: 'headers', pointer: '/idempotency-key', message }],
+  });
+};

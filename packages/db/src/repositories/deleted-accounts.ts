@@ -1,0 +1,77 @@
+import { sql } from 'kysely';
+import type { Context } from './context.ts';
+import { hasVersion, type Versions } from './version.ts';
+
+/** A table whose rows are deleted with their account, and its column with the id of the account. */
+export interface DependentTable {
+  name: string;
+  column: string;
+}
+
+/** Accounts on their way out: marked first, which takes a moment, and deleted with their rows later. */
+export const deletedAccounts = ({ db }: Context) => ({
+  /**
+   * Makes the account unusable and invisible, removes its personal data, and frees its email and username.
+   *
+   * @param passwordHash marks it only if the password is still this one
+   * @param versions marks it only if it has one of them
+   * @returns whether it did
+   */
+  mark: async (
+    id: string,
+    now: Date,
+    { passwordHash, versions }: { passwordHash?: string | null | undefined; versions?: Versions } = {},
+  ): Promise<boolean> => {
+    let query = db
+      .updateTable('users')
+      .set({
+        deleted_at: now,
+        // Not an email address, so nobody can register it.
+        email: `deleted ${id}`,
+        username: null,
+        full_name: null,
+        password_hash: null,
+        email_verified_at: null,
+        is_active: false,
+        is_admin: false,
+      })
+      .where('id', '=', id)
+      .where('deleted_at', 'is', null)
+      .where(hasVersion('users', versions));
+    if (passwordHash) query = query.where('password_hash', '=', passwordHash);
+    const { numUpdatedRows } = await query.executeTakeFirstOrThrow();
+    return numUpdatedRows > 0n;
+  },
+
+  /** The accounts that were marked first. */
+  list: (limit: number) =>
+    db
+      .selectFrom('users')
+      .select('id')
+      .where('deleted_at', 'is not', null)
+      .orderBy('deleted_at')
+      .limit(limit)
+      .execute(),
+
+  dependentTables: async (): Promise<DependentTable[]> => {
+    const { rows } = await sql<DependentTable>`
+      select conrelid::regclass::text as name, attname as column
+      from pg_constraint join pg_attribute on attrelid = conrelid and attnum = conkey[1]
+      where confrelid = 'users'::regclass and contype = 'f' and confdeltype = 'c' and conparentid = 0
+      order by 1`.execute(db);
+    return rows;
+  },
+
+  /** Deletes up to `limit` rows of an account, without waiting for locks. Resolves to their number. */
+  deleteRows: async ({ name, column }: DependentTable, id: string, limit: number): Promise<number> => {
+    const table = sql.table(name);
+    const owner = sql.ref(column);
+    const { numAffectedRows = 0n } = await sql`
+      delete from ${table} where ${owner} = ${id} and ctid = any(array(
+        select ctid from ${table} where ${owner} = ${id} limit ${limit} for update skip locked))`.execute(db);
+    return Number(numAffectedRows);
+  },
+
+  /** Deletes a marked account and, by foreign keys, what still belongs to it. */
+  delete: (id: string) => db.deleteFrom('users').where('id', '=', id).where('deleted_at', 'is not', null).execute(),
+});

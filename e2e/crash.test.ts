@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createTestDatabase, testServerUrl } from '@quoin/db/testing';
 import { expect, test } from 'vitest';
 import { newDirectory, send, startServer } from './server.ts';
@@ -5,7 +6,7 @@ import { newDirectory, send, startServer } from './server.ts';
 const password = 'correct horse battery';
 const tasksBeforeKill = 200;
 
-test('a killed server keeps every task that it acknowledged', async () => {
+test('a killed server keeps every task that it acknowledged, and a repeated request has one effect', async () => {
   const directory = newDirectory();
   const database = testServerUrl ? await createTestDatabase() : undefined;
   const options = { cwd: directory.path, env: database ? { DATABASE_URL: database.url } : {} };
@@ -18,14 +19,17 @@ test('a killed server keeps every task that it acknowledged', async () => {
 
     // Twenty clients write tasks until the server is gone, so that it always dies during some writes.
     const answered: string[] = [];
+    const unanswered = new Set<string>();
+    const create = (url: string, title: string) =>
+      send(`${url}/api/v1/users/me/tasks`, { body: { title }, token, headers: { 'idempotency-key': title } });
     const refused: number[] = [];
     let killed: Promise<unknown> | undefined;
     const client = async () => {
-      for (let n = 0; ; n++) {
-        const { status, body } = await send(`${server.url}/api/v1/users/me/tasks`, {
-          body: { title: `Task ${n}` },
-          token,
-        });
+      for (;;) {
+        const title = randomUUID();
+        unanswered.add(title);
+        const { status, body } = await create(server.url, title);
+        unanswered.delete(title);
         if (status === 201) answered.push(body.id);
         else refused.push(status);
         if (answered.length === tasksBeforeKill) killed = server.end('SIGKILL');
@@ -38,16 +42,21 @@ test('a killed server keeps every task that it acknowledged', async () => {
     expect(answered.length).toBeGreaterThanOrEqual(tasksBeforeKill);
 
     const again = await startServer(options);
-    const found = new Set<string>();
+    // As a client does that got no answer.
+    for (const title of unanswered) expect((await create(again.url, title)).status).toBe(201);
+    const found = new Map<string, string>();
     for (let cursor: string | null = ''; cursor !== null; ) {
       const query = `limit=200${cursor && `&cursor=${cursor}`}`;
-      const page: { items: { id: string }[]; next_cursor: string | null } = (
+      const page: { items: { id: string; title: string }[]; next_cursor: string | null } = (
         await send(`${again.url}/api/v1/users/me/tasks?${query}`, { token })
       ).body;
-      for (const { id } of page.items) found.add(id);
+      for (const { id, title } of page.items) found.set(id, title);
       cursor = page.next_cursor;
     }
     expect(answered.filter((id) => !found.has(id))).toEqual([]);
+    expect(unanswered.size).toBeGreaterThan(0);
+    expect(found.size).toBe(answered.length + unanswered.size);
+    expect(new Set(found.values()).size).toBe(found.size);
     await again.end('SIGTERM');
   } finally {
     await database?.close();

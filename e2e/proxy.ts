@@ -5,6 +5,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 export async function startProxy(target: { host: string; port: number }, { port = 0 } = {}) {
   const sockets = new Set<Socket>();
   let isSilent = false;
+  let forwards = () => true;
   let currentTarget = target;
   const server = createServer((near) => {
     const far = connect(currentTarget);
@@ -15,7 +16,7 @@ export async function startProxy(target: { host: string; port: number }, { port 
       sockets.add(from);
       from.on('data', (bytes) => {
         // Bytes sent meanwhile are lost, as behind a firewall that dropped the connection's state.
-        if (!isSilent) to.write(bytes);
+        if (!isSilent && forwards()) to.write(bytes);
       });
       from.on('error', () => to.destroy());
       from.on('close', () => {
@@ -31,6 +32,10 @@ export async function startProxy(target: { host: string; port: number }, { port 
     /** Stops forwarding, without closing connections. */
     fallSilent: () => {
       isSilent = true;
+    },
+    /** Asks before each message whether to forward it. */
+    filter: (isForwarded: () => boolean) => {
+      forwards = isForwarded;
     },
     /** Leads new connections elsewhere. Keeps those that exist. */
     moveTo: (next: { host: string; port: number }) => {

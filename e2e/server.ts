@@ -133,13 +133,19 @@ export async function freePort(): Promise<number> {
 /** Sends JSON. Resolves to the status and the body. */
 export async function send(
   url: string,
-  { body, token, method = body ? 'POST' : 'GET' }: { body?: unknown; token?: string; method?: string } = {},
+  {
+    body,
+    token,
+    method = body ? 'POST' : 'GET',
+    headers: more,
+  }: { body?: unknown; token?: string; method?: string; headers?: Record<string, string> } = {},
 ) {
   const headers = {
     ...(body ? { 'content-type': 'application/json' } : {}),
     ...(token ? { authorization: `Bearer ${token}` } : {}),
+    ...more,
   };
   const response = await fetch(url, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) });
   const text = await response.text();
-  return { status: response.status, body: text ? JSON.parse(text) : undefined };
+  return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : undefined };
 }

@@ -129,8 +129,8 @@ describe('a session', () => {
       },
     });
     letTokenExpire();
-    await expect(client.GET('/api/v1/users/me')).rejects.toThrow('fetch failed');
     expect(await client.GET('/api/v1/users/me')).toMatchObject({ is_active: true });
+    expect(isLost).toBe(false);
   });
 
   test('client: a rejected refresh ends the session once and empties the store', async () => {
@@ -282,16 +282,33 @@ describe('a server in trouble', () => {
     expect(down.asked).toHaveLength(3);
   });
 
-  test('client: a write is retried only if the server did not start it', async () => {
+  test('client: a change is retried with its Idempotency-Key, also if its response is lost', async () => {
+    const keys: (string | null)[] = [];
+    let isLost = true;
+    const { client } = await signedIn({
+      fetch: async (request) => {
+        const response = await fetch(request);
+        if (!new URL(request.url).pathname.endsWith('/tasks')) return response;
+        if (request.method === 'POST') keys.push(request.headers.get('idempotency-key'));
+        if (request.method !== 'POST' || !isLost) return response;
+        isLost = false;
+        throw new TypeError('fetch failed');
+      },
+    });
+    const task = await client.POST('/api/v1/users/{user_id}/tasks', { ...me, body: { title: 'Once' } });
+    const { items } = await client.GET('/api/v1/users/{user_id}/tasks', me);
+    expect(items).toEqual([task]);
+    expect(keys).toEqual([expect.any(String), keys[0]]);
+  });
+
+  test('client: a change without an Idempotency-Key is retried only if the server did not start it', async () => {
     const begun = await answering(unavailable, ok);
-    const write = { ...me, body: { title: 'x' } };
-    expect((await problemOf(begun.client.POST('/api/v1/users/{user_id}/tasks', write))).code).toBe(
-      'database_unavailable',
-    );
+    const write = { body: { token: 'x' } };
+    expect((await problemOf(begun.client.POST('/api/v1/auth/email/verify', write))).code).toBe('database_unavailable');
     expect(begun.asked).toHaveLength(1);
     for (const code of ['overloaded', 'shutting_down']) {
       const busy = await answering({ status: 503, code, headers: soon }, ok);
-      await busy.client.POST('/api/v1/users/{user_id}/tasks', write);
+      await busy.client.POST('/api/v1/auth/email/verify', write);
       expect(busy.asked).toHaveLength(2);
     }
   });

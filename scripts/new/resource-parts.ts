@@ -43,7 +43,7 @@ export function entityParts(fields: Field[]) {
   };
 }
 
-export function repositoryParts(fields: Field[], Singular: string) {
+export function repositoryParts(fields: Field[], { Singular, table }: { Singular: string; table: string }) {
   const filters = filtered(fields);
   const hasText = searched(fields).length > 0;
   const hasFilter = filters.length > 0 || hasText;
@@ -57,31 +57,55 @@ export function repositoryParts(fields: Field[], Singular: string) {
         ]
       : []),
   ];
-  const likes = searched(fields).map(({ name }) => `isLike('${name}', pattern)`);
-  const condition = likes.length > 1 ? `query = query.where(({ or }) => or([${likes.join(', ')}]));` : '';
-  const textCondition =
-    likes.length > 1
-      ? `      if (q !== undefined) {\n        const pattern = patternOf(q);\n        ${condition}\n      }`
-      : `      if (q !== undefined) query = query.where(${likes[0]?.replace('pattern', 'patternOf(q)')});`;
+  const contains = searched(fields).map(({ name }) => `containsText('${name}', q)`);
+  const condition = contains.length > 1 ? `({ or }) => or([${contains.join(', ')}])` : contains[0];
+  const conditions = [
+    ...filters.map(({ name }) => `      if (${name} !== undefined) query = query.where('${name}', '=', ${name});`),
+    ...(hasText ? [`      if (q !== undefined) query = query.where(${condition});`] : []),
+  ];
   return {
     'page imports': [
-      ...(hasText ? ['isLike'] : []),
+      ...(hasText ? ['containsText'] : []),
       'type PageRequest',
       'paged',
-      ...(hasText ? ['patternOf'] : []),
+      ...(hasFilter ? ['scanned', 'scannedMax'] : []),
     ].join(', '),
     'quoted fields': fields.map(({ name }) => `'${name}'`).join(', '),
     'filter type': hasFilter ? `export interface ${Singular}Filter {\n${properties.join('\n')}\n}` : '',
-    'list argument': hasFilter ? `${Singular}Filter & PageRequest` : 'PageRequest',
-    'declare query': hasFilter ? 'let' : 'const',
-    'list conditions': [
-      ...filters.map(({ name }) => `      if (${name} !== undefined) query = query.where('${name}', '=', ${name});`),
-      ...(hasText ? [textCondition] : []),
-    ].join('\n'),
-    'list fields': names.map((name) => `${name}, `).join(''),
-    'is index order': [...names.map((name) => `${name} === undefined`), 'page.skip === undefined'].join(' && '),
+    list: hasFilter ? filteredList(Singular, table, names, conditions) : plainList(table),
   };
 }
+
+const plainList = (table: string) => `    /** Newest first, from the primary key in its order. */
+    list: (page: PageRequest) =>
+      paged(
+        (page.skip === undefined ? fast : db).selectFrom('${table}').select(columns).where('user_id', '=', userId),
+        page,
+      ).execute(),`;
+
+const filteredList = (
+  Singular: string,
+  table: string,
+  names: string[],
+  conditions: string[],
+) => `    /** Newest first. Without a filter, reads the page from the primary key in its order. A filter looks at \`scannedMax\` rows. */
+    list: ({ ${names.join(', ')}, after, ...page }: ${Singular}Filter & PageRequest) => {
+      const isFiltered = ${names.map((name) => `${name} !== undefined`).join(' || ')};
+      const own = (isFiltered || page.skip !== undefined ? db : fast)
+        .selectFrom('${table}')
+        .select(columns)
+        .where('user_id', '=', userId);
+      if (!isFiltered) return paged(own, { ...page, after }).execute();
+      let query = db.selectFrom(scanned(own, after).as('${table}')).selectAll();
+${conditions.join('\n')}
+      return paged(query, page).execute();
+    },
+
+    /** Id of the last row that a filter looked at, if more follow. */
+    lastScanned: async (after: string | undefined) => {
+      const ids = scanned(db.selectFrom('${table}').select('id').where('user_id', '=', userId), after);
+      return (await ids.offset(scannedMax - 1).executeTakeFirst())?.id;
+    },`;
 
 export function schemaParts(fields: Field[]) {
   const property = (field: Field) => {
@@ -128,11 +152,17 @@ export function schemaParts(fields: Field[]) {
   };
 }
 
-export function serviceParts(fields: Field[]) {
+export function serviceParts(fields: Field[], { plural }: { plural: string }) {
   const names = [...filtered(fields).map(({ name }) => name), ...(searched(fields).length > 0 ? ['q'] : [])];
   return {
     'take filters': names.length > 0 ? `      const { ${names.join(', ')} } = query;` : '',
-    'list request': names.length > 0 ? `{ ...page, ${names.join(', ')} }` : 'page',
+    'list page':
+      names.length > 0
+        ? `      const isFiltered = ${names.map((name) => `${name} !== undefined`).join(' || ')};
+      const rows = await ${plural}.list({ ...page, ${names.join(', ')} });
+      const isEnd = !isFiltered || rows.length > page.limit;
+      return pageFrom(list, rows, page, { scannedTo: isEnd ? undefined : await ${plural}.lastScanned(page.after) });`
+        : `      return pageFrom(list, await ${plural}.list(page), page);`,
   };
 }
 

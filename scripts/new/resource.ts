@@ -98,9 +98,9 @@ export function resourceFiles(resource: Resource): Map<string, string> {
   const values: Record<string, string> = {
     ...namesOf(resource),
     ...entityParts(fields),
-    ...repositoryParts(fields, namesOf(resource).Singular),
+    ...repositoryParts(fields, { ...namesOf(resource) }),
     ...schemaParts(fields),
-    ...serviceParts(fields),
+    ...serviceParts(fields, namesOf(resource)),
     ...testParts(fields),
   };
   const fill = (template: string) =>

@@ -488,7 +488,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List tasks, newest first */
+        /**
+         * List tasks, newest first
+         * @description A filter looks at 10,000 items per page, so a page can have fewer items than `limit`, or none, and a `next_cursor`.
+         */
         get: operations["listTasks"];
         put?: never;
         /** Create a task */

@@ -39,7 +39,7 @@ export function createDocuments({ database, embedder, wake, clock }: Dependencie
       const list = `documents of ${owner.owner.userId}`;
       const page = pageRequest(list, query);
       const { rows, hasMore } = await database.as(owner).documents.list(page, pageBytesMax);
-      return pageFrom(list, rows, page, hasMore);
+      return pageFrom(list, rows, page, { hasMore });
     },
 
     create: async (scope: Scope, userId: string, document: NewDocument) => {

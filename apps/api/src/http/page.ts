@@ -33,6 +33,10 @@ export const pageQuery = {
   ),
 };
 
+/** Describes a list with filters. */
+export const scannedDescription =
+  'A filter looks at 10,000 items per page, so a page can have fewer items than `limit`, or none, and a `next_cursor`.';
+
 /** Returns the schema of a page of items. */
 export const pageOf = <T extends TSchema>(name: string, item: T) =>
   closed(
@@ -67,16 +71,21 @@ export function pageRequest(
   return { limit, skip: skip || undefined, after: cursor === undefined ? undefined : readCursor(list, cursor) };
 }
 
-/** Returns the page of the rows that the repository found. One row more than `limit` means that another page follows. */
+/**
+ * Returns the page of the rows that the repository found.
+ *
+ * @param hasMore whether another page follows; by default if there is one row more than `limit`
+ * @param scannedTo the id after which a filter stopped looking; the next page continues there, even if this one is not full
+ */
 export function pageFrom<Row extends { id: string }>(
   list: string,
   rows: Row[],
   { limit }: PageRequest,
-  hasMore = rows.length > limit,
+  { hasMore = rows.length > limit, scannedTo }: { hasMore?: boolean; scannedTo?: string | undefined } = {},
 ): Page<Row> {
   const items = rows.slice(0, limit);
-  const last = items.at(-1);
-  return { items, next_cursor: hasMore && last ? cursorAfter(list, last.id) : null };
+  const last = scannedTo ?? (hasMore ? items.at(-1)?.id : undefined);
+  return { items, next_cursor: last === undefined ? null : cursorAfter(list, last) };
 }
 
 /** Recognizes cursors of other lists and truncated ones. */

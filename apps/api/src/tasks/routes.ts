@@ -1,4 +1,5 @@
 import { type Static, Type } from '@fastify/type-provider-typebox';
+import { scannedDescription } from '../http/page.ts';
 import { type App, OwnerParams } from '../http/schema.ts';
 import { NewTask, Task, TaskChanges, TaskPage, TaskParams, TaskQuery } from './schemas.ts';
 import type { Tasks } from './service.ts';
@@ -14,13 +15,14 @@ export function taskRoutes(app: App, { tasks }: { tasks: Tasks }) {
         operationId: 'listTasks',
         tags: ['tasks'],
         summary: 'List tasks, newest first',
+        description: scannedDescription,
         params: OwnerParams,
         querystring: TaskQuery,
         response: { 200: TaskPage },
       },
       config: {
         problems: ['forbidden'],
-        // Reads every row of the user.
+        // Looks at thousands of rows.
         concurrency: { name: 'tasks by text', perUser: 2, when: ({ query }) => 'q' in (query as object) },
       },
     },

@@ -46,7 +46,11 @@ export const TaskQuery = closed({
   ...pageQuery,
   is_completed: Type.Optional(Type.Boolean({ description: 'Filter by is_completed.' })),
   q: Type.Optional(
-    Type.String({ minLength: 1, maxLength: 200, description: 'Text in the title or description, regardless of case.' }),
+    Type.String({
+      minLength: 1,
+      maxLength: 200,
+      description: 'Text in the title or description, regardless of case.',
+    }),
   ),
 });
 export type TaskQuery = Static<typeof TaskQuery>;

@@ -213,3 +213,27 @@ describe('the list of tasks', () => {
     );
   });
 });
+
+test('a filter looks at 10,000 tasks per page, and the next page continues', async () => {
+  const { id, token } = await api.signUp();
+  const rare = await create({ title: 'A rare word', is_completed: true }, token);
+  // Newer than the rare one.
+  await api.database.maintain((connection) =>
+    connection.query(
+      `insert into tasks (id, user_id, title)
+       select ('ffffffff-ffff-7fff-bfff-' || lpad(to_hex(n), 12, '0'))::uuid, $1, 'Common' from generate_series(1, 20000) n`,
+      [id],
+    ),
+  );
+  for (const filter of ['q=RARE', 'is_completed=true']) {
+    const pages: { items: { id: string }[]; next_cursor: string | null }[] = [];
+    do {
+      const cursor = pages.at(-1)?.next_cursor;
+      pages.push(
+        (await send('GET', `/users/me/tasks?${filter}${cursor ? `&cursor=${cursor}` : ''}`, undefined, token)).json(),
+      );
+    } while (pages.at(-1)?.next_cursor);
+    expect(pages.map(({ items }) => items.map((task) => task.id))).toEqual([[], [], [rare.id]]);
+  }
+  expect((await send('GET', '/users/me/tasks?q=common&limit=2', undefined, token)).json().items).toHaveLength(2);
+});

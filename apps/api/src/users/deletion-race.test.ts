@@ -42,7 +42,7 @@ beforeAll(async () => {
   const interrupted: TestDatabase = {
     ...database,
     as: (scope) => withInterruption(database.as(scope)),
-    system: () => withInterruption(database.system()),
+    system: (scope) => withInterruption(database.system(scope)),
   };
   app = await buildApp(parseConfig(testEnvironment()), interrupted, {});
   await app.ready();

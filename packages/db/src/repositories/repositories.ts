@@ -60,7 +60,7 @@ function lazily<C, Factories extends Record<string, (context: C) => unknown>>(fa
     Object.defineProperty(Repositories.prototype, name, {
       get(this: Repositories) {
         const value = create(this.context);
-        Object.defineProperty(this, name, { value });
+        Object.defineProperty(this, name, { value, configurable: true });
         return value;
       },
     });

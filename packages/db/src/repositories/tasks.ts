@@ -2,7 +2,7 @@ import type { Insertable, Updateable } from 'kysely';
 import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { OwnerContext } from './context.ts';
-import { isLike, type PageRequest, paged, patternOf } from './page.ts';
+import { containsText, type PageRequest, paged, scanned, scannedMax } from './page.ts';
 import { hasVersion, type Versions, versionOf } from './version.ts';
 
 const columns = ['id', 'user_id', 'title', 'description', 'is_completed', 'created_at', 'updated_at'] as const;
@@ -30,16 +30,25 @@ export const tasks = ({ db, fast, scope }: OwnerContext) => {
         .where(hasVersion('tasks', versions))
         .executeTakeFirst(),
 
-    /** Newest first. Without a filter, reads the page from the primary key in its order. */
-    list: ({ is_completed, q, ...page }: TaskFilter & PageRequest) => {
-      const isIndexOrder = is_completed === undefined && q === undefined && page.skip === undefined;
-      let query = (isIndexOrder ? fast : db).selectFrom('tasks').select(columns).where('user_id', '=', userId);
+    /** Newest first. Without a filter, reads the page from the primary key in its order. A filter looks at `scannedMax` tasks. */
+    list: ({ is_completed, q, after, ...page }: TaskFilter & PageRequest) => {
+      const isFiltered = is_completed !== undefined || q !== undefined;
+      const own = (isFiltered || page.skip !== undefined ? db : fast)
+        .selectFrom('tasks')
+        .select(columns)
+        .where('user_id', '=', userId);
+      if (!isFiltered) return paged(own, { ...page, after }).execute();
+      let query = db.selectFrom(scanned(own, after).as('tasks')).selectAll();
       if (is_completed !== undefined) query = query.where('is_completed', '=', is_completed);
-      if (q !== undefined) {
-        const pattern = patternOf(q);
-        query = query.where(({ or }) => or([isLike('title', pattern), isLike('description', pattern)]));
-      }
+      if (q !== undefined)
+        query = query.where(({ or }) => or([containsText('title', q), containsText('description', q)]));
       return paged(query, page).execute();
+    },
+
+    /** Id of the last task that a filter looked at, if more follow. */
+    lastScanned: async (after: string | undefined) => {
+      const ids = scanned(db.selectFrom('tasks').select('id').where('user_id', '=', userId), after);
+      return (await ids.offset(scannedMax - 1).executeTakeFirst())?.id;
     },
 
     /** Violates `fk_tasks_user_id` if the user no longer exists. */

@@ -51,6 +51,7 @@ const isReady = async (url: string) => (await send(`${url}/health/ready`)).statu
 
 function expectNothingLost(row: Row) {
   expect(row['writes found']).toBe(row['writes acknowledged']);
+  expect(row.doubled).toBe(0);
   expect(row['writes acknowledged']).toBeGreaterThan(0);
 }
 const onlyUnavailable = ({ failures }: Row) => Object.keys(failures).every((kind) => kind === '503');

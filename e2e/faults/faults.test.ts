@@ -64,6 +64,7 @@ const children = (pid: number) =>
 
 function expectNothingLost(row: Row) {
   expect(row['writes found']).toBe(row['writes acknowledged']);
+  expect(row.doubled).toBe(0);
   expect(row['writes acknowledged']).toBeGreaterThan(0);
 }
 const kinds = ({ failures }: Row) => Object.keys(failures).sort();

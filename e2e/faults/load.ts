@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { send } from '../server.ts';
 
@@ -19,6 +20,12 @@ export interface Row {
   'seconds to recover': number | null;
   'writes acknowledged': number;
   'writes found': number;
+  /** Failed writes, all of which are sent again with their Idempotency-Key at the end. */
+  'writes repeated'?: number;
+  /** Of these, those that had happened. */
+  'had happened'?: number;
+  /** Writes that took effect twice. */
+  doubled?: number;
 }
 
 export const rows: Row[] = [];
@@ -35,14 +42,17 @@ export function startLoad(url: string, token: string, { clients = 16 } = {}) {
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
   const acknowledged: string[] = [];
   const failures: Record<string, number> = {};
+  const unanswered: string[] = [];
   const withoutRetryAfter: string[] = [];
   let requests = 0;
   let lastFailureAt = 0;
   let isOver = false;
 
-  const ask = (method: string, body?: string) =>
+  const ask = (method: string, title?: string) =>
     new Promise<Answer>((resolve, reject) => {
-      const asked = request(`${url}/api/v1/users/me/tasks`, { agent, method, headers, timeout: 60_000 }, (response) => {
+      const keyed = title === undefined ? headers : { ...headers, 'idempotency-key': title };
+      const options = { agent, method, headers: keyed, timeout: 60_000 };
+      const asked = request(`${url}/api/v1/users/me/tasks`, options, (response) => {
         let text = '';
         response.setEncoding('utf8').on('data', (chunk) => {
           text += chunk;
@@ -53,7 +63,7 @@ export function startLoad(url: string, token: string, { clients = 16 } = {}) {
         response.on('error', reject);
       });
       asked.on('error', reject).on('timeout', () => asked.destroy(new Error('no answer within a minute')));
-      asked.end(body);
+      asked.end(title === undefined ? undefined : JSON.stringify({ title }));
     });
   const fail = (kind: string) => {
     failures[kind] = (failures[kind] ?? 0) + 1;
@@ -62,16 +72,15 @@ export function startLoad(url: string, token: string, { clients = 16 } = {}) {
   const client = async (number: number) => {
     for (let n = 0; !isOver; n++) {
       const isWrite = (n + number) % 2 === 0;
-      const answer = await ask(
-        isWrite ? 'POST' : 'GET',
-        isWrite ? JSON.stringify({ title: `${number} ${n}` }) : undefined,
-      ).catch(() => undefined);
+      const title = randomUUID();
+      const answer = await (isWrite ? ask('POST', title) : ask('GET')).catch(() => undefined);
       requests += 1;
       if (!answer) fail('network');
       else if (answer.status >= 300) {
         fail(String(answer.status));
         if (answer.status === 503 && !answer.retryAfter) withoutRetryAfter.push(answer.body);
       } else if (isWrite) acknowledged.push(JSON.parse(answer.body).id);
+      if (isWrite && answer?.status !== 201) unanswered.push(title);
       // A rejected client waits before its next request.
       if (!answer || answer.status >= 300) await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -85,6 +94,7 @@ export function startLoad(url: string, token: string, { clients = 16 } = {}) {
     /** Seconds from a time of `performance.now()` to the last failure after it; 0 if there was none. */
     secondsToRecover: (since: number) => Math.max(0, Math.round(lastFailureAt - since) / 1000),
     acknowledged: () => acknowledged,
+    unanswered: () => unanswered,
     stop: async () => {
       isOver = true;
       await Promise.all(all);
@@ -95,18 +105,18 @@ export function startLoad(url: string, token: string, { clients = 16 } = {}) {
 
 export type Load = ReturnType<typeof startLoad>;
 
-/** Counts the acknowledged writes that exist. */
-export async function countFound(url: string, token: string, acknowledged: readonly string[]): Promise<number> {
-  const found = new Set<string>();
+/** Returns the titles of all tasks by id. */
+async function allTasks(url: string, token: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
   for (let cursor: string | null = ''; cursor !== null; ) {
     const query = `limit=200${cursor && `&cursor=${cursor}`}`;
-    const page: { items: { id: string }[]; next_cursor: string | null } = (
+    const page: { items: { id: string; title: string }[]; next_cursor: string | null } = (
       await send(`${url}/api/v1/users/me/tasks?${query}`, { token })
     ).body;
-    for (const { id } of page.items) found.add(id);
+    for (const { id, title } of page.items) found.set(id, title);
     cursor = page.next_cursor;
   }
-  return acknowledged.filter((id) => found.has(id)).length;
+  return found;
 }
 
 /** Stops the load and adds a line to the table. Returns the load. */
@@ -117,13 +127,23 @@ export async function finish(
 ): Promise<Row> {
   await load.stop();
   const acknowledged = load.acknowledged();
+  let happened = 0;
+  for (const title of load.unanswered()) {
+    const headers = { 'idempotency-key': title };
+    const repeated = await send(`${url}/api/v1/users/me/tasks`, { body: { title }, token, headers });
+    if (repeated.headers.get('idempotent-replayed')) happened += 1;
+  }
+  const tasks = await allTasks(url, token);
   const row = {
     fault,
     requests: load.requests(),
     failures: load.failures,
     'seconds to recover': since === undefined ? null : load.secondsToRecover(since),
     'writes acknowledged': acknowledged.length,
-    'writes found': await countFound(url, token, acknowledged),
+    'writes found': acknowledged.filter((id) => tasks.has(id)).length,
+    'writes repeated': load.unanswered().length,
+    'had happened': happened,
+    doubled: tasks.size - new Set(tasks.values()).size,
   };
   rows.push(row);
   return row;

@@ -6,6 +6,8 @@ import { openServer, type PostgresOptions } from './postgres/postgres.ts';
 export const defaultDatabaseUrl = 'pglite://.data/postgres';
 
 export interface ConnectOptions extends PostgresOptions {
+  /** URL of a read replica, for reads that may be a moment old. */
+  replicaUrl?: string | undefined;
   /** Wraps the execution of every statement, for tracing. */
   observe?: Observe | undefined;
 }
@@ -19,9 +21,14 @@ export interface ConnectOptions extends PostgresOptions {
  *
  * @throws Error for another URL, and for a directory that another process has open
  */
-export async function connect(url: string, { observe, ...options }: ConnectOptions = {}): Promise<Database> {
-  const source = await open(url, options);
-  return createDatabase(observe ? observed(source, observe) : source);
+export async function connect(
+  url: string,
+  { observe, replicaUrl, ...options }: ConnectOptions = {},
+): Promise<Database> {
+  const watched = (source: ConnectionSource) => (observe ? observed(source, observe) : source);
+  const source = watched(await open(url, options));
+  const replica = replicaUrl ? watched(openServer(replicaUrl, { ...options, kindDefault: 'any' })) : undefined;
+  return createDatabase(source, replica);
 }
 
 async function open(url: string, options: PostgresOptions): Promise<ConnectionSource> {

@@ -9,7 +9,23 @@ export interface StatementSettings {
   lockMsMax?: number | undefined;
 }
 
-/** Returns the statement that applies settings to the rest of a transaction, undefined if there are none. */
+/** Returns statements that apply settings to the rest of a transaction, in the order that Citus needs to repeat them on other servers. */
+export function settingsScript({ userId, lockMsMax }: StatementSettings): string {
+  return [
+    ...(lockMsMax === undefined ? [] : [`set local lock_timeout = ${Number(lockMsMax)}`]),
+    // The id becomes part of the statement, because `set` takes no parameters.
+    ...(userId === undefined ? [] : [`set local app.user_id = '${checkedUuid(userId)}'`, `set local role ${userRole}`]),
+  ].join('; ');
+}
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+function checkedUuid(text: string): string {
+  if (!uuid.test(text)) throw new Error('scope.owner.userId is not a UUID');
+  return text;
+}
+
+/** As `settingsScript`, in one statement that can be prepared; undefined if there are no settings. */
 export function settingsStatement({
   userId,
   lockMsMax,

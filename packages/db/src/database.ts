@@ -1,5 +1,6 @@
-import { type Connection, type ConnectionSource, type PoolSize, userRole } from './connection.ts';
+import { type Connection, type ConnectionSource, type PoolSize, settingsScript } from './connection.ts';
 import { type Execute, kyselyOn } from './kysely.ts';
+import { createReplica, type ReplicaState } from './replica.ts';
 import { idempotencyKeys } from './repositories/idempotency-keys.ts';
 import {
   type OwnerRepositories,
@@ -8,7 +9,7 @@ import {
   systemRepositories,
 } from './repositories/repositories.ts';
 import type { Idempotency, Scope } from './scope.ts';
-import { createUnits } from './units.ts';
+import { createUnits, type Units } from './units.ts';
 
 /**
  * A database. Repositories come from `as` and `system` only. Outside of `transaction`, each statement is a transaction by itself:
@@ -29,6 +30,10 @@ export interface Database {
    * @param scope of a request with an Idempotency-Key, for the transaction that has its effect
    */
   system(scope?: Scope): SystemDatabase;
+  /** The same database for reads that may be a moment old: at the read replica, unless there is none or it is too far behind. */
+  readonly replica: Pick<Database, 'as' | 'system'>;
+  /** Undefined without a read replica. */
+  replicaState(): ReplicaState | undefined;
   /** Runs `work` with a connection of the pool, as the role that connected: to read the catalogue. Repeated once if the connection breaks. */
   inspect<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
   /** Runs `work` with a connection of its own, without time limits, as the role that connected: for migrations and bulk work. */
@@ -66,11 +71,38 @@ export interface TransactionOptions {
   statementMsMax?: number;
 }
 
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+export function createDatabase(source: ConnectionSource, replicaSource?: ConnectionSource): Database {
+  const units = createUnits(source);
+  const { onConnection, refuseNesting } = units;
+  const replica = replicaSource && createReplica(replicaSource, units);
+  const main = repositoriesOn(units);
 
-export function createDatabase(source: ConnectionSource): Database {
-  const { onConnection, alone, transaction, refuseNesting } = createUnits(source);
+  const inspect = <T>(work: (connection: Connection) => Promise<T>) => onConnection(work, { canRepeat: true });
 
+  return {
+    isEmbedded: source.isEmbedded,
+    ...main,
+    replica: replica ? repositoriesOn(replica) : main,
+    replicaState: () => replica?.state(),
+
+    maintain: async (work) => {
+      refuseNesting();
+      const connection = await source.acquireUnlimited();
+      try {
+        return await work(connection);
+      } finally {
+        connection.release();
+      }
+    },
+
+    inspect,
+    poolSize: () => source.poolSize(),
+    ping: () => inspect(source.check),
+    close: async () => void (await Promise.all([source.close(), replicaSource?.close()])),
+  };
+}
+
+function repositoriesOn({ alone, transaction }: Units): Pick<Database, 'as' | 'system'> {
   const transactionWithAnswer = async <T>(
     idempotency: Idempotency | undefined,
     begin: string,
@@ -92,17 +124,12 @@ export function createDatabase(source: ConnectionSource): Database {
     });
   const system = systemFor();
 
-  const inspect = <T>(work: (connection: Connection) => Promise<T>) => onConnection(work, { canRepeat: true });
-
   return {
-    isEmbedded: source.isEmbedded,
     system: (scope) => (scope?.idempotency ? systemFor(scope.idempotency) : system),
     as: (scope) => {
       const { userId } = scope.owner;
       const { idempotency } = scope;
-      // The id becomes part of a statement, because a statement with parameters cannot travel together with others.
-      if (!uuid.test(userId)) throw new Error('scope.owner.userId is not a UUID');
-      const begin = `begin; set local role ${userRole}; select set_config('app.user_id', '${userId}', true)`;
+      const begin = `begin; ${settingsScript({ userId })}`;
       const repositories = ownerRepositories({ ...contextOf(alone(userId)), scope });
       const inTransaction: OwnerDatabase['transaction'] = (work, options) =>
         transactionWithAnswer(idempotency, `${begin}${timeoutStatement(options)}`, (execute) =>
@@ -114,21 +141,6 @@ export function createDatabase(source: ConnectionSource): Database {
           idempotency ? inTransaction(work) : work(repositories),
       });
     },
-
-    maintain: async (work) => {
-      refuseNesting();
-      const connection = await source.acquireUnlimited();
-      try {
-        return await work(connection);
-      } finally {
-        connection.release();
-      }
-    },
-
-    inspect,
-    poolSize: () => source.poolSize(),
-    ping: () => inspect(source.check),
-    close: () => source.close(),
   };
 }
 

@@ -23,6 +23,8 @@ interface Unit {
 /** Milliseconds that a write on a shared connection may wait for a lock. */
 const sharedLockMsMax = 10;
 
+export type Units = ReturnType<typeof createUnits>;
+
 /** Runs single statements and transactions on connections, and decides what is repeated. */
 export function createUnits(source: ConnectionSource) {
   const current = new AsyncLocalStorage<Unit>();

@@ -16,7 +16,7 @@ export function createAuditEvents({ database }: { database: Database }) {
           '/since',
           'is required to filter by action alone, because no index has the events of an action',
         );
-      const rows = await database
+      const rows = await database.replica
         .system()
         .transaction(({ auditEvents }) => auditEvents.list({ ...page, ...filter }), { statementMsMax: adminListMsMax });
       return pageFrom('audit events', rows, page);
@@ -25,7 +25,9 @@ export function createAuditEvents({ database }: { database: Database }) {
     /** The events about the caller. If an admin acted, hides where the admin acted from. */
     listOwn: async (scope: Scope, query: OwnAuditEventQuery) => {
       const page = pageRequest('own audit events', query);
-      const rows = await database.as(scope).auditEvents.list({ ...page, action: query.action, ...periodOf(query) });
+      const rows = await database.replica
+        .as(scope)
+        .auditEvents.list({ ...page, action: query.action, ...periodOf(query) });
       const own = rows.map((row) =>
         row.actor_id === null || row.actor_id === scope.actor.userId
           ? row

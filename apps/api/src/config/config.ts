@@ -49,6 +49,7 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
       'postgres://…, pglite://DIRECTORY or memory://',
     ),
     databaseDirectUrl: read.confidential('DATABASE_DIRECT_URL', '', /^postgres(ql)?:\/\/./, 'postgres://…'),
+    databaseReplicaUrl: replicaUrl(read, env.DATABASE_URL, problems),
     databasePoolMax: read.integer('DATABASE_POOL_MAX', 10, { min: 1, max: 1000 }),
     databasePrepare: read.boolean('DATABASE_PREPARE', true),
     databaseWaitSeconds: read.number('DATABASE_WAIT_SECONDS', 60, { min: 0, max: 3600 }),
@@ -100,6 +101,15 @@ const hasTracing = (env: NodeJS.ProcessEnv) =>
   env.OTEL_SDK_DISABLED !== 'true' &&
   env.OTEL_TRACES_EXPORTER !== 'none' &&
   Boolean(env.OTEL_TRACES_EXPORTER || env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT);
+
+function replicaUrl(read: Readers, databaseUrl: string | undefined, problems: string[]): string | undefined {
+  const url = read.confidential('DATABASE_REPLICA_URL', '', /^postgres(ql)?:\/\/./, 'postgres://…');
+  if (url && !/^postgres(ql)?:/.test(databaseUrl ?? ''))
+    problems.push(
+      'DATABASE_REPLICA_URL needs a PostgreSQL server in DATABASE_URL: the embedded database has no replicas',
+    );
+  return url;
+}
 
 /** Number of server processes. Only one process can open the embedded database. */
 function workers(read: Readers, databaseUrl: string | undefined, problems: string[]): number {

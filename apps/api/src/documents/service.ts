@@ -96,7 +96,9 @@ export function createDocuments({ database, embedder, wake, clock }: Dependencie
       const request = { ...(await interpretSearch(search, embedder)), metadata, limit };
       const caller = { account: owner.owner.userId, address: owner.owner.userId };
       const run = () =>
-        database.as(owner).transaction(({ documents }) => documents.search(request), { statementMsMax: searchMsMax });
+        database.replica
+          .as(owner)
+          .transaction(({ documents }) => documents.search(request), { statementMsMax: searchMsMax });
       const items = await turns.take(run, caller).catch((error) => {
         throw searchError(error);
       });

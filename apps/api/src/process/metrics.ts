@@ -58,6 +58,18 @@ export async function createMetrics() {
         return { running, waiting };
       });
       new Gauge({
+        name: 'quoin_database_replica_lag_seconds',
+        help: 'Seconds that the read replica is behind the primary, when it was last used. Absent without a replica that answers.',
+        labelNames: ['server'],
+        registers,
+        aggregator: 'max',
+        collect() {
+          this.reset();
+          const { lagSeconds } = database.replicaState() ?? {};
+          if (lagSeconds !== undefined) this.set({ server: 'replica' }, lagSeconds);
+        },
+      });
+      new Gauge({
         name: 'quoin_job_queue',
         help: 'Rows that wait for a background job, over all processes.',
         labelNames: ['queue'],

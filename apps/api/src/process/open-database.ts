@@ -10,6 +10,7 @@ export async function openDatabase(config: Config, tracing?: Tracing): Promise<D
     poolMax: config.databasePoolMax,
     prepare: config.databasePrepare,
     directUrl: config.databaseDirectUrl,
+    replicaUrl: config.databaseReplicaUrl,
     observe: tracing?.observe,
   });
   if (database.isEmbedded) await migrations.upgrade(database);

@@ -27,7 +27,7 @@ export function createUsers({ database, passwords, outbox, accountDeletion, cloc
     list: async (query: UserQuery) => {
       const page = pageRequest('users', query);
       const { email, is_active, is_admin } = query;
-      const rows = await database
+      const rows = await database.replica
         .system()
         .transaction(({ users }) => users.list({ ...page, email, is_active, is_admin }), {
           statementMsMax: adminListMsMax,

@@ -9,6 +9,7 @@ import * as migrations from '../migrate/migrate.ts';
 import { schemaDocs } from '../migrate/schema-docs.ts';
 import { type CommandDefinition, runCommand, type Terminal, UsageError, withProgress } from './command.ts';
 import { databaseHint } from './database-hint.ts';
+import { distribute } from './distribute.ts';
 import { pruneAuditEvents } from './retention.ts';
 import { readSecret } from './secret.ts';
 import { seed, seedEmail, seedPassword } from './seed.ts';
@@ -36,6 +37,7 @@ const usageOf = (more: Record<string, Command>) => `Usage: npm run db -- COMMAND
   seed [--users N]             create an admin and N (10) users with tasks, for development only
   prune-audit-events --before D
                                delete the audit events before a date (2026-01-31), as the owner of the table
+  distribute                   spread the rows of users over the servers of a Citus cluster (docs/scaling.md)
 ${Object.values(more)
   .map(({ usage }) => `${usage}\n`)
   .join('')}
@@ -148,6 +150,12 @@ const commands: Record<string, (database: Database, context: Context) => Promise
     if (Number.isNaN(date.getTime())) throw new UsageError('--before must be a date such as 2026-01-31');
     const deleted = await withProgress('deleting audit events', pruneAuditEvents(database, date));
     stdout.write(`deleted ${deleted} audit events before ${before}\n`);
+    return 0;
+  },
+  distribute: async (database, { stdout }) => {
+    await refusePending(database);
+    const names = await withProgress('distributing the tables', distribute(database));
+    stdout.write(names.map((name) => `distributed ${name} by user_id\n`).join('') || 'nothing to distribute\n');
     return 0;
   },
 };

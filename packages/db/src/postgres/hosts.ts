@@ -21,10 +21,18 @@ export class WrongServerRole extends DatabaseUnavailable {
   readonly code = '25006';
 }
 
-/** Checks that a session is of this kind. @throws WrongServerRole */
-export async function checkRole(query: Connection['query'], kind: SessionKind): Promise<void> {
-  const { rows } = await query<{ is_refused: boolean }>(`select ${refusals[kind]} as is_refused`);
+/**
+ * Checks that a session is of this kind.
+ *
+ * @returns whether the rows of the database can lie on other servers (Citus)
+ * @throws WrongServerRole
+ */
+export async function checkServer(query: Connection['query'], kind: SessionKind): Promise<boolean> {
+  const { rows } = await query<{ is_refused: boolean; is_distributed: boolean }>(
+    `select ${refusals[kind]} as is_refused, exists (select from pg_extension where extname = 'citus') as is_distributed`,
+  );
   if (rows[0]?.is_refused) throw new WrongServerRole(`the server does not accept ${kind} sessions`);
+  return rows[0]?.is_distributed ?? false;
 }
 
 const cancelMsMax = 1_000;
@@ -48,6 +56,8 @@ interface SecondConnection extends EventEmitter {
 export type HostClientClass = new (options?: pg.ClientConfig) => HostClient;
 
 export interface HostClient extends pg.Client {
+  /** Whether the rows of the database can lie on other servers. Known once it is connected. */
+  readonly isDistributed: boolean;
   /** Asks the server, over a second connection for at most a second, to cancel the statement of this one. Never rejects. */
   cancelStatement(): Promise<void>;
 }
@@ -61,6 +71,7 @@ export function clientFor({ hosts, kind }: ServerUrl): HostClientClass {
 
   return class extends pg.Client implements HostClient {
     readonly #host = current;
+    isDistributed = false;
 
     constructor(options?: pg.ClientConfig) {
       super({ ...options, ...hosts[current] });
@@ -96,7 +107,10 @@ export function clientFor({ hosts, kind }: ServerUrl): HostClientClass {
     async #connect(): Promise<pg.Client> {
       try {
         await super.connect();
-        if (kind !== 'any') await checkRole(async (text) => ({ ...(await this.query(text)), affectedRows: 0 }), kind);
+        this.isDistributed = await checkServer(
+          async (text) => ({ ...(await this.query(text)), affectedRows: 0 }),
+          kind,
+        );
         return this;
       } catch (error) {
         if (error instanceof WrongServerRole) await this.end();

@@ -1,9 +1,15 @@
 import pg from 'pg';
-import { type Connection, type ConnectionSource, type StatementSettings, settingsStatement } from '../connection.ts';
+import {
+  type Connection,
+  type ConnectionSource,
+  type StatementSettings,
+  settingsScript,
+  settingsStatement,
+} from '../connection.ts';
 import { DatabaseUnavailable, toPublicError } from '../errors.ts';
-import { checkRole, clientFor } from './hosts.ts';
+import { checkServer, clientFor, type HostClient } from './hosts.ts';
 import { attempt, liveClients, unanswered } from './live-clients.ts';
-import { parseServerUrl } from './server-url.ts';
+import { parseServerUrl, type SessionKind } from './server-url.ts';
 import { sharedConnections } from './shared-connections.ts';
 import { parseTimestamp } from './timestamp.ts';
 import { runTogether } from './wire.ts';
@@ -15,6 +21,8 @@ export interface PostgresOptions {
   prepare?: boolean;
   /** URL of the server itself, for migrations, if the other URL leads to a pooler. */
   directUrl?: string | undefined;
+  /** Which servers are used if the URL has no `target_session_attrs`. Default `read-write`. */
+  kindDefault?: SessionKind;
   /** Age at which a connection is replaced, so that changes of roles and of the schema, and failovers, reach all of them. Default 1,800. */
   lifetimeSeconds?: number;
 }
@@ -31,9 +39,9 @@ const waitingMaxPerConnection = 100;
 /** Returns the connection pool of a PostgreSQL server. Connects on first use. */
 export function openServer(
   url: string,
-  { poolMax = 10, prepare = true, directUrl, lifetimeSeconds = 1_800 }: PostgresOptions = {},
+  { poolMax = 10, prepare = true, directUrl, kindDefault, lifetimeSeconds = 1_800 }: PostgresOptions = {},
 ): ConnectionSource {
-  const server = parseServerUrl(url);
+  const server = parseServerUrl(url, kindDefault);
   const Client = clientFor(server);
   const directServer = directUrl ? parseServerUrl(directUrl) : server;
   const DirectClient = clientFor(directServer);
@@ -86,7 +94,7 @@ export function openServer(
     acquireUnlimited,
     check: async ({ query }) => {
       await query('select 1');
-      await checkRole(query, server.kind);
+      await checkServer(query, server.kind);
     },
     replaceConnections: replaceAll,
     poolSize: () => ({ open: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount, max: poolMax }),
@@ -120,6 +128,13 @@ function statementsOn(
     queryWith: <Row>(settings: StatementSettings, text: string, values: readonly unknown[]) => {
       const apply = settingsStatement(settings);
       const last = statement(text, values);
+      // Citus repeats `set local` on the servers that have the rows, and not set_config().
+      if (apply && (client as HostClient).isDistributed) {
+        const begun = client.query(`begin; ${settingsScript(settings)}`);
+        const done = client.query(last as pg.QueryConfig);
+        const committed = client.query('commit');
+        return resultOf<Row>(Promise.all([begun, done, committed]).then(([, result]) => result));
+      }
       return resultOf<Row>(
         apply ? runTogether(client, statement(apply.text, apply.values), last) : client.query(last as pg.QueryConfig),
       );

@@ -29,10 +29,10 @@ const keepAlive = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 };
  *
  * @throws Error for a text that is not a URL, and for other modes
  */
-export function parseServerUrl(url: string): ServerUrl {
+export function parseServerUrl(url: string, kindDefault: SessionKind = 'read-write'): ServerUrl {
   const [, start = '', hosts = '', rest = ''] = /^([^/]*\/\/(?:[^/?#]*@)?)([^/?#@]*)(.*)$/s.exec(url) ?? [];
   const [first = '', ...others] = hosts.split(',').map((host) => `${start}${host}${rest}`);
-  const kind = URL.parse(first)?.searchParams.get('target_session_attrs') ?? 'read-write';
+  const kind = URL.parse(first)?.searchParams.get('target_session_attrs') ?? kindDefault;
   if (!sessionKinds.includes(kind))
     throw new Error(
       `DATABASE_URL: target_session_attrs=${kind} is not supported: use ${sessionKinds.slice(0, -1).join(', ')} or ${sessionKinds.at(-1)}`,

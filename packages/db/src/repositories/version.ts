@@ -8,8 +8,9 @@ export type Versions = readonly string[] | undefined;
 
 type Versioned = { [T in keyof Tables]: 'updated_at' extends keyof Tables[T] ? T : never }[keyof Tables];
 
+/** Subtracts first, because only functions of an interval are immutable, and Citus accepts no others in `returning`. */
 export const microsecondsOf = (table: Versioned) =>
-  sql<string>`(extract(epoch from ${sql.ref(`${table}.updated_at`)}) * 1000000)::bigint::text`;
+  sql<string>`(extract(epoch from ${sql.ref(`${table}.updated_at`)} - timestamptz 'epoch') * 1000000)::bigint::text`;
 
 /** The version of a row, as column `version`. */
 export const versionOf = (table: Versioned) => microsecondsOf(table).as('version');

@@ -29,7 +29,7 @@ export const MailSchema = defineEntity({
       name: 'mails_owner',
       command: 'insert',
       roles: ['quoin_app'],
-      check: 'recipient = (select email from users where id = (select quoin_user_id()))',
+      check: 'recipient = (select quoin_user_email())',
     },
     systemPolicy('mails'),
   ],

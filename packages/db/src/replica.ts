@@ -1,0 +1,72 @@
+import type { ConnectionSource } from './connection.ts';
+import { DatabaseUnavailable } from './errors.ts';
+import { createUnits, type Units } from './units.ts';
+
+/** How far a replica may be behind before the primary answers instead. */
+const lagSecondsMax = 30;
+const checkEveryMs = 5_000;
+
+/** Seconds that the server is behind its primary; 0 if it has received and replayed everything. */
+const lagQuery = `
+  select case
+    when not pg_is_in_recovery() then 0
+    when pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() and exists (select from pg_stat_wal_receiver where pid is not null) then 0
+    else coalesce(extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()), 0)
+  end::float8 as seconds`;
+
+export interface ReplicaState {
+  /** Seconds behind the primary; undefined if the replica cannot be reached. */
+  lagSeconds: number | undefined;
+}
+
+/** Runs reads at a replica while it is up to date, and at the primary otherwise. Asks the replica for its lag only while it is used. */
+export function createReplica(source: ConnectionSource, primary: Units): Units & { state: () => ReplicaState } {
+  const replica = createUnits(source);
+  let lagSeconds: number | undefined;
+  let checkedAt = Number.NEGATIVE_INFINITY;
+  let checking: Promise<void> | undefined;
+
+  const check = async () => {
+    try {
+      const { rows } = await replica.onConnection(({ query }) => query<{ seconds: number }>(lagQuery), {
+        canRepeat: true,
+      });
+      lagSeconds = rows[0]?.seconds;
+    } catch {
+      lagSeconds = undefined;
+    }
+    checkedAt = performance.now();
+  };
+  const isUsable = async () => {
+    if (performance.now() - checkedAt > checkEveryMs) {
+      checking ??= check().finally(() => {
+        checking = undefined;
+      });
+      await checking;
+    }
+    return lagSeconds !== undefined && lagSeconds <= lagSecondsMax;
+  };
+
+  /** @param run may run twice */
+  const either = async <T>(run: (units: Units) => Promise<T>): Promise<T> => {
+    if (!(await isUsable())) return run(primary);
+    try {
+      return await run(replica);
+    } catch (error) {
+      if (!(error instanceof DatabaseUnavailable)) throw error;
+      lagSeconds = undefined;
+      return run(primary);
+    }
+  };
+
+  return {
+    onConnection: (work, options) => either((units) => units.onConnection(work, options)),
+    alone: (userId) => ({
+      db: (query) => either((units) => units.alone(userId).db(query)),
+      fast: (query) => either((units) => units.alone(userId).fast(query)),
+    }),
+    transaction: (begin, work) => either((units) => units.transaction(begin, work)),
+    refuseNesting: primary.refuseNesting,
+    state: () => ({ lagSeconds }),
+  };
+}

@@ -1,5 +1,6 @@
 import type { Database } from '@quoin/db';
 import type { FastifyBaseLogger } from 'fastify';
+import { maintainAuditTrail } from './audit-events/retention.ts';
 import { createAuditEvents } from './audit-events/service.ts';
 import { createAccessTokens } from './auth/access-token.ts';
 import { createRefreshTokens } from './auth/refresh-token.ts';
@@ -95,6 +96,12 @@ export function createServices({
     run: () => deleteMarkedAccounts(database),
   });
   const accountDeletion = createAccountDeletion({ database, wake: wakeDeletion, clock });
+
+  addJob({
+    name: 'maintain the audit trail',
+    everyMs: cleanUpEveryMs,
+    run: () => maintainAuditTrail({ database, config, clock }),
+  });
 
   return {
     accessTokens,

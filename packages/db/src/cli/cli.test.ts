@@ -1,3 +1,7 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createTestDatabase, keptOpen, runInProcess, type TestDatabase } from '../../testing/test-database.ts';
 import { dbCommand } from './cli.ts';
@@ -66,8 +70,50 @@ describe('npm run db', () => {
     ]);
   });
 
+  test('archive writes each complete month of the audit trail once, and leaves the current one', async () => {
+    await db(['upgrade']);
+    const directory = mkdtempSync(join(tmpdir(), 'quoin-archive-'));
+    try {
+      const insert = `insert into audit_events (id, action, created_at) select quoin_first_id_at(time), 'signed_in', time from unnest($1::timestamptz[]) time`;
+      await database.maintain((connection) =>
+        connection.query(insert, [
+          ['2026-01-31T23:59:59.999Z', '2026-02-01T00:00:00Z', '2026-02-10T00:00:00Z', new Date().toISOString()],
+        ]),
+      );
+      const archive = () => db(['archive', '--directory', directory, '--before', '2026-03']);
+      const files = ['audit-events-2026-01.ndjson.gz', 'audit-events-2026-02.ndjson.gz'];
+      expect((await archive()).stdout).toBe(files.map((file) => `wrote ${join(directory, file)}\n`).join(''));
+      expect((await archive()).stdout).toBe('nothing to write: every complete month has its file\n');
+      const lines = files.map((file) =>
+        gunzipSync(readFileSync(join(directory, file)))
+          .toString()
+          .trimEnd()
+          .split('\n'),
+      );
+      expect(lines.map((all) => all.length)).toEqual([1, 2]);
+      expect(JSON.parse(lines[1]?.[1] ?? '')).toMatchObject({
+        action: 'signed_in',
+        created_at: '2026-02-10T00:00:00+00:00',
+      });
+      await db(['archive', '--directory', directory]);
+      expect(readdirSync(directory)).not.toContain(`audit-events-${new Date().toISOString().slice(0, 7)}.ndjson.gz`);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  test('distribute explains itself where the extension Citus is missing', async () => {
+    await db(['upgrade']);
+    const { code, stderr } = await db(['distribute']);
+    expect(code).toBe(1);
+    expect(stderr).toContain('no extension citus');
+    expect(stderr).toContain('docs/scaling.md');
+  });
+
   test.each<[string[], number, string]>([
     [['prune-audit-events'], 2, '--before must be a date'],
+    [['archive'], 2, '--directory is missing'],
+    [['archive', '--directory', '.', '--before', '2026'], 2, '--before must be a month'],
     [['prune-audit-events', '--before', 'tomorrow'], 2, '--before must be a date'],
     [['upgrade', '--to', 'nothing'], 1, 'there is no migration nothing'],
     [['seed', '--users', 'many'], 2, '--users must be a whole number'],

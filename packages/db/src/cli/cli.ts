@@ -7,6 +7,7 @@ import type { Database } from '../database.ts';
 import { check, revision } from '../migrate/drift.ts';
 import * as migrations from '../migrate/migrate.ts';
 import { schemaDocs } from '../migrate/schema-docs.ts';
+import { archiveAuditEvents, startOfMonth } from './archive.ts';
 import { type CommandDefinition, runCommand, type Terminal, UsageError, withProgress } from './command.ts';
 import { databaseHint } from './database-hint.ts';
 import { distribute } from './distribute.ts';
@@ -37,6 +38,7 @@ const usageOf = (more: Record<string, Command>) => `Usage: npm run db -- COMMAND
   seed [--users N]             create an admin and N (10) users with tasks, for development only
   prune-audit-events --before D
                                delete the audit events before a date (2026-01-31), as the owner of the table
+  archive --directory DIR      write each complete month of the audit trail to a file, unless the file exists
   distribute                   spread the rows of users over the servers of a Citus cluster (docs/scaling.md)
 ${Object.values(more)
   .map(({ usage }) => `${usage}\n`)
@@ -90,6 +92,7 @@ function readArguments(args: string[]) {
       users: { type: 'string', default: '10' },
       check: { type: 'boolean', default: false },
       before: { type: 'string' },
+      directory: { type: 'string' },
     },
   });
   if (positionals.length > 1) throw new UsageError(`more than one command: ${positionals.join(' ')}`);
@@ -150,6 +153,17 @@ const commands: Record<string, (database: Database, context: Context) => Promise
     if (Number.isNaN(date.getTime())) throw new UsageError('--before must be a date such as 2026-01-31');
     const deleted = await withProgress('deleting audit events', pruneAuditEvents(database, date));
     stdout.write(`deleted ${deleted} audit events before ${before}\n`);
+    return 0;
+  },
+  archive: async (database, { values: { directory, before }, stdout }) => {
+    if (!directory) throw new UsageError('--directory is missing: where to write the files');
+    const month = before === undefined ? new Date() : new Date(/^\d{4}-\d\d$/.test(before) ? before : Number.NaN);
+    if (Number.isNaN(month.getTime())) throw new UsageError('--before must be a month such as 2026-01');
+    const end = startOfMonth(month < new Date() ? month : new Date());
+    const files = await withProgress('writing audit events', archiveAuditEvents(database, directory, end));
+    stdout.write(
+      files.map((file) => `wrote ${file}\n`).join('') || 'nothing to write: every complete month has its file\n',
+    );
     return 0;
   },
   distribute: async (database, { stdout }) => {

@@ -122,7 +122,7 @@ select
       select privilege_type || ' (' || attname || ')', grantee from pg_attribute, aclexplode(attacl) where attrelid = c.oid
     ) privileges where grantee in (to_regrole('quoin_app'), to_regrole('quoin_system')) group by grantee`)} as privileges
 from pg_class c
-where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not ${ofExtension('c.oid', 'pg_class')}
+where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition and not ${ofExtension('c.oid', 'pg_class')}
 order by c.relname collate "C"`;
 
 const functionsSql = `

@@ -34,7 +34,10 @@ async function mikroOrmDifference({ pglite }: Replay, entities: readonly EntityS
     const { em, config } = orm;
     // Read here without functions, which migrations define by hand. MikroORM on its own would also read the functions, and write them into
     // `down` without their settings.
-    const skipTables = ['schema_migrations'];
+    const { rows: partitions } = await pglite.query<{ relname: string }>(
+      'select relname from pg_class where relispartition',
+    );
+    const skipTables = ['schema_migrations', ...partitions.map(({ relname }) => relname)];
     const fromSchema = await DatabaseSchema.create(
       em.getConnection(),
       em.getPlatform(),

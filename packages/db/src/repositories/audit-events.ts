@@ -1,4 +1,4 @@
-import type { Insertable } from 'kysely';
+import { type Insertable, sql } from 'kysely';
 import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { AuditAction } from '../schema/values.ts';
@@ -35,7 +35,7 @@ const columns = [
 ] as const;
 const filters = ['user_id', 'actor_id', 'action', 'ip_address', 'request_id', 'client_request_id'] as const;
 
-/** The audit trail. Triggers refuse everything but inserts. */
+/** The audit trail. Triggers refuse everything but inserts, and what `removePersonalData` does. */
 export const auditEvents = ({ db }: Context) => ({
   create: (event: NewAuditEvent) => {
     const id = newId();
@@ -55,6 +55,37 @@ export const auditEvents = ({ db }: Context) => ({
     if (since !== undefined) query = query.where('id', '>=', firstIdAt(since));
     if (until !== undefined) query = query.where('id', '<', firstIdAt(until));
     return paged(query, filter).execute();
+  },
+
+  /** Creates the partitions of this month and the next two. Resolves to the number of new ones. */
+  createPartitions: async () => {
+    const { rows } = await sql<{ count: number }>`select quoin_create_audit_partitions() as count`.execute(db);
+    return rows[0]?.count ?? 0;
+  },
+
+  /** Drops the partitions whose events are all this old, at least 30 days. Resolves to their number. */
+  dropPartitions: async (days: number) => {
+    const { rows } = await sql<{ count: number }>`
+      select quoin_drop_audit_partitions(make_interval(days => ${days})) as count`.execute(db);
+    return rows[0]?.count ?? 0;
+  },
+
+  /** Removes address and agent of up to `limit` events from before a time, at least 30 days ago. Resolves to their number. */
+  removePersonalData: async (before: Date, limit: number) => {
+    const { numUpdatedRows } = await db
+      .updateTable('audit_events')
+      .set({ ip_address: null, user_agent: null })
+      .where('id', 'in', (inner) =>
+        inner
+          .selectFrom('audit_events')
+          .select('id')
+          .where(({ or }) => or([sql<boolean>`ip_address is not null`, sql<boolean>`user_agent is not null`]))
+          .where('id', '<', firstIdAt(before))
+          .orderBy('id')
+          .limit(limit),
+      )
+      .executeTakeFirstOrThrow();
+    return Number(numUpdatedRows);
   },
 });
 

@@ -7,7 +7,8 @@ import type { AuditAction } from './values.ts';
 export const AuditEventSchema = defineEntity({
   name: 'AuditEvent',
   tableName: 'audit_events',
-  comment: 'Audit trail of accounts. Append-only: triggers refuse to change or delete rows.',
+  comment:
+    'Audit trail of accounts, in monthly partitions. Append-only: triggers refuse to change or delete rows, except that addresses and agents of old events can be removed.',
   properties: {
     id: id(),
     action: p.string().$type<AuditAction>().length(50).comment('What happened: signed_in, password_changed, …'),
@@ -29,6 +30,12 @@ export const AuditEventSchema = defineEntity({
     { name: 'idx_audit_events_user_id', properties: ['user_id', 'id'] },
     { name: 'idx_audit_events_actor_id', properties: ['actor_id', 'id'] },
     { name: 'idx_audit_events_ip_address', properties: ['ip_address', 'id'] },
+    {
+      // The events whose personal data is still there.
+      name: 'idx_audit_events_personal',
+      expression:
+        'create index "idx_audit_events_personal" on "audit_events" ("id") where ip_address is not null or user_agent is not null',
+    },
     { name: 'idx_audit_events_request_id', properties: ['request_id'] },
     {
       name: 'idx_audit_events_client_request_id',
@@ -40,9 +47,16 @@ export const AuditEventSchema = defineEntity({
     {
       name: 'refuse_change',
       timing: 'before',
-      events: ['update', 'delete'],
+      events: ['delete'],
       forEach: 'statement',
       body: `raise exception 'audit_events is append-only';`,
+    },
+    {
+      name: 'refuse_update',
+      timing: 'before',
+      events: ['update'],
+      forEach: 'row',
+      body: `if old.created_at < now() - interval '30 days' then old.ip_address = null; old.user_agent = null; if new is not distinct from old then return new; end if; end if; raise exception 'audit_events is append-only';`,
     },
   ],
   ...ownedBy('audit_events', 'user_id'),

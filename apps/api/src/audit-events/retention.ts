@@ -1,0 +1,27 @@
+import type { Database } from '@quoin/db';
+import type { Config } from '../config/config.ts';
+
+const eventsPerBatch = 5_000;
+const dayMs = 86_400_000;
+
+interface Dependencies {
+  database: Database;
+  config: Pick<Config, 'auditRetentionDays' | 'auditPersonalDataDays'>;
+  clock: () => Date;
+}
+
+/**
+ * Keeps the audit trail in shape: creates the partitions of the next months, removes addresses and agents after AUDIT_PERSONAL_DATA_DAYS, and drops the months
+ * that are older than AUDIT_RETENTION_DAYS. Resolves to the number of partitions and events that changed.
+ */
+export async function maintainAuditTrail({ database, config, clock }: Dependencies): Promise<number> {
+  const { auditEvents } = database.system();
+  const { auditRetentionDays, auditPersonalDataDays } = config;
+  let changed = await auditEvents.createPartitions();
+  if (auditRetentionDays > 0) changed += await auditEvents.dropPartitions(auditRetentionDays);
+  if (auditPersonalDataDays === 0) return changed;
+  const before = new Date(clock().getTime() - auditPersonalDataDays * dayMs);
+  for (let cleared = eventsPerBatch; cleared === eventsPerBatch; changed += cleared)
+    cleared = await auditEvents.removePersonalData(before, eventsPerBatch);
+  return changed;
+}

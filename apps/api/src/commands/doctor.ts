@@ -6,10 +6,12 @@ import { colour, runCommand } from '@quoin/db/command';
 import { type Config, readConfig } from '../config/config.ts';
 import { createEmbedder } from '../documents/embedder.ts';
 import { explain } from '../process/explain.ts';
+import { observeDatabase } from './live-database.ts';
 
 const usage = `Usage: npm run doctor
 
 Checks what a start depends on (Node, configuration, port, database, pgvector, migrations, mail, Redis, embedding service) and says how to fix what is wrong.
+Of a server it also reports what will hurt later: missing indexes, dead rows, bloat, rows past their retention, connections, old transactions, standbys.
 Changes nothing in the database, sends no mail, and embeds one word.
 Exit codes: 0 no problem, 1 a problem, 2 wrong usage.
 
@@ -91,10 +93,8 @@ const isOurs = (port: number) =>
     () => false,
   );
 
-async function database(
-  { port, databaseUrl, databasePoolMax, databasePrepare, databaseDirectUrl }: Config,
-  run: RunCheck,
-): Promise<void> {
+async function database(config: Config, run: RunCheck): Promise<void> {
+  const { port, databaseUrl, databasePoolMax, databasePrepare, databaseDirectUrl, databaseReplicaUrl } = config;
   let open: Database | undefined;
   const directory = databaseUrl.startsWith('pglite://') ? databaseUrl.slice('pglite://'.length) : undefined;
   if (directory && !existsSync(directory)) {
@@ -102,7 +102,12 @@ async function database(
     return;
   }
   await run('database', async () => {
-    const options = { poolMax: databasePoolMax, prepare: databasePrepare, directUrl: databaseDirectUrl };
+    const options = {
+      poolMax: databasePoolMax,
+      prepare: databasePrepare,
+      directUrl: databaseDirectUrl,
+      replicaUrl: databaseReplicaUrl,
+    };
     const opened = await connect(databaseUrl, options).catch(async (error: Error) => {
       if (error.message.includes('is in use by process') && (await isOurs(port))) return undefined;
       throw error;
@@ -122,6 +127,11 @@ async function database(
   if (!database.isEmbedded) await run('roles', () => roles(database));
   await run('pgvector', () => pgvector(database));
   await run('migrations', () => pending(database));
+  if (!database.isEmbedded && (await isCurrent(database))) {
+    if (databaseReplicaUrl) await run('replica', () => replica(database));
+    for (const { subject, findings } of await observeDatabase(database, config))
+      await run(subject, async () => (findings.length > 0 ? note(findings.join('\n')) : ok('nothing to report')));
+  }
   await database.close();
 }
 
@@ -167,6 +177,17 @@ async function pgvector(database: Database): Promise<Finding> {
       `${version} is too old: ${pgvectorMin.join('.')} or later is needed\nhint: update it on the server, then run: alter extension vector update`,
     );
   return ok(row.installed_version ? version : `${version}; the first migration creates the extension`);
+}
+
+const isCurrent = async (database: Database) =>
+  (await migrations.history(database)).every(({ applied, checksum }) => applied && checksum !== undefined);
+
+async function replica(database: Database): Promise<Finding> {
+  await database.replica.system().users.list({ limit: 1 });
+  const { lagSeconds } = database.replicaState() ?? {};
+  return lagSeconds === undefined
+    ? note('does not answer, so DATABASE_URL answers everything')
+    : ok(`${Math.round(lagSeconds)} s behind`);
 }
 
 async function pending(database: Database): Promise<Finding> {

@@ -1,11 +1,6 @@
 import type { Connection } from '../connection.ts';
 import type { Database } from '../database.ts';
 
-/** The server has no extension Citus. */
-export class NotDistributable extends Error {
-  override name = 'NotDistributable';
-}
-
 interface OwnedTable {
   name: string;
   is_distributed: boolean;
@@ -16,7 +11,7 @@ interface OwnedTable {
  * together on one server. Tables whose keys do not contain the owner stay where they are. Can be run again, for tables that were added.
  *
  * @returns the tables that it distributed
- * @throws NotDistributable
+ * @throws Error if the server has no Citus
  */
 export async function distribute(database: Database): Promise<string[]> {
   return database.maintain(async (connection) => {
@@ -52,7 +47,7 @@ export async function distribute(database: Database): Promise<string[]> {
 async function requireCitus(connection: Connection): Promise<void> {
   const { rows } = await connection.query(`select from pg_extension where extname = 'citus'`);
   if (rows.length === 0)
-    throw new NotDistributable(
+    throw new Error(
       'this database has no extension citus: `distribute` spreads the rows of users over several servers, which one server does not need. docs/scaling.md says when and how',
     );
 }

@@ -44,7 +44,8 @@ language plpgsql
 set search_path = public, pg_temp
 as $$
 begin
-  execute format('alter table %s enable row level security, force row level security', partition);
+  -- Not forced, so that the owner can move events.
+  execute format('alter table %s enable row level security, no force row level security', partition);
   execute format('revoke all on %s from quoin_app, quoin_system', partition);
   execute format('create or replace trigger refuse_change before delete or update on %s for each statement execute function audit_events_refuse_change_fn()', partition);
   execute format('create or replace trigger refuse_truncate before truncate on %s for each statement execute function audit_events_refuse_change_fn()', partition);

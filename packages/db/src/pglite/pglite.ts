@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { PGlite, type PGliteOptions, type Transaction } from '@electric-sql/pglite';
+import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { vector } from '@electric-sql/pglite-pgvector';
 import { type Connection, type ConnectionSource, settingsStatement } from '../connection.ts';
 import { DatabaseUnavailable } from '../errors.ts';
@@ -9,7 +10,7 @@ import { readInitdbCache, writeInitdbCache } from './initdb-cache.ts';
 
 const waitMsMax = 5_000;
 
-/** Opens an embedded PostgreSQL with pgvector in memory, new or from a data directory (a tar archive). */
+/** Opens an embedded PostgreSQL with its extensions in memory, new or from a data directory (a tar archive). */
 export async function openInMemory(dataDirectory?: Blob): Promise<PGlite> {
   const from = dataDirectory ?? (await readInitdbCache());
   if (from) return open({ loadDataDir: from });
@@ -19,7 +20,7 @@ export async function openInMemory(dataDirectory?: Blob): Promise<PGlite> {
 }
 
 async function open(options: PGliteOptions): Promise<PGlite> {
-  const pglite = await PGlite.create({ ...options, extensions: { vector } });
+  const pglite = await PGlite.create({ ...options, extensions: { vector, pg_trgm } });
   await pglite.exec(`set timezone = 'UTC'`);
   return pglite;
 }

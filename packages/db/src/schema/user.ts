@@ -32,8 +32,17 @@ export const UserSchema = defineEntity({
     { name: 'idx_users_email', expression: 'create unique index "idx_users_email" on "users" (lower(email))' },
     { name: 'idx_users_admins', expression: 'create index "idx_users_admins" on "users" ("id") where is_admin' },
     {
+      name: 'idx_users_inactive',
+      expression: 'create index "idx_users_inactive" on "users" ("id") where not is_active',
+    },
+    {
       name: 'idx_users_deleted_at',
       expression: 'create index "idx_users_deleted_at" on "users" ("deleted_at") where deleted_at is not null',
+    },
+    {
+      // Admins search for a part of an email.
+      name: 'idx_users_email_trigrams',
+      expression: 'create index "idx_users_email_trigrams" on "users" using gin ("email" gin_trgm_ops)',
     },
     { name: 'idx_users_username', expression: 'create unique index "idx_users_username" on "users" (lower(username))' },
   ],

@@ -16,7 +16,7 @@ const targets = [...read('Makefile').matchAll(/^([\w-]+):/gm)].map(([, target]) 
 const commandsOf = (path: string) =>
   [...read(path).matchAll(/^ {2}([a-z][\w-]*)[ \n]/gm)].map(([, command]) => command);
 const commands: Record<string, (string | undefined)[]> = {
-  db: [...commandsOf('packages/db/src/cli/cli.ts'), 'reembed', 'prune-audit-events'],
+  db: [...commandsOf('packages/db/src/cli/cli.ts'), 'reembed'],
   sessions: ['end-all'],
   user: commandsOf('apps/api/src/commands/user.ts'),
 };

@@ -76,6 +76,10 @@ test('months older than AUDIT_RETENTION_DAYS are dropped, and no event of the la
   await insertAt(new Date('2020-01-05'));
   expect(await maintain({ auditRetentionDays: 365 })).toBeGreaterThanOrEqual(1);
   expect(await partitions()).not.toContain('audit_events_2020_01');
+  const [event] = await query<{ details: object }>(
+    `select details from audit_events where action = 'audit_events_pruned'`,
+  );
+  expect(event?.details).toEqual({ partitions: 1, older_than_days: 365 });
   await expect(query(`select quoin_drop_audit_partitions('29 days')`)).rejects.toThrow('last 30 days');
 });
 

@@ -18,10 +18,20 @@ export async function maintainAuditTrail({ database, config, clock }: Dependenci
   const { auditEvents } = database.system();
   const { auditRetentionDays, auditPersonalDataDays } = config;
   let changed = await auditEvents.createPartitions();
-  if (auditRetentionDays > 0) changed += await auditEvents.dropPartitions(auditRetentionDays);
+  if (auditRetentionDays > 0) changed += await dropOldMonths(database, auditRetentionDays);
   if (auditPersonalDataDays === 0) return changed;
   const before = new Date(clock().getTime() - auditPersonalDataDays * dayMs);
   for (let cleared = eventsPerBatch; cleared === eventsPerBatch; changed += cleared)
     cleared = await auditEvents.removePersonalData(before, eventsPerBatch);
   return changed;
+}
+
+/** The audit trail says itself what was removed from it. */
+async function dropOldMonths(database: Database, days: number): Promise<number> {
+  return database.system().transaction(async ({ auditEvents }) => {
+    const partitions = await auditEvents.dropPartitions(days);
+    if (partitions > 0)
+      await auditEvents.create({ action: 'audit_events_pruned', details: { partitions, older_than_days: days } });
+    return partitions;
+  });
 }

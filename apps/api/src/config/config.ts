@@ -53,8 +53,12 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     databasePoolMax: read.integer('DATABASE_POOL_MAX', 10, { min: 1, max: 1000 }),
     databasePrepare: read.boolean('DATABASE_PREPARE', true),
     databaseWaitSeconds: read.number('DATABASE_WAIT_SECONDS', 60, { min: 0, max: 3600 }),
-    auditRetentionDays: days(read, 'AUDIT_RETENTION_DAYS', 0, problems),
-    auditPersonalDataDays: days(read, 'AUDIT_PERSONAL_DATA_DAYS', 90, problems),
+    auditRetentionDays: days('AUDIT_RETENTION_DAYS', read.integer('AUDIT_RETENTION_DAYS', 0, daysRange), problems),
+    auditPersonalDataDays: days(
+      'AUDIT_PERSONAL_DATA_DAYS',
+      read.integer('AUDIT_PERSONAL_DATA_DAYS', 90, daysRange),
+      problems,
+    ),
     workers: workers(read, env.DATABASE_URL, problems),
     shutdownSeconds: read.number('SHUTDOWN_SECONDS', 15, { min: 0.1, max: 3600 }),
     shutdownDelaySeconds: read.number('SHUTDOWN_DELAY_SECONDS', 0, { min: 0, max: 3600 }),
@@ -104,9 +108,10 @@ const hasTracing = (env: NodeJS.ProcessEnv) =>
   env.OTEL_TRACES_EXPORTER !== 'none' &&
   Boolean(env.OTEL_TRACES_EXPORTER || env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT);
 
+const daysRange = { min: 0, max: 36_500 };
+
 /** The audit trail of the last 30 days is never changed. */
-function days(read: Readers, name: string, standard: number, problems: string[]): number {
-  const value = read.integer(name, standard, { min: 0, max: 36_500 });
+function days(name: string, value: number, problems: string[]): number {
   if (value > 0 && value < 30) problems.push(`${name} must be 0 (for ever) or at least 30`);
   return value;
 }

@@ -46,30 +46,6 @@ describe('npm run db', () => {
     expect((await db(['seed', '--users', '3'])).stdout).toMatch(/^0 new accounts/);
   });
 
-  test('prune-audit-events deletes the events before a date, and nothing else can delete events', async () => {
-    await db(['upgrade']);
-    const create = (details: object) =>
-      database.system().auditEvents.create({ action: 'signed_in', details: { ...details } });
-    await create({ n: 1 });
-    const statements = ['delete from audit_events', 'truncate audit_events', `update audit_events set action = 'x'`];
-    const refused = async () => {
-      for (const statement of statements)
-        await expect(database.inspect((connection) => connection.query(statement))).rejects.toThrow('append-only');
-    };
-    await refused();
-    expect((await db(['prune-audit-events', '--before', '2020-01-01'])).stdout).toBe(
-      'deleted 0 audit events before 2020-01-01\n',
-    );
-    expect((await db(['prune-audit-events', '--before', '2100-01-01'])).stdout).toBe(
-      'deleted 2 audit events before 2100-01-01\n',
-    );
-    await refused();
-    const left = await database.system().auditEvents.list({ limit: 10 });
-    expect(left.map(({ action, details }) => [action, details])).toEqual([
-      ['audit_events_pruned', { before: '2100-01-01T00:00:00.000Z', deleted: 2 }],
-    ]);
-  });
-
   test('archive writes each complete month of the audit trail once, and leaves the current one', async () => {
     await db(['upgrade']);
     const directory = mkdtempSync(join(tmpdir(), 'quoin-archive-'));
@@ -111,10 +87,8 @@ describe('npm run db', () => {
   });
 
   test.each<[string[], number, string]>([
-    [['prune-audit-events'], 2, '--before must be a date'],
     [['archive'], 2, '--directory is missing'],
     [['archive', '--directory', '.', '--before', '2026'], 2, '--before must be a month'],
-    [['prune-audit-events', '--before', 'tomorrow'], 2, '--before must be a date'],
     [['upgrade', '--to', 'nothing'], 1, 'there is no migration nothing'],
     [['seed', '--users', 'many'], 2, '--users must be a whole number'],
     [['revision'], 2, 'a message is missing'],

@@ -11,7 +11,6 @@ import { archiveAuditEvents, startOfMonth } from './archive.ts';
 import { type CommandDefinition, runCommand, type Terminal, UsageError, withProgress } from './command.ts';
 import { databaseHint } from './database-hint.ts';
 import { distribute } from './distribute.ts';
-import { pruneAuditEvents } from './retention.ts';
 import { readSecret } from './secret.ts';
 import { seed, seedEmail, seedPassword } from './seed.ts';
 
@@ -36,8 +35,6 @@ const usageOf = (more: Record<string, Command>) => `Usage: npm run db -- COMMAND
   types [--check]              write Kysely's table types from the migrations (or exit with 1 if they are stale)
   docs [--check]               write docs/schema.md from the database (or exit with 1 if it is stale)
   seed [--users N]             create an admin and N (10) users with tasks, for development only
-  prune-audit-events --before D
-                               delete the audit events before a date (2026-01-31), as the owner of the table
   archive --directory DIR      write each complete month of the audit trail to a file, unless the file exists
   distribute                   spread the rows of users over the servers of a Citus cluster (docs/scaling.md)
 ${Object.values(more)
@@ -146,13 +143,6 @@ const commands: Record<string, (database: Database, context: Context) => Promise
     stdout.write(
       `${created} new accounts: admin@example.com, ${seedEmail(1)} to ${seedEmail(users)}; password: ${seedPassword}\n`,
     );
-    return 0;
-  },
-  'prune-audit-events': async (database, { values: { before = '' }, stdout }) => {
-    const date = new Date(/^\d{4}-\d\d-\d\d$/.test(before) ? before : Number.NaN);
-    if (Number.isNaN(date.getTime())) throw new UsageError('--before must be a date such as 2026-01-31');
-    const deleted = await withProgress('deleting audit events', pruneAuditEvents(database, date));
-    stdout.write(`deleted ${deleted} audit events before ${before}\n`);
     return 0;
   },
   archive: async (database, { values: { directory, before }, stdout }) => {

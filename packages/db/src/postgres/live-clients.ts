@@ -34,12 +34,15 @@ export function liveClients(pool: pg.Pool, Client: HostClientClass, hostsTotal: 
     );
   };
 
+  const isAboutHost = () => pool.totalCount < pool.options.max;
+
   return {
     connect: async (): Promise<pg.PoolClient> => {
       try {
         // Terminates: each iteration closes one of at most `poolMax` old connections.
         for (;;) {
-          const client = await attempt(hostsTotal, () => pool.connect());
+          // A caller that waited for a connection of others need not wait again: another host does not give it one.
+          const client = await attempt(hostsTotal, () => pool.connect(), isAboutHost);
           const isCurrent = (openedAt.get(client) ?? 0) >= replacedAt;
           if (isCurrent && (await isAlive(client))) return client;
           if (isCurrent) suspect();
@@ -65,12 +68,16 @@ export function liveClients(pool: pg.Pool, Client: HostClientClass, hostsTotal: 
   };
 }
 
-/** Tries up to `times`. @throws the last error */
-export async function attempt<T>(times: number, work: () => Promise<T>): Promise<T> {
+/** Tries up to `times`, while `isWorthwhile`. @throws the last error */
+export async function attempt<T>(
+  times: number,
+  work: () => Promise<T>,
+  isWorthwhile: () => boolean = () => true,
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (times <= 1) throw error;
-    return attempt(times - 1, work);
+    if (times <= 1 || !isWorthwhile()) throw error;
+    return attempt(times - 1, work, isWorthwhile);
   }
 }

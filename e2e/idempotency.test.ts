@@ -10,7 +10,7 @@ const unanswered = { status: 0, body: undefined, headers: new Headers() };
 // A proxy counts the messages between the server and the database. The server is killed before the first one of a request, then before the second one of the
 // next request, and so on, until a request ends before it is killed.
 test.runIf(testServerUrl)(
-  'a server that is killed at any point of a request has one effect, and a repeated request gets the answer',
+  'a request with an Idempotency-Key has one effect if the server is killed at any point and the client repeats it',
   async () => {
     const directory = newDirectory();
     const database = await createTestDatabase();

@@ -6,7 +6,7 @@
 --
 --   quoin_owner      owns the database and its tables; cannot sign in
 --   quoin_migrator   applies migrations as quoin_owner (DATABASE_URL of npm run db)
---   quoin_server     runs the server (DATABASE_URL of npm start): reads and writes rows, changes no table, and cannot empty the audit trail
+--   quoin_server     runs the server (DATABASE_URL of npm start): reads and writes rows, changes no table, and nothing in the audit trail of the last 30 days
 --   quoin_app        role of a user's unit of work: row level security shows it that user's rows
 --   quoin_system     role of work for all users: row level security shows it every row
 

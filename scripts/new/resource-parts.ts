@@ -152,6 +152,22 @@ export function schemaParts(fields: Field[]) {
   };
 }
 
+export function routeParts(fields: Field[], words: string) {
+  const hasText = searched(fields).length > 0;
+  const hasFilter = hasText || filtered(fields).length > 0;
+  return {
+    'page import': hasFilter ? `import { scannedDescription } from '../http/page.ts';\n` : '',
+    'list description': hasFilter ? '        description: scannedDescription,\n' : '',
+    'list config': hasText
+      ? `      config: {
+        problems: ['forbidden'],
+        // Looks at thousands of rows.
+        concurrency: { name: '${words} by text', perUser: 2, when: ({ query }) => 'q' in (query as object) },
+      },\n`
+      : `      config: { problems: ['forbidden'] },\n`,
+  };
+}
+
 export function serviceParts(fields: Field[], { plural }: { plural: string }) {
   const names = [...filtered(fields).map(({ name }) => name), ...(searched(fields).length > 0 ? ['q'] : [])];
   return {

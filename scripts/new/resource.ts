@@ -6,6 +6,7 @@ import {
   type Field,
   fieldTypes,
   repositoryParts,
+  routeParts,
   schemaParts,
   serviceParts,
   testParts,
@@ -95,12 +96,14 @@ export function namesOf({ path, singularPath }: Pick<Resource, 'path' | 'singula
 /** Returns the files of a resource by path, not formatted. */
 export function resourceFiles(resource: Resource): Map<string, string> {
   const { path, singularPath, fields } = resource;
+  const names = namesOf(resource);
   const values: Record<string, string> = {
-    ...namesOf(resource),
+    ...names,
     ...entityParts(fields),
-    ...repositoryParts(fields, { ...namesOf(resource) }),
+    ...repositoryParts(fields, names),
     ...schemaParts(fields),
-    ...serviceParts(fields, namesOf(resource)),
+    ...serviceParts(fields, names),
+    ...routeParts(fields, names['plural words']),
     ...testParts(fields),
   };
   const fill = (template: string) =>

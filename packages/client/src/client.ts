@@ -60,7 +60,7 @@ export interface Client {
 
 /**
  * Creates a client of the API that manages its session. It refreshes tokens before they expire and when the server rejects one, once for all
- * waiting calls and tabs. It retries a 429 or 503 with `Retry-After`, and a request without a response. Every POST, PATCH and DELETE has an Idempotency-Key, so
+ * waiting calls and tabs. It retries a 429 or 503 with `Retry-After`, and a request without a response. Every POST, PATCH and DELETE outside `/auth` has an Idempotency-Key, so
  * that a retry has no second effect.
  */
 export function createClient({

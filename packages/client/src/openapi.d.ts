@@ -1980,6 +1980,8 @@ export interface operations {
                 headers: {
                     /** @description Path of the new resource. */
                     Location?: string;
+                    /** @description Version of the resource. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2158,7 +2160,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": unknown;
+                };
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -2236,7 +2240,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": unknown;
+                };
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -2637,7 +2643,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": unknown;
+                };
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -2731,9 +2739,13 @@ export interface operations {
             /** @description Ended. */
             204: {
                 headers: {
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": unknown;
+                };
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -2847,7 +2859,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": unknown;
+                };
             };
             /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
@@ -2942,7 +2956,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": unknown;
+                };
             };
             /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
@@ -3036,7 +3052,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": unknown;
+                };
             };
             /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
@@ -3132,7 +3150,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": unknown;
+                };
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -3222,9 +3242,13 @@ export interface operations {
             /** @description Not modified. */
             304: {
                 headers: {
+                    /** @description Version of the resource. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": unknown;
+                };
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -3462,9 +3486,13 @@ export interface operations {
             /** @description Deleted. */
             204: {
                 headers: {
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": unknown;
+                };
             };
             /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
@@ -3864,6 +3892,8 @@ export interface operations {
                 headers: {
                     /** @description Path of the new resource. */
                     Location?: string;
+                    /** @description Version of the resource. */
+                    ETag?: string;
                     /** @description `true`: the first answer to this Idempotency-Key. */
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
@@ -4002,9 +4032,13 @@ export interface operations {
             /** @description Not modified. */
             304: {
                 headers: {
+                    /** @description Version of the resource. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": unknown;
+                };
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -4263,9 +4297,13 @@ export interface operations {
             /** @description Deleted. */
             204: {
                 headers: {
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": unknown;
+                };
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -4549,9 +4587,13 @@ export interface operations {
             /** @description Not modified. */
             304: {
                 headers: {
+                    /** @description Version of the resource. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": unknown;
+                };
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -5032,6 +5074,8 @@ export interface operations {
                 headers: {
                     /** @description Path of the new resource. */
                     Location?: string;
+                    /** @description Version of the resource. */
+                    ETag?: string;
                     /** @description `true`: the first answer to this Idempotency-Key. */
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
@@ -5184,9 +5228,13 @@ export interface operations {
             /** @description Not modified. */
             304: {
                 headers: {
+                    /** @description Version of the resource. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": unknown;
+                };
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -5446,9 +5494,13 @@ export interface operations {
             /** @description Deleted. */
             204: {
                 headers: {
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": unknown;
+                };
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -5849,6 +5901,8 @@ export interface operations {
                 headers: {
                     /** @description Path of the new resource. */
                     Location?: string;
+                    /** @description Version of the resource. */
+                    ETag?: string;
                     /** @description `true`: the first answer to this Idempotency-Key. */
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
@@ -6001,6 +6055,8 @@ export interface operations {
                 headers: {
                     /** @description Path of the new resource. */
                     Location?: string;
+                    /** @description Version of the resource. */
+                    ETag?: string;
                     /** @description `true`: the first answer to this Idempotency-Key. */
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
@@ -6276,9 +6332,13 @@ export interface operations {
             /** @description Not modified. */
             304: {
                 headers: {
+                    /** @description Version of the resource. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": unknown;
+                };
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -6388,9 +6448,13 @@ export interface operations {
             /** @description Deleted. */
             204: {
                 headers: {
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": unknown;
+                };
             };
             /** @description `malformed_request`: Bad request. */
             400: {

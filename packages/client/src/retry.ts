@@ -7,7 +7,7 @@ const waitSecondsMax = 30;
 const spread = 0.25;
 
 /** Seconds to wait after the first and the second attempt, if there was no response. */
-const waitSeconds = [0.5, 1.5];
+const noResponseWaitSeconds = [0.5, 1.5];
 
 /** Idempotent methods (RFC 9110, 9.2.2), and requests that the server recognizes when they come again. */
 const isIdempotent = ({ method, headers }: Request) =>
@@ -40,7 +40,7 @@ export function retrying(fetch: Fetch) {
     for (let tries = 1; ; tries += 1) {
       const response = await fetch(request.clone()).catch(async (error) => {
         if (request.signal.aborted || !isRepeatable || tries === triesMax) throw error;
-        await pause((waitSeconds[tries - 1] ?? 0) * (1 + Math.random() * spread), request.signal);
+        await pause((noResponseWaitSeconds[tries - 1] ?? 0) * (1 + Math.random() * spread), request.signal);
       });
       if (!response) continue;
       const seconds = retryAfterSeconds(response);

@@ -46,8 +46,8 @@ export interface Database {
 
 export interface OwnerDatabase extends OwnerRepositories, Transactions<OwnerRepositories> {
   /**
-   * Runs a single statement that is the effect of a request. With an Idempotency-Key it is a transaction that also stores the answer. So `work` may run twice,
-   * and must throw what the caller should see instead of success.
+   * Runs the change of a request. Without an Idempotency-Key, each statement is a transaction by itself, so at most one of them may write. With a key, all are one
+   * transaction, which also stores the answer; `work` may then run twice. Throw inside `work` what the caller should get instead of a success.
    */
   effect<T>(work: (repositories: OwnerRepositories) => Promise<T>): Promise<T>;
 }

@@ -65,7 +65,10 @@ export function createReplica(source: ConnectionSource, primary: Units): Units &
       db: (query) => either((units) => units.alone(userId).db(query)),
       fast: (query) => either((units) => units.alone(userId).fast(query)),
     }),
-    transaction: (begin, work) => either((units) => units.transaction(begin, work)),
+    transaction: (begin, work, finish) => {
+      if (finish) throw new Error('a request with an Idempotency-Key used the replica, which only reads');
+      return either((units) => units.transaction(begin, work));
+    },
     refuseNesting: primary.refuseNesting,
     state: () => ({ lagSeconds }),
   };

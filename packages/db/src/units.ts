@@ -115,7 +115,7 @@ export function createUnits(source: ConnectionSource) {
           throw new Error('a statement failed, so the transaction cannot be committed', { cause: unit.failure });
         unit.isOpen = false;
         isCommitting = true;
-        // If `finish` fails, PostgreSQL rolls back instead.
+        // `finish` sends its statements at once, so they precede the commit. If they fail, PostgreSQL rolls back instead.
         const finished = finish?.(connection, result);
         await Promise.all([finished, connection.execute('commit')]);
         connection.release();

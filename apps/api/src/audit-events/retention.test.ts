@@ -45,7 +45,7 @@ describe('partitions of the audit trail', () => {
     expect(await maintain()).toBe(0);
   });
 
-  test('events that came before their partition move into it', async () => {
+  test('creating a partition moves its events out of audit_events_default', async () => {
     const name = nameOf(month(2));
     await query(`drop table ${name}`);
     expect(await insertAt(month(2))).toBe('audit_events_default');
@@ -91,7 +91,7 @@ describe('AUDIT_PERSONAL_DATA_DAYS', () => {
       )
     ).map(({ ip_address, user_agent }) => [ip_address, user_agent]);
 
-  test('removes the addresses and agents of older events', async () => {
+  test('older events lose their address and user agent', async () => {
     await insertAt(daysAgo(100));
     await insertAt(daysAgo(91), null);
     await insertAt(daysAgo(89));
@@ -104,7 +104,7 @@ describe('AUDIT_PERSONAL_DATA_DAYS', () => {
     expect(await maintain({ auditPersonalDataDays: 90 })).toBe(0);
   });
 
-  test('nothing else of an event can be changed, and nothing of the last 30 days', async () => {
+  test('an update of any other column, or of an event under 30 days old, is refused', async () => {
     await insertAt(daysAgo(29));
     await expect(query('update audit_events set ip_address = null, user_agent = null')).rejects.toThrow('append-only');
     await insertAt(daysAgo(31));

@@ -11,7 +11,7 @@ interface Dependencies {
 }
 
 /**
- * Keeps the audit trail in shape: creates the partitions of the next months, removes addresses and agents after AUDIT_PERSONAL_DATA_DAYS, and drops the months
+ * Maintains the partitions and the retention of the audit trail: creates the partitions of the next months, removes addresses and agents after AUDIT_PERSONAL_DATA_DAYS, and drops the months
  * that are older than AUDIT_RETENTION_DAYS. Resolves to the number of partitions and events that changed.
  */
 export async function maintainAuditTrail({ database, config, clock }: Dependencies): Promise<number> {
@@ -26,7 +26,7 @@ export async function maintainAuditTrail({ database, config, clock }: Dependenci
   return changed;
 }
 
-/** The audit trail says itself what was removed from it. */
+/** Records the removal as an audit event. */
 async function dropOldMonths(database: Database, days: number): Promise<number> {
   return database.system().transaction(async ({ auditEvents }) => {
     const partitions = await auditEvents.dropPartitions(days);

@@ -1,7 +1,7 @@
 import type { Database } from '@quoin/db';
 import type { Config } from '../config/config.ts';
 
-// What a running server of PostgreSQL tells about itself: `npm run doctor`. Reads statistics and a few index entries, so it takes as long on a large
+// Checks of a running PostgreSQL server for `npm run doctor`. They read statistics and at most a thousand entries of an index, so they take as long on a large
 // database as on an empty one.
 
 /** What to look at, and what to do about it. */
@@ -12,13 +12,13 @@ export interface Observation {
 }
 
 type Row = Record<string, string | number | boolean | null>;
-type Ask = (text: string, values?: unknown[]) => Promise<Row[]>;
+type Query = (text: string, values?: unknown[]) => Promise<Row[]>;
 
 /** Looks at the live database. */
 export async function observeDatabase(database: Database, config: Config): Promise<Observation[]> {
-  const ask: Ask = async (text, values) =>
+  const query: Query = async (text, values) =>
     (await database.inspect((connection) => connection.query<Row>(text, values))).rows;
-  const checks: Record<string, (ask: Ask, config: Config) => Promise<string[]>> = {
+  const checks: Record<string, (query: Query, config: Config) => Promise<string[]>> = {
     indexes,
     'dead rows': deadRows,
     bloat,
@@ -29,17 +29,17 @@ export async function observeDatabase(database: Database, config: Config): Promi
   };
   const observations: Observation[] = [];
   for (const [subject, check] of Object.entries(checks))
-    observations.push({ subject, findings: await check(ask, config) });
+    observations.push({ subject, findings: await check(query, config) });
   return observations;
 }
 
-async function indexes(ask: Ask): Promise<string[]> {
-  const missing = await ask(`
+async function indexes(query: Query): Promise<string[]> {
+  const missing = await query(`
     select conrelid::regclass::text as table, conname as name
     from pg_constraint f join pg_class t on t.oid = conrelid
     where contype = 'f' and t.relnamespace = 'public'::regnamespace and not t.relispartition and not exists (
       select from pg_index i where i.indrelid = f.conrelid and i.indisvalid and i.indkey[0] = f.conkey[1])`);
-  const invalid = await ask(`
+  const invalid = await query(`
     select indexrelid::regclass::text as name from pg_index join pg_class t on t.oid = indrelid
     where not indisvalid and t.relnamespace = 'public'::regnamespace`);
   return [
@@ -51,8 +51,8 @@ async function indexes(ask: Ask): Promise<string[]> {
   ];
 }
 
-async function deadRows(ask: Ask): Promise<string[]> {
-  const rows = await ask(`
+async function deadRows(query: Query): Promise<string[]> {
+  const rows = await query(`
     select relname as table, n_dead_tup as dead, round(100.0 * n_dead_tup / (n_live_tup + n_dead_tup)) as percent,
       coalesce(greatest(last_vacuum, last_autovacuum)::timestamp(0)::text, 'never') as vacuumed
     from pg_stat_user_tables where n_dead_tup > 100000 and n_dead_tup > 0.3 * n_live_tup order by n_dead_tup desc`);
@@ -63,8 +63,8 @@ async function deadRows(ask: Ask): Promise<string[]> {
 }
 
 /** Compares the size of tables with what their rows need, by the statistics of the last `analyze`. */
-async function bloat(ask: Ask): Promise<string[]> {
-  const rows = await ask(`
+async function bloat(query: Query): Promise<string[]> {
+  const rows = await query(`
     select relname as table, pg_size_pretty(actual) as actual, pg_size_pretty(needed::bigint) as needed from (
       select c.relname, pg_relation_size(c.oid) as actual, c.reltuples * (28 + coalesce(sum(s.avg_width), 0)) as needed
       from pg_class c left join pg_stats s on s.schemaname = 'public' and s.tablename = c.relname and not s.inherited
@@ -76,9 +76,9 @@ async function bloat(ask: Ask): Promise<string[]> {
   );
 }
 
-/** Rows that a job should have deleted. Reads the oldest entry of an index. */
-async function retention(ask: Ask, { auditRetentionDays }: Config): Promise<string[]> {
-  const [row] = await ask(
+/** Rows that a job should have deleted. */
+async function retention(query: Query, { auditRetentionDays }: Config): Promise<string[]> {
+  const [row] = await query(
     `select
        (select count(*) from (select from user_sessions where expires_at < now() - interval '8 days' limit 1000) old) as sessions,
        (select count(*) from (select from idempotency_keys where created_at < now() - interval '25 hours' limit 1000) old) as answers,
@@ -99,7 +99,7 @@ async function retention(ask: Ask, { auditRetentionDays }: Config): Promise<stri
     ...texts
       .filter(([count]) => Number(count) > 0)
       .map(
-        ([count, what]) => `${many(count)} ${what}: does a server run, and do its jobs fail (quoin_job_runs_total)?`,
+        ([count, what]) => `${what}: ${many(count)}. Start a server, or look for failed jobs in quoin_job_runs_total`,
       ),
     ...(row?.is_month_missing
       ? ['audit_events has no partition for the next month: does the job that creates it fail?']
@@ -108,33 +108,35 @@ async function retention(ask: Ask, { auditRetentionDays }: Config): Promise<stri
   ];
 }
 
-async function connections(ask: Ask, { workers, databasePoolMax }: Config): Promise<string[]> {
-  const [row] = await ask(`
-    select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int as free,
+async function connections(query: Query, { workers, databasePoolMax }: Config): Promise<string[]> {
+  const [row] = await query(`
+    select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int as accepted,
       (select count(*)::int from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()) as used`);
   const wanted = workers * databasePoolMax;
-  const free = Number(row?.free);
-  return wanted > free
-    ? [
-        `WORKERS × DATABASE_POOL_MAX is ${wanted}, and the server accepts ${free} connections: lower it, or use a pooler`,
-      ]
-    : 2 * wanted > free
-      ? [
-          `one server process may open ${wanted} of ${free} connections (${row?.used} in use): a second one during a deployment does not fit`,
-        ]
-      : [];
+  const accepted = Number(row?.accepted);
+  if (wanted > accepted)
+    return [
+      `WORKERS × DATABASE_POOL_MAX is ${wanted}, and the server accepts ${accepted} connections: lower it, or use a pooler`,
+    ];
+  if (2 * wanted > accepted)
+    return [
+      `WORKERS × DATABASE_POOL_MAX is ${wanted} of ${accepted} connections (${row?.used} in use), so a second machine, or a deployment beside the old version, does not fit: lower it, or use a pooler`,
+    ];
+  return [];
 }
 
-async function transactions(ask: Ask): Promise<string[]> {
-  const old = await ask(`
+async function transactions(query: Query): Promise<string[]> {
+  const old = await query(`
     select pid, state, round(extract(epoch from now() - xact_start)) as seconds from pg_stat_activity
     where xact_start < now() - interval '5 minutes' and backend_type = 'client backend' order by xact_start limit 5`);
-  const prepared = await ask(`select gid from pg_prepared_xacts where prepared < now() - interval '5 minutes' limit 5`);
-  const [age] = await ask('select age(datfrozenxid) as age from pg_database where datname = current_database()');
+  const prepared = await query(
+    `select gid from pg_prepared_xacts where prepared < now() - interval '5 minutes' limit 5`,
+  );
+  const [age] = await query('select age(datfrozenxid) as age from pg_database where datname = current_database()');
   return [
     ...old.map(
       ({ pid, state, seconds }) =>
-        `process ${pid} (${state}) is in a transaction for ${seconds} s, so no table can be vacuumed`,
+        `process ${pid} (${state}) has a transaction open for ${seconds} s, so vacuum keeps the rows that died since: end it with select pg_terminate_backend(${pid})`,
     ),
     ...prepared.map(({ gid }) => `the prepared transaction ${gid} is neither committed nor rolled back`),
     ...(Number(age?.age) > 1_000_000_000
@@ -143,14 +145,14 @@ async function transactions(ask: Ask): Promise<string[]> {
   ];
 }
 
-async function replication(ask: Ask): Promise<string[]> {
-  const slots = await ask(`
+async function replication(query: Query): Promise<string[]> {
+  const slots = await query(`
     select slot_name as name, pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)) as kept
     from pg_replication_slots where not pg_is_in_recovery() and not active and restart_lsn is not null`);
-  const standbys = await ask(`
+  const standbys = await query(`
     select application_name as name, round(extract(epoch from replay_lag)) as seconds from pg_stat_replication
     where replay_lag > interval '30 seconds'`);
-  const [synchronous] = await ask(`
+  const [synchronous] = await query(`
     select current_setting('synchronous_standby_names') as names,
       (select count(*)::int from pg_stat_replication where sync_state in ('sync', 'quorum')) as connected`);
   return [

@@ -112,7 +112,7 @@ const daysRange = { min: 0, max: 36_500 };
 
 /** The audit trail of the last 30 days is never changed. */
 function days(name: string, value: number, problems: string[]): number {
-  if (value > 0 && value < 30) problems.push(`${name} must be 0 (for ever) or at least 30`);
+  if (value > 0 && value < 30) problems.push(`${name} must be 0 (keep forever) or at least 30`);
   return value;
 }
 

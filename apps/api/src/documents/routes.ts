@@ -105,7 +105,7 @@ function searchRoute(app: App, { documents }: { documents: Documents }): void {
       config: {
         problems: ['forbidden', 'query_too_expensive', 'embedding_unavailable'],
         concurrency: { name: 'search', perUser: 2 },
-        readsOnly: true,
+        isReadOnly: true,
       },
     },
     async ({ scope, params, body }) => documents.search(scope, params.user_id, body),

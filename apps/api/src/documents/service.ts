@@ -1,8 +1,8 @@
-import type { Database, Scope, Versions } from '@quoin/db';
+import type { Database, OwnerRepositories, Scope, Versions } from '@quoin/db';
 import { scopeFor } from '../auth/owner.ts';
 import { found, Problem } from '../http/errors.ts';
 import { pageFrom, pageRequest } from '../http/page.ts';
-import { foundWith } from '../http/preconditions.ts';
+import { requireRow } from '../http/preconditions.ts';
 import { createTurns } from '../http/throttle/turns.ts';
 import type { Embedder } from './embedder.ts';
 import type { DocumentChanges, DocumentQuery, DocumentSearch, NewDocument } from './schemas.ts';
@@ -42,24 +42,18 @@ export function createDocuments({ database, embedder, wake, clock }: Dependencie
       return pageFrom(list, rows, page, { hasMore });
     },
 
-    create: async (scope: Scope, userId: string, document: NewDocument) => {
-      const [row] = rowsOf([document], () => '/embedding');
-      const created = await ownedBy(scope, userId).effect(async ({ documents }) => {
-        const [only] = await documents.create(row ? [row] : []);
-        return found(only);
-      });
-      wake();
-      return created;
-    },
+    create: (scope: Scope, userId: string, document: NewDocument) =>
+      insert(
+        scope,
+        userId,
+        rowsOf([document], () => '/embedding'),
+        ([created]) => found(created),
+      ),
 
     /** Creates all documents or none. */
-    createMany: async (scope: Scope, userId: string, items: NewDocument[]) => {
+    createMany: (scope: Scope, userId: string, items: NewDocument[]) => {
       const rows = rowsOf(items, (index) => `/items/${index}/embedding`);
-      const created = await ownedBy(scope, userId).effect(async ({ documents }) => ({
-        items: await documents.create(rows),
-      }));
-      wake();
-      return created;
+      return insert(scope, userId, rows, (created) => ({ items: created }));
     },
 
     get: async (scope: Scope, userId: string, id: string) => found(await ownedBy(scope, userId).documents.find(id)),
@@ -78,7 +72,7 @@ export function createDocuments({ database, embedder, wake, clock }: Dependencie
         const document = await (isEmpty
           ? documents.find(id, versions)
           : documents.update(id, columns, clock(), versions));
-        return foundWith(versions, document, () => documents.find(id));
+        return requireRow(versions, document, () => documents.find(id));
       });
       wake();
       return updated;
@@ -87,7 +81,7 @@ export function createDocuments({ database, embedder, wake, clock }: Dependencie
     delete: async (scope: Scope, userId: string, id: string, versions: Versions) =>
       ownedBy(scope, userId).effect(async ({ documents }) => {
         const isDeleted = await documents.delete(id, versions);
-        if (!isDeleted) await foundWith(versions, undefined, () => documents.find(id));
+        if (!isDeleted) await requireRow(versions, undefined, () => documents.find(id));
       }),
 
     search: async (scope: Scope, userId: string, search: DocumentSearch) => {
@@ -105,6 +99,17 @@ export function createDocuments({ database, embedder, wake, clock }: Dependencie
       return { items };
     },
   };
+
+  async function insert<T>(
+    scope: Scope,
+    userId: string,
+    rows: ReturnType<typeof rowsOf>,
+    resultOf: (created: Awaited<ReturnType<OwnerRepositories['documents']['create']>>) => T,
+  ): Promise<T> {
+    const result = await ownedBy(scope, userId).effect(async ({ documents }) => resultOf(await documents.create(rows)));
+    wake();
+    return result;
+  }
 
   function rowsOf(items: NewDocument[], pointerOf: (index: number) => string) {
     const now = clock();

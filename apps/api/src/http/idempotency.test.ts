@@ -25,8 +25,8 @@ const titles = async (token = user.token) =>
 const count = (all: string[], title: string) => all.filter((one) => one === title).length;
 const replayed = (response: { headers: Record<string, unknown> }) => response.headers['idempotent-replayed'];
 
-describe('a repeated request with an Idempotency-Key', () => {
-  test('creates one task and gets the first answer', async () => {
+describe('Idempotency-Key', () => {
+  test('a repeated POST creates one task and gets the first response', async () => {
     const key = randomUUID();
     const first = await keyed('POST', '/users/me/tasks', { title: 'Once' }, { key });
     const second = await keyed('POST', '/users/me/tasks', { title: 'Once' }, { key });
@@ -37,7 +37,7 @@ describe('a repeated request with an Idempotency-Key', () => {
     expect(count(await titles(), 'Once')).toBe(1);
   });
 
-  test('gets the first answer even if the resource has changed or is gone', async () => {
+  test('a repeated request gets the first response even if the resource has changed or is gone', async () => {
     const { id } = (await keyed('POST', '/users/me/tasks', { title: 'Gone' })).json();
     const key = randomUUID();
     const path = `/users/me/tasks/${id}`;
@@ -54,7 +54,7 @@ describe('a repeated request with an Idempotency-Key', () => {
     ['an input error', 'POST', '/users/me/tasks', { title: '' }, 422],
     ['a missing resource', 'PATCH', '/users/me/tasks/01999999-9999-7999-9999-999999999999', { title: 'x' }, 404],
     ['a wrong password', 'PATCH', '/users/me', { password: 'another good one', current_password: 'wrong' }, 403],
-  ])('gets the same error: %s', async (_, method, path, body, status) => {
+  ])('a repeated request gets the same error: %s', async (_, method, path, body, status) => {
     const key = randomUUID();
     const first = await keyed(method, path, body, { key });
     const second = await keyed(method, path, body, { key });
@@ -62,7 +62,7 @@ describe('a repeated request with an Idempotency-Key', () => {
     expect(second.body).toBe(first.body);
   });
 
-  test('with another body, path or method is refused', async () => {
+  test('an Idempotency-Key sent with another body, path or method gets 409', async () => {
     const key = randomUUID();
     const { id } = (await keyed('POST', '/users/me/tasks', { title: 'First' }, { key })).json();
     for (const [method, path, body] of [
@@ -76,7 +76,7 @@ describe('a repeated request with an Idempotency-Key', () => {
     expect(count(await titles(), 'First')).toBe(1);
   });
 
-  test('belongs to its caller: another user’s request with the same key is a new one', async () => {
+  test('two users, or an admin and a user, can use the same Idempotency-Key', async () => {
     const stranger = await api.signUp();
     const key = randomUUID();
     const mine = (await keyed('POST', '/users/me/tasks', { title: 'Mine' }, { key })).json();
@@ -93,7 +93,7 @@ describe('a repeated request with an Idempotency-Key', () => {
     expect([again.body, replayed(again)]).toEqual([forAnother.body, 'true']);
   });
 
-  test('does not change a password or an account twice', async () => {
+  test('a repeated change of a password or creation of an account has one effect', async () => {
     const own = await api.signUp();
     const key = randomUUID();
     const change = { password: 'a second good password', current_password: password };
@@ -160,7 +160,7 @@ test('the answer is stored in the transaction of the effect, whatever the route'
   }
 });
 
-test('every route of a signed-in user that changes something takes an Idempotency-Key, except those under /auth and searches', () => {
+test('every private POST, PATCH and DELETE outside /auth takes an Idempotency-Key, except searches', () => {
   const taking = api.app.routes
     .filter(({ config }) => config?.isIdempotent)
     .map(({ method, url }) => `${method} ${url.replace('/api/v1', '')}`)

@@ -10,7 +10,7 @@ import { Problem } from './errors.ts';
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** The route changes nothing, so an Idempotency-Key is ignored. */
-    readsOnly?: boolean;
+    isReadOnly?: boolean;
     /** Accepts an Idempotency-Key. */
     isIdempotent?: boolean;
   }
@@ -23,15 +23,15 @@ declare module 'fastify' {
 const keptMs = 24 * 3_600_000;
 const deletedPerBatch = 1_000;
 
-/** Whether a client may send an Idempotency-Key to this route: every route of a signed-in user that changes something, except those under `/auth`. */
+/** POST, PATCH and DELETE routes of signed-in users, except searches and routes under `/auth`. PUT is idempotent by itself. */
 const isIdempotent = ({ method, routePath, config }: RouteOptions & { routePath: string }) =>
   [method].flat().some((one) => ['POST', 'PATCH', 'DELETE'].includes(one)) &&
   !config?.public &&
-  !config?.readsOnly &&
+  !config?.isReadOnly &&
   !routePath.startsWith('/auth/');
 
-/** Answers after which a client should send the same request again. */
-const isTemporary = (status: number) => [401, 408, 429].includes(status);
+/** Responses after which a client should send the same request again. */
+const isNotStored = (status: number) => [401, 408, 429].includes(status);
 
 export function idempotency(app: FastifyInstance, { database, secretKey }: { database: Database; secretKey: string }) {
   const { idempotencyKeys } = database.system();
@@ -81,7 +81,7 @@ export function idempotency(app: FastifyInstance, { database, secretKey }: { dat
     if (!idempotency || idempotency.isStored) return payload;
     request.scope = { ...request.scope, idempotency: undefined };
     const { statusCode: status } = reply;
-    if (status >= 500 || isTemporary(status)) return payload;
+    if (status >= 500 || isNotStored(status)) return payload;
     const { userId: user_id, keyHash: key_hash, fingerprint } = idempotency;
     const body = typeof payload === 'string' ? payload : null;
     const key = { user_id, key_hash, fingerprint, status, headers: contentHeaders(reply), body };

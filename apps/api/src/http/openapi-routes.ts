@@ -93,7 +93,8 @@ export function withProblems(schema: FastifySchema, route: RouteOptions): Fastif
     ...requestHeaders(route),
     response: {
       ...withExamples(schema.response as JsonObject | undefined, route),
-      ...(config.isVersioned && route.method === 'GET' && { 304: Type.Null({ description: 'Not modified.' }) }),
+      ...(config.isVersioned &&
+        route.method === 'GET' && { 304: { description: 'Not modified.', headers: responseHeaders('304', config) } }),
       ...Object.fromEntries(answers),
     },
   };
@@ -165,18 +166,19 @@ function withExamples(
   const { produces } = (schema ?? {}) as { produces?: readonly string[] };
   const entries = Object.entries(responses).map(([status, value]) => {
     const body = value as JsonObject;
-    if (body.type === 'null') return [status, body];
+    const headers = responseHeaders(status, config);
+    const withHeaders = Object.keys(headers).length > 0 && { headers };
+    if (body.type === 'null') return [status, { description: body.description, ...withHeaders }];
     const description = body.description ?? (status === '201' ? 'Created.' : 'OK.');
     // The route declares its own content types.
     if (body.content) return [status, { ...body, description }];
-    const headers = responseHeaders(status, config);
     const types = produces ?? ['application/json'];
     const content = { schema: body, examples: { example: { value: exampleOfRoute(body, `${method} ${url}`) } } };
     return [
       status,
       {
         description,
-        ...(Object.keys(headers).length > 0 && { headers }),
+        ...withHeaders,
         content: Object.fromEntries(types.map((type) => [type, content])),
       },
     ];
@@ -184,11 +186,12 @@ function withExamples(
   return Object.fromEntries(entries);
 }
 
-function responseHeaders(status: string, { isVersioned, isIdempotent }: FastifyContextConfig): JsonObject {
+function responseHeaders(status: string, { isVersioned, isIdempotent, location }: FastifyContextConfig): JsonObject {
   const text = (description: string) => ({ type: 'string', description });
   return {
     ...(status === '201' && { Location: text('Path of the new resource.') }),
-    ...(isVersioned && { ETag: text('Version of the resource.') }),
+    ...((isVersioned || (status === '201' && location)) &&
+      status !== '204' && { ETag: text('Version of the resource.') }),
     ...(isIdempotent && { 'Idempotent-Replayed': text('`true`: the first answer to this Idempotency-Key.') }),
   };
 }

@@ -8,7 +8,7 @@ const sampleMs = 1_000;
 
 /** Answers 503 at once while the process cannot keep up, instead of letting requests time out. Health checks are still answered. */
 export async function overload(app: FastifyInstance) {
-  // A start blocks the event loop, and that is in the average until the second sample after it.
+  // Startup blocks the event loop. The first two samples, whose average includes it, do not count.
   let isTrustedAt = Number.POSITIVE_INFINITY;
   app.addHook('onReady', async () => {
     isTrustedAt = performance.now() + 2 * sampleMs;

@@ -36,7 +36,7 @@ function versionsIn(list: string): string[] {
   return tags.filter((version) => version !== undefined);
 }
 
-const preconditionFailed = () =>
+export const preconditionFailed = () =>
   new Problem('precondition_failed', 'The resource has changed: get it again, and repeat the change.');
 
 /**
@@ -45,7 +45,7 @@ const preconditionFailed = () =>
  * @param find finds it with any version
  * @throws Problem `precondition_failed` if it has another one; `not_found` if it does not exist
  */
-export async function foundWith<T>(versions: Versions, row: T | undefined, find: () => Promise<unknown>): Promise<T> {
+export async function requireRow<T>(versions: Versions, row: T | undefined, find: () => Promise<unknown>): Promise<T> {
   if (row !== undefined) return row;
   throw versions && (await find()) !== undefined ? preconditionFailed() : notFound();
 }

@@ -54,7 +54,7 @@ function toProblem(error: FastifyError, request: FastifyRequest): Problem {
     const { problems: own } = request.routeOptions.config;
     return own?.includes('query_too_expensive') ? tooExpensive(error) : plain('overloaded', error);
   }
-  // idempotency.ts replaces it by that answer.
+  // idempotency.ts replaces this response with the stored one.
   if (error instanceof AlreadyAnswered) return plain('idempotency_conflict', error);
   if (isOwnerGone(error)) return notFound();
   if (error.validation) return validationProblem(inputErrors(error));

@@ -1,5 +1,5 @@
 import { type Database, defaultPreferences, type Scope, type Versions, versionOfDefaults } from '@quoin/db';
-import { foundWith, requireVersion } from '../http/preconditions.ts';
+import { requireRow, requireVersion } from '../http/preconditions.ts';
 import type { PreferenceChanges } from './schemas.ts';
 
 /** Preferences of the signed-in user. */
@@ -19,7 +19,7 @@ export function createPreferences({ database }: { database: Database }) {
     }
     return database.as(scope).effect(async ({ userPreferences }) => {
       const changed = await userPreferences.change(changes, versions);
-      return foundWith(versions, changed, async () => true);
+      return requireRow(versions, changed, async () => true);
     });
   };
 

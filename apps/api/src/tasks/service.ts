@@ -2,7 +2,7 @@ import type { Database, Scope, Versions } from '@quoin/db';
 import { scopeFor } from '../auth/owner.ts';
 import { found } from '../http/errors.ts';
 import { pageFrom, pageRequest } from '../http/page.ts';
-import { foundWith } from '../http/preconditions.ts';
+import { requireRow } from '../http/preconditions.ts';
 import type { NewTask, TaskChanges, TaskQuery } from './schemas.ts';
 
 /** Tasks of a user. `userId` is that of the path: `me` or an id. */
@@ -32,13 +32,13 @@ export function createTasks({ database }: { database: Database }) {
       ownedBy(scope, userId).effect(async ({ tasks }) => {
         const isEmpty = Object.keys(changes).length === 0;
         const task = await (isEmpty ? tasks.find(id, versions) : tasks.update(id, changes, versions));
-        return foundWith(versions, task, () => tasks.find(id));
+        return requireRow(versions, task, () => tasks.find(id));
       }),
 
     delete: async (scope: Scope, userId: string, id: string, versions: Versions) =>
       ownedBy(scope, userId).effect(async ({ tasks }) => {
         const isDeleted = await tasks.delete(id, versions);
-        if (!isDeleted) await foundWith(versions, undefined, () => tasks.find(id));
+        if (!isDeleted) await requireRow(versions, undefined, () => tasks.find(id));
       }),
   };
 }

@@ -214,7 +214,7 @@ describe('the list of tasks', () => {
   });
 });
 
-test('a filter looks at 10,000 tasks per page, and the next page continues', async () => {
+test('a filtered page ends after 10,000 tasks, and its next_cursor continues', async () => {
   const { id, token } = await api.signUp();
   const rare = await create({ title: 'A rare word', is_completed: true }, token);
   // Newer than the rare one.

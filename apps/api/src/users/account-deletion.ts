@@ -1,7 +1,7 @@
 import type { Database, Scope, SystemRepositories, User, Versions } from '@quoin/db';
 import type { Client } from '../http/client.ts';
-import { Problem } from '../http/errors.ts';
-import { foundWith } from '../http/preconditions.ts';
+import { found, Problem } from '../http/errors.ts';
+import { preconditionFailed } from '../http/preconditions.ts';
 import { actorColumns } from './account-changes.ts';
 import { wrongPassword } from './reauthentication.ts';
 
@@ -32,13 +32,8 @@ export function createAccountDeletion({
       await database.system(scope).transaction(async (repositories) => {
         await keepAnAdmin(repositories, id);
         if (!(await repositories.deletedAccounts.mark(id, clock(), { passwordHash, versions }))) {
-          const { password_hash } = await foundWith(
-            undefined,
-            await repositories.users.find(id),
-            async () => undefined,
-          );
-          if (passwordHash && passwordHash !== password_hash) throw wrongPassword();
-          await foundWith(versions, undefined, async () => true);
+          const { password_hash } = found(await repositories.users.find(id));
+          throw passwordHash && passwordHash !== password_hash ? wrongPassword() : preconditionFailed();
         }
         const event = { user_id: id, ...actorColumns(scope), ...client };
         await repositories.auditEvents.create({ action: 'account_deleted', ...event });

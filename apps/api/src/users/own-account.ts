@@ -1,7 +1,7 @@
 import type { Database, Scope, Versions } from '@quoin/db';
 import type { Client } from '../http/client.ts';
 import { found } from '../http/errors.ts';
-import { foundWith, requireVersion } from '../http/preconditions.ts';
+import { requireRow, requireVersion } from '../http/preconditions.ts';
 import type { Limiter } from '../http/throttle/limiter.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import type { Passwords } from '../passwords/passwords.ts';
@@ -60,7 +60,7 @@ export function createOwnAccount({ database, passwords, outbox, accountDeletion,
             if (isSensitive && (before.password_hash !== self.password_hash || before.email !== self.email))
               throw wrongPassword();
             await changesOf.postNotices(outgoing, mails, client);
-            const user = await foundWith(versions, await account.update(columns, versions), account.find);
+            const user = await requireRow(versions, await account.update(columns, versions), account.find);
             if ('password_hash' in columns)
               await userSessions.revokeAll('password_changed', clock(), { except: scope.actor.sessionId });
             const recordEvent = (event: Parameters<typeof auditEvents.create>[0]) =>

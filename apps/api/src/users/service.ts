@@ -2,7 +2,7 @@ import type { Database, Scope, User, Versions } from '@quoin/db';
 import type { Client } from '../http/client.ts';
 import { found, Problem } from '../http/errors.ts';
 import { adminListMsMax, pageFrom, pageRequest } from '../http/page.ts';
-import { foundWith, requireVersion } from '../http/preconditions.ts';
+import { requireRow, requireVersion } from '../http/preconditions.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import { actorColumns, createAccountChanges, isNewEmail } from './account-changes.ts';
@@ -65,7 +65,7 @@ export function createUsers({ database, passwords, outbox, accountDeletion, cloc
           const { users, userSessions, auditEvents, oneTimeTokens } = repositories;
           if (columns.is_active === false || columns.is_admin === false) await keepAnAdmin(repositories, id);
           const changed = await users.update(id, columns, versions);
-          const user = await foundWith(versions, changed, () => users.find(id));
+          const user = await requireRow(versions, changed, () => users.find(id));
           if (columns.is_active === false) await userSessions.revokeAllOf(id, 'deactivated', clock());
           else if ('password_hash' in columns)
             await userSessions.revokeAllOf(id, 'password_changed', clock(), { except: scope?.actor.sessionId });

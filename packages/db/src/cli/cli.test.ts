@@ -78,7 +78,7 @@ describe('npm run db', () => {
     }
   });
 
-  test('distribute explains itself where the extension Citus is missing', async () => {
+  test('distribute fails with a hint if Citus is not installed', async () => {
     await db(['upgrade']);
     const { code, stderr } = await db(['distribute']);
     expect(code).toBe(1);

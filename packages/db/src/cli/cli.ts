@@ -35,7 +35,8 @@ const usageOf = (more: Record<string, Command>) => `Usage: npm run db -- COMMAND
   types [--check]              write Kysely's table types from the migrations (or exit with 1 if they are stale)
   docs [--check]               write docs/schema.md from the database (or exit with 1 if it is stale)
   seed [--users N]             create an admin and N (10) users with tasks, for development only
-  archive --directory DIR      write each complete month of the audit trail to a file, unless the file exists
+  archive --directory DIR [--before 2026-01]
+                               write each complete month of the audit trail (before this one) to a file, unless the file exists
   distribute                   spread the rows of users over the servers of a Citus cluster (docs/scaling.md)
 ${Object.values(more)
   .map(({ usage }) => `${usage}\n`)

@@ -20,7 +20,7 @@ export async function distribute(database: Database): Promise<string[]> {
     try {
       // Citus connects to the other servers as the role of the statement.
       await connection.execute('alter role quoin_app login; alter role quoin_system login');
-      // Their triggers touch the row that changes, and nothing else.
+      // Citus calls all triggers unsafe. Ours change only the row that fired them.
       await connection.execute('set local citus.enable_unsafe_triggers = on');
       const { rows } = await connection.query<{ is_done: boolean }>(
         `select exists (select from pg_dist_partition where logicalrelid = 'users'::regclass) as is_done`,
@@ -53,8 +53,8 @@ async function requireCitus(connection: Connection): Promise<void> {
 }
 
 /**
- * The tables of a user's units of work whose every unique key contains the owner. The others stay, because Citus refuses two roles that write to one shard in a
- * transaction.
+ * The tables that `quoin_app` can insert into and whose unique keys all contain the owner. The others stay, because Citus refuses writes of two roles to one shard in
+ * a transaction.
  */
 async function ownedTables(connection: Connection): Promise<OwnedTable[]> {
   const { rows } = await connection.query<OwnedTable>(`

@@ -38,7 +38,7 @@ create policy audit_events_system on audit_events to quoin_system using (true) w
 grant select, insert on audit_events to quoin_app, quoin_system;
 grant update (ip_address, user_agent) on audit_events to quoin_system;
 
--- Nobody reads or writes a partition directly.
+-- Denies direct access to a partition.
 create function quoin_protect_audit_partition(partition regclass) returns void
 language plpgsql
 set search_path = public, pg_temp
@@ -53,10 +53,11 @@ end;
 $$;
 
 -- Creates the partitions of this month and the next two. Events of a month without a partition are in audit_events_default, and move.
--- `attach` waits for nobody, unlike `create table … partition of`.
+-- `attach` does not block inserts into other partitions. It waits for readers of audit_events_default.
 create function quoin_create_audit_partitions() returns int
 language plpgsql security definer
 set search_path = public, pg_temp
+set lock_timeout = '2s'
 as $$
 declare
   month timestamp;
@@ -88,7 +89,7 @@ begin
 end;
 $$;
 
--- Drops the partitions whose newest possible event is this old. Never of the last 30 days, so that nobody can use it to remove what has just happened.
+-- Drops the partitions whose newest possible event is this old. Refuses the last 30 days, so that an attacker cannot remove recent traces.
 create function quoin_drop_audit_partitions(age interval) returns int
 language plpgsql security definer
 set search_path = public, pg_temp

@@ -34,15 +34,15 @@ export function liveClients(pool: pg.Pool, Client: HostClientClass, hostsTotal: 
     );
   };
 
-  const isAboutHost = () => pool.totalCount < pool.options.max;
+  const hasFreeSlot = () => pool.totalCount < pool.options.max;
 
   return {
     connect: async (): Promise<pg.PoolClient> => {
       try {
         // Terminates: each iteration closes one of at most `poolMax` old connections.
         for (;;) {
-          // A caller that waited for a connection of others need not wait again: another host does not give it one.
-          const client = await attempt(hostsTotal, () => pool.connect(), isAboutHost);
+          // If the pool is full, its timeout says nothing about the host, so another host is not tried.
+          const client = await attempt(hostsTotal, () => pool.connect(), hasFreeSlot);
           const isCurrent = (openedAt.get(client) ?? 0) >= replacedAt;
           if (isCurrent && (await isAlive(client))) return client;
           if (isCurrent) suspect();

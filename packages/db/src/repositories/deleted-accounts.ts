@@ -8,7 +8,7 @@ export interface DependentTable {
   column: string;
 }
 
-/** Accounts on their way out: marked first, which takes a moment, and deleted with their rows later. */
+/** Deleted accounts. `mark` hides an account at once; a job deletes its rows later. */
 export const deletedAccounts = ({ db }: Context) => ({
   /**
    * Makes the account unusable and invisible, removes its personal data, and frees its email and username.
@@ -26,7 +26,7 @@ export const deletedAccounts = ({ db }: Context) => ({
       .updateTable('users')
       .set({
         deleted_at: now,
-        // Not an email address, so nobody can register it.
+        // Not an email address, so it cannot be registered.
         email: `deleted ${id}`,
         username: null,
         full_name: null,

@@ -7,7 +7,7 @@ import { type PageRequest, paged } from './page.ts';
 import { hasVersion, microsecondsOf, type Versions } from './version.ts';
 
 const columns = ['id', 'user_id', 'title', 'content', 'metadata', 'created_at', 'updated_at'] as const;
-/** The embedding is computed in the background. That changes what a client sees, but a change of the text need not fail for it, so it follows the version. */
+/** A computed embedding changes the ETag, so that caches refresh, but not the part that `If-Match` compares, so that a concurrent change succeeds. */
 const version =
   sql<string>`${microsecondsOf('documents')} || case when embedding is null then '' else '-embedded' end`.as('version');
 const hasEmbedding = sql<boolean>`embedding is not null`.as('has_embedding');

@@ -21,7 +21,7 @@ export function paged<DB, TB extends keyof DB, O>(
   return page;
 }
 
-/** Rows that a filtered list looks at for one page: 20 ms of work, and not seconds for a user with 200,000 rows of which few match. */
+/** Rows that a filtered list looks at for one page (docs/decisions/021). */
 export const scannedMax = 10_000;
 
 /** The rows that a filtered list looks at. */
@@ -34,7 +34,7 @@ export function scanned<DB, TB extends keyof DB, O>(
   return after === undefined ? newest : newest.where(id, '<', after);
 }
 
-/** Whether a column contains a text, regardless of case. Three times as fast as `ilike`. */
+/** Whether a column contains a text, regardless of case. In one process, takes half the time of `ilike`. */
 export const containsText = (column: string, text: string): RawBuilder<boolean> =>
   sql<boolean>`strpos(lower(${sql.ref(column)}), lower(${text}::text)) > 0`;
 

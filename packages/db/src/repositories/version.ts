@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Tables } from '../schema/tables.ts';
 
-// The version of a row changes with every change of the row: its `updated_at`, in microseconds. A client that sends it back overwrites nobody's change.
+// The version of a row changes with every change of the row: its `updated_at`, in microseconds. A client that sends it back cannot overwrite a concurrent change.
 
 /** Versions that a client accepts; undefined: any. */
 export type Versions = readonly string[] | undefined;

@@ -2160,9 +2160,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -2240,9 +2238,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -2643,9 +2639,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -2743,9 +2737,7 @@ export interface operations {
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -2859,9 +2851,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
@@ -2956,9 +2946,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
@@ -3052,9 +3040,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
@@ -3150,9 +3136,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -3246,9 +3230,7 @@ export interface operations {
                     ETag?: string;
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -3490,9 +3472,7 @@ export interface operations {
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
             400: {
@@ -4036,9 +4016,7 @@ export interface operations {
                     ETag?: string;
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -4301,9 +4279,7 @@ export interface operations {
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -4591,9 +4567,7 @@ export interface operations {
                     ETag?: string;
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -5232,9 +5206,7 @@ export interface operations {
                     ETag?: string;
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -5498,9 +5470,7 @@ export interface operations {
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -6336,9 +6306,7 @@ export interface operations {
                     ETag?: string;
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description `malformed_request`: Bad request. */
             400: {
@@ -6452,9 +6420,7 @@ export interface operations {
                     "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description `malformed_request`: Bad request. */
             400: {

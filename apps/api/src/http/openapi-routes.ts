@@ -94,7 +94,9 @@ export function withProblems(schema: FastifySchema, route: RouteOptions): Fastif
     response: {
       ...withExamples(schema.response as JsonObject | undefined, route),
       ...(config.isVersioned &&
-        route.method === 'GET' && { 304: { description: 'Not modified.', headers: responseHeaders('304', config) } }),
+        route.method === 'GET' && {
+          304: Type.Null({ description: 'Not modified.', headers: responseHeaders('304', config) }),
+        }),
       ...Object.fromEntries(answers),
     },
   };
@@ -168,7 +170,7 @@ function withExamples(
     const body = value as JsonObject;
     const headers = responseHeaders(status, config);
     const withHeaders = Object.keys(headers).length > 0 && { headers };
-    if (body.type === 'null') return [status, { description: body.description, ...withHeaders }];
+    if (body.type === 'null') return [status, { ...body, ...withHeaders }];
     const description = body.description ?? (status === '201' ? 'Created.' : 'OK.');
     // The route declares its own content types.
     if (body.content) return [status, { ...body, description }];

@@ -65,10 +65,7 @@ export async function operationsOf(database: Database): Promise<Operation[]> {
     user('first page of tasks, user with 3.5 % of all, all old', () => tasks(heavy).list(page)),
     user('page 4,000 of these', () => tasks(heavy).list({ ...page, after: oldest })),
     user('skip 10,000 of these', () => tasks(heavy).list({ ...page, skip: 10_000 })),
-    user('search these for a rare text', async () => {
-      await tasks(heavy).list({ ...page, q: 'no such text' });
-      await tasks(heavy).lastScanned(undefined);
-    }),
+    user('search these for a rare text', () => tasks(heavy).list({ ...page, q: 'no such text' })),
     user('filter these by is_completed, none match', () => tasks(heavy).list({ ...page, is_completed: false })),
     user('get a task', () => tasks(light).find(own)),
     user('create a task', () => tasks(light).create({ title: 'x' })),

@@ -77,34 +77,28 @@ export function repositoryParts(fields: Field[], { Singular, table }: { Singular
 }
 
 const plainList = (table: string) => `    /** Newest first, from the primary key in its order. */
-    list: (page: PageRequest) =>
-      paged(
-        (page.skip === undefined ? fast : db).selectFrom('${table}').select(columns).where('user_id', '=', userId),
-        page,
-      ).execute(),`;
+    list: async (page: PageRequest) => {
+      const own = (page.skip === undefined ? fast : db).selectFrom('${table}').select(columns).where('user_id', '=', userId);
+      return { rows: await paged(own, page).execute() };
+    },`;
 
-const filteredList = (
-  Singular: string,
-  table: string,
-  names: string[],
-  conditions: string[],
-) => `    /** Newest first. Without a filter, reads the page from the primary key in its order. A filter looks at \`scannedMax\` rows. */
-    list: ({ ${names.join(', ')}, after, ...page }: ${Singular}Filter & PageRequest) => {
+const filteredList = (Singular: string, table: string, names: string[], conditions: string[]) => `    /**
+     * Newest first. Without a filter, reads the page from the primary key in its order. A filter looks at \`scannedMax\` rows.
+     *
+     * @returns \`scannedTo\`: the id of the last row that the filter looked at, if more follow and the page is not full
+     */
+    list: async ({ ${names.join(', ')}, after, ...page }: ${Singular}Filter & PageRequest) => {
       const isFiltered = ${names.map((name) => `${name} !== undefined`).join(' || ')};
       const own = (isFiltered || page.skip !== undefined ? db : fast)
         .selectFrom('${table}')
         .select(columns)
         .where('user_id', '=', userId);
-      if (!isFiltered) return paged(own, { ...page, after }).execute();
+      if (!isFiltered) return { rows: await paged(own, { ...page, after }).execute(), scannedTo: undefined };
       let query = db.selectFrom(scanned(own, after).as('${table}')).selectAll();
 ${conditions.join('\n')}
-      return paged(query, page).execute();
-    },
-
-    /** Id of the last row that a filter looked at, if more follow. */
-    lastScanned: async (after: string | undefined) => {
-      const ids = scanned(db.selectFrom('${table}').select('id').where('user_id', '=', userId), after);
-      return (await ids.offset(scannedMax - 1).executeTakeFirst())?.id;
+      const rows = await paged(query, page).execute();
+      const last = scanned(db.selectFrom('${table}').select('id').where('user_id', '=', userId), after).offset(scannedMax - 1);
+      return { rows, scannedTo: rows.length > page.limit ? undefined : (await last.executeTakeFirst())?.id };
     },`;
 
 export function schemaParts(fields: Field[]) {
@@ -168,17 +162,13 @@ export function routeParts(fields: Field[], words: string) {
   };
 }
 
-export function serviceParts(fields: Field[], { plural }: { plural: string }) {
+export function serviceParts(fields: Field[]) {
   const names = [...filtered(fields).map(({ name }) => name), ...(searched(fields).length > 0 ? ['q'] : [])];
   return {
     'take filters': names.length > 0 ? `      const { ${names.join(', ')} } = query;` : '',
-    'list page':
-      names.length > 0
-        ? `      const isFiltered = ${names.map((name) => `${name} !== undefined`).join(' || ')};
-      const rows = await ${plural}.list({ ...page, ${names.join(', ')} });
-      const isEnd = !isFiltered || rows.length > page.limit;
-      return pageFrom(list, rows, page, { scannedTo: isEnd ? undefined : await ${plural}.lastScanned(page.after) });`
-        : `      return pageFrom(list, await ${plural}.list(page), page);`,
+    'list request': names.length > 0 ? `{ ...page, ${names.join(', ')} }` : 'page',
+    'list result': names.length > 0 ? '{ rows, scannedTo }' : '{ rows }',
+    'page end': names.length > 0 ? ', { scannedTo }' : '',
   };
 }
 

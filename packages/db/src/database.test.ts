@@ -14,7 +14,8 @@ beforeAll(async () => {
 afterAll(() => database.close());
 
 const newUser = () => newScope(database);
-const titles = async (scope: Scope) => (await database.as(scope).tasks.list({ limit: 200 })).map(({ title }) => title);
+const titles = async (scope: Scope) =>
+  (await database.as(scope).tasks.list({ limit: 200 })).rows.map(({ title }) => title);
 const rows = async (text: string, values: unknown[] = []) =>
   (await database.inspect((connection) => connection.query(text, values))).rows;
 

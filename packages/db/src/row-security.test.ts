@@ -12,7 +12,8 @@ beforeAll(async () => {
 afterAll(() => database.close());
 
 const newUser = () => newScope(database);
-const titles = async (scope: Scope) => (await database.as(scope).tasks.list({ limit: 10 })).map(({ title }) => title);
+const titles = async (scope: Scope) =>
+  (await database.as(scope).tasks.list({ limit: 10 })).rows.map(({ title }) => title);
 
 describe('row level security', () => {
   test('row level security limits a query without a where clause to the rows of the user', async () => {
@@ -41,7 +42,7 @@ describe('row level security', () => {
       await tasks.find(id),
       await tasks.update(id, { title: 'Taken' }),
       await tasks.delete(id),
-      await tasks.list({ limit: 10 }),
+      (await tasks.list({ limit: 10 })).rows,
     ]).toEqual([undefined, undefined, false, []]);
     const planted = database.inspect((connection) =>
       connection.queryWith(

@@ -15,11 +15,8 @@ export function createTasks({ database }: { database: Database }) {
       const list = `tasks of ${owner.owner.userId}`;
       const page = pageRequest(list, query);
       const { is_completed, q } = query;
-      const { tasks } = database.as(owner);
-      const isFiltered = is_completed !== undefined || q !== undefined;
-      const rows = await tasks.list({ ...page, is_completed, q });
-      const isEnd = !isFiltered || rows.length > page.limit;
-      return pageFrom(list, rows, page, { scannedTo: isEnd ? undefined : await tasks.lastScanned(page.after) });
+      const { rows, scannedTo } = await database.as(owner).tasks.list({ ...page, is_completed, q });
+      return pageFrom(list, rows, page, { scannedTo });
     },
 
     create: async (scope: Scope, userId: string, task: NewTask) =>

@@ -100,7 +100,7 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
         await refused;
         await holder.execute('rollback');
       });
-      expect(await own.as(scope).tasks.list({ limit: 10 })).toEqual([]);
+      expect((await own.as(scope).tasks.list({ limit: 10 })).rows).toEqual([]);
       expect(await create()).toMatchObject({ title: 'One' });
     } finally {
       await own.close();
@@ -126,7 +126,7 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
         await untilWaiting(own);
         await holder.execute('rollback');
         expect(await write).toMatchObject({ title: 'Waits' });
-        expect(await own.as(scope).tasks.list({ limit: 10 })).toEqual([await write]);
+        expect((await own.as(scope).tasks.list({ limit: 10 })).rows).toEqual([await write]);
       });
     } finally {
       await own.close();
@@ -182,7 +182,7 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
       });
       const writes = Array.from({ length: 16 }, (_, n) => pooled.as(scope).tasks.create({ title: `${n} again` }));
       await Promise.all(writes);
-      expect(await own.as(scope).tasks.list({ limit: 100 })).toHaveLength(32);
+      expect((await own.as(scope).tasks.list({ limit: 100 })).rows).toHaveLength(32);
     } finally {
       await pooled.close();
       await own.close();
@@ -302,7 +302,7 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
       await rows(`insert into tasks (id, user_id, title) values ($1, $2, 'x')`, [v7(), scope.owner.userId]);
       await expect(limited()).rejects.toThrow(StatementTimeout);
       await expect(limited()).rejects.not.toThrow(DatabaseUnavailable);
-      expect(await database.as(scope).transaction(work)).toHaveLength(1);
+      expect((await database.as(scope).transaction(work)).rows).toHaveLength(1);
     } finally {
       await rows('drop policy slow on tasks');
       await rows('drop function slow_title(text)');
@@ -348,8 +348,8 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
     try {
       const { id } = await unprepared.system().users.create({ email: 'a@example.com', password_hash: 'x' });
       await unprepared.as(scopeOf(id)).tasks.create({ title: 'Mine' });
-      expect(await unprepared.as(scopeOf(id)).tasks.list({ limit: 10 })).toHaveLength(1);
-      expect(await unprepared.as(scopeOf(v7())).tasks.list({ limit: 10 })).toEqual([]);
+      expect((await unprepared.as(scopeOf(id)).tasks.list({ limit: 10 })).rows).toHaveLength(1);
+      expect((await unprepared.as(scopeOf(v7())).tasks.list({ limit: 10 })).rows).toEqual([]);
       const role = unprepared.inspect(({ queryWith }) => queryWith({ userId: id }, 'select current_user as role', []));
       expect((await role).rows).toEqual([{ role: 'quoin_app' }]);
       const prepared = await unprepared.inspect((connection) => connection.query('select from pg_prepared_statements'));

@@ -30,25 +30,27 @@ export const tasks = ({ db, fast, scope }: OwnerContext) => {
         .where(hasVersion('tasks', versions))
         .executeTakeFirst(),
 
-    /** Newest first. Without a filter, reads the page from the primary key in its order. A filter looks at `scannedMax` tasks. */
-    list: ({ is_completed, q, after, ...page }: TaskFilter & PageRequest) => {
+    /**
+     * Newest first. Without a filter, reads the page from the primary key in its order. A filter looks at `scannedMax` rows.
+     *
+     * @returns `scannedTo`: the id of the last row that the filter looked at, if more follow and the page is not full
+     */
+    list: async ({ is_completed, q, after, ...page }: TaskFilter & PageRequest) => {
       const isFiltered = is_completed !== undefined || q !== undefined;
       const own = (isFiltered || page.skip !== undefined ? db : fast)
         .selectFrom('tasks')
         .select(columns)
         .where('user_id', '=', userId);
-      if (!isFiltered) return paged(own, { ...page, after }).execute();
+      if (!isFiltered) return { rows: await paged(own, { ...page, after }).execute(), scannedTo: undefined };
       let query = db.selectFrom(scanned(own, after).as('tasks')).selectAll();
       if (is_completed !== undefined) query = query.where('is_completed', '=', is_completed);
       if (q !== undefined)
         query = query.where(({ or }) => or([containsText('title', q), containsText('description', q)]));
-      return paged(query, page).execute();
-    },
-
-    /** Id of the last task that a filter looked at, if more follow. */
-    lastScanned: async (after: string | undefined) => {
-      const ids = scanned(db.selectFrom('tasks').select('id').where('user_id', '=', userId), after);
-      return (await ids.offset(scannedMax - 1).executeTakeFirst())?.id;
+      const rows = await paged(query, page).execute();
+      const last = scanned(db.selectFrom('tasks').select('id').where('user_id', '=', userId), after).offset(
+        scannedMax - 1,
+      );
+      return { rows, scannedTo: rows.length > page.limit ? undefined : (await last.executeTakeFirst())?.id };
     },
 
     /** Violates `fk_tasks_user_id` if the user no longer exists. */

@@ -78,7 +78,7 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
         await untilWaiting(own);
         await backends(own, `select pg_terminate_backend(pid) ${waiting}`);
         await holder.execute('rollback');
-        expect(await Promise.all(reads)).toEqual(Array(6).fill([]));
+        expect(await Promise.all(reads)).toEqual(Array(6).fill({ rows: [] }));
       });
     } finally {
       await own.close();
@@ -122,11 +122,11 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
           own.as(stranger).tasks.delete(randomUUID()),
         ]);
         // They resolve before the lock is released.
-        expect(await Promise.all(reads)).toEqual([[], undefined, false, [], undefined, false]);
+        expect(await Promise.all(reads)).toEqual([{ rows: [] }, undefined, false, { rows: [] }, undefined, false]);
         await untilWaiting(own);
         await holder.execute('rollback');
         expect(await write).toMatchObject({ title: 'Waits' });
-        expect((await own.as(scope).tasks.list({ limit: 10 })).rows).toEqual([await write]);
+        expect([await write]).toMatchObject((await own.as(scope).tasks.list({ limit: 10 })).rows);
       });
     } finally {
       await own.close();
@@ -341,6 +341,50 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
     await Promise.all([held, ...callers]);
     await own.close();
   });
+
+  test.runIf(process.env.TEST_ADMIN_URL)(
+    'where the extension citus is, single statements set their user with `set local`',
+    async () => {
+      const own = await createTestDatabase();
+      const admin = Object.assign(new URL(process.env.TEST_ADMIN_URL ?? ''), { pathname: new URL(own.url).pathname });
+      const root = await connect(admin.href);
+      // Only the name counts: the extension itself is in no package.
+      await root.maintain((connection) =>
+        connection.execute(`set allow_system_table_mods = on; insert into pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
+        select 999999, 'citus', 10, 'public'::regnamespace, false, '0'`),
+      );
+      await root.close();
+      const distributed = await connect(own.directUrl, { poolMax: 1 });
+      try {
+        const [mine, theirs] = [await newScope(distributed), await newScope(distributed)];
+        const role = () =>
+          distributed.inspect(({ queryWith }) =>
+            queryWith(
+              { userId: mine.owner.userId },
+              `select current_user as role, current_setting('app.user_id') as id`,
+              [],
+            ),
+          );
+        const writes = Array.from({ length: 10 }, () => distributed.as(mine).tasks.create({ title: 'Mine' }));
+        const planted = distributed.inspect(({ queryWith }) =>
+          queryWith({ userId: mine.owner.userId }, `insert into tasks (id, user_id, title) values ($1, $2, 'x')`, [
+            v7(),
+            theirs.owner.userId,
+          ]),
+        );
+        await expect(planted).rejects.toThrow(/row-level security/);
+        await Promise.all(writes);
+        expect((await role()).rows).toEqual([{ role: 'quoin_app', id: mine.owner.userId }]);
+        expect((await distributed.as(mine).tasks.list({ limit: 20 })).rows).toHaveLength(10);
+        expect((await distributed.as(theirs).tasks.list({ limit: 20 })).rows).toEqual([]);
+        const after = await distributed.inspect(({ query }) => query('select current_user as role'));
+        expect(after.rows).toEqual([{ role: decodeURIComponent(new URL(own.url).username) }]);
+      } finally {
+        await distributed.close();
+        await own.close();
+      }
+    },
+  );
 
   test('the pool works without prepared statements', async () => {
     const own = await createTestDatabase();

@@ -193,6 +193,19 @@ test('an Idempotency-Key of 255 printable characters works', async () => {
   ).toBe(201);
 });
 
+test('an admin who is no longer one does not get stored responses about others', async () => {
+  const former = await api.signUpAdmin();
+  const key = randomUUID();
+  const path = `/users/${user.id}/tasks`;
+  expect((await keyed('POST', path, { title: 'Theirs' }, { key, token: former.token })).statusCode).toBe(201);
+  await api.database.system().users.update(former.id, { is_admin: false });
+  expectProblem(
+    await keyed('POST', path, { title: 'Theirs' }, { key, token: former.token }),
+    409,
+    'idempotency_conflict',
+  );
+});
+
 test('an answer is kept for 24 hours', async () => {
   const key = randomUUID();
   const created = (await keyed('POST', '/users/me/tasks', { title: 'Yesterday' }, { key })).json();

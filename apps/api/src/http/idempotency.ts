@@ -37,9 +37,10 @@ export function idempotency(app: FastifyInstance, { database, secretKey }: { dat
   const { idempotencyKeys } = database.system();
   const fingerprintKey = createSecretKey(Buffer.from(hkdfSync('sha256', secretKey, '', 'quoin idempotency', 32)));
 
-  const fingerprintOf = ({ method, url, bodyDigest }: FastifyRequest) =>
+  /** Contains the caller's role, so that an admin who is no longer one gets no answer about others. */
+  const fingerprintOf = ({ method, url, bodyDigest, scope }: FastifyRequest) =>
     createHmac('sha256', fingerprintKey)
-      .update(`${method} ${url}\n`)
+      .update(`${method} ${url} ${scope.isAdmin}\n`)
       .update(bodyDigest ?? '')
       .digest();
 
@@ -57,10 +58,8 @@ export function idempotency(app: FastifyInstance, { database, secretKey }: { dat
     route.config = { ...route.config, isIdempotent: isIdempotent(route) };
   });
 
-  app.addHook('preValidation', async (request, reply) => {
-    const key = request.headers['idempotency-key'];
-    if (key === undefined || !request.routeOptions.config.isIdempotent) return undefined;
-    if (typeof key !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(key)) throw malformedKey();
+  const begin = async (request: FastifyRequest, reply: FastifyReply, key: string) => {
+    if (!/^[\x20-\x7e]{1,255}$/.test(key)) throw malformedKey();
     const idempotency: Idempotency = {
       userId: request.scope.actor.userId,
       keyHash: createHash('sha256').update(key).digest(),
@@ -69,27 +68,40 @@ export function idempotency(app: FastifyInstance, { database, secretKey }: { dat
       isStored: false,
     };
     const answer = await findAnswer(idempotency);
-    if (answer) return replay(reply, answer).send(answer.body);
-    request.scope = { ...request.scope, idempotency };
-    return undefined;
-  });
+    if (!answer) request.scope = { ...request.scope, idempotency };
+    return answer;
+  };
 
-  // Stores an answer that came without a transaction: an error, or a request that changes nothing. A concurrent request with the same key may have been
-  // answered meanwhile.
-  app.addHook('onSend', async (request, reply, payload: unknown) => {
-    const { idempotency } = request.scope ?? {};
-    if (!idempotency || idempotency.isStored) return payload;
-    request.scope = { ...request.scope, idempotency: undefined };
+  /**
+   * Stores a response that came without a transaction: an error, or a request that changes nothing. If a concurrent request with the same key was answered
+   * meanwhile, resolves to that answer.
+   */
+  const end = async (idempotency: Idempotency, reply: FastifyReply, payload: unknown) => {
     const { statusCode: status } = reply;
-    if (status >= 500 || isNotStored(status)) return payload;
+    if (status >= 500 || isNotStored(status)) return undefined;
     const { userId: user_id, keyHash: key_hash, fingerprint } = idempotency;
     const body = typeof payload === 'string' ? payload : null;
     const key = { user_id, key_hash, fingerprint, status, headers: contentHeaders(reply), body };
-    if (await idempotencyKeys.createUnlessAnswered(key)) return payload;
-    const answer = await findAnswer(idempotency);
-    if (!answer) return payload;
-    replay(reply, answer);
-    return answer.body;
+    return (await idempotencyKeys.createUnlessAnswered(key)) ? undefined : findAnswer(idempotency);
+  };
+
+  // Not async: most requests have no key.
+  app.addHook('preValidation', (request, reply, done) => {
+    const key = request.headers['idempotency-key'];
+    if (key === undefined || !request.routeOptions.config.isIdempotent) return done();
+    begin(request, reply, String(key)).then((answer) => {
+      if (answer) replay(reply, answer).send(answer.body);
+      else done();
+    }, done);
+  });
+  app.addHook('onSend', (request, reply, payload, done) => {
+    const { idempotency } = request.scope ?? {};
+    if (!idempotency || idempotency.isStored) return done(null, payload);
+    request.scope = { ...request.scope, idempotency: undefined };
+    end(idempotency, reply, payload).then((answer) => {
+      if (answer) replay(reply, answer);
+      done(null, answer ? answer.body : payload);
+    }, done);
   });
 }
 

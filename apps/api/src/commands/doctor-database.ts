@@ -48,6 +48,7 @@ export async function checkDatabase(config: Config, run: RunCheck): Promise<void
   const database = open;
   if (!database.isEmbedded) await run('roles', () => roles(database));
   await run('pgvector', () => pgvector(database));
+  await run('pg_trgm', () => trigrams(database));
   await run('migrations', () => pending(database));
   if (!database.isEmbedded && (await isCurrent(database))) {
     if (databaseReplicaUrl) await run('replica', () => replica(database));
@@ -99,6 +100,16 @@ async function pgvector(database: Database): Promise<Finding> {
       `${version} is too old: ${pgvectorMin.join('.')} or later is needed\nhint: update it on the server, then run: alter extension vector update`,
     );
   return ok(row.installed_version ? version : `${version}; the first migration creates the extension`);
+}
+
+async function trigrams(database: Database): Promise<Finding> {
+  const [row] = await rowsOf<{ version: string }>(
+    database,
+    `select coalesce(installed_version, default_version) as version from pg_available_extensions where name = 'pg_trgm'`,
+  );
+  return row
+    ? ok(row.version)
+    : wrong('not installed on the server\nhint: install the contrib modules of PostgreSQL (postgresql-contrib)');
 }
 
 const isCurrent = async (database: Database) =>

@@ -22,6 +22,9 @@ import type { Scope } from '../src/scope.ts';
 /** The server that the tests use; undefined for the embedded database. */
 export const testServerUrl = process.env.TEST_DATABASE_URL || undefined;
 
+/** The same server, as an administrator. CI sets it. */
+export const testAdminUrl = process.env.TEST_ADMIN_URL || undefined;
+
 /** A pooler in front of that server, such as PgBouncer, for everything but migrations. Statements are not prepared. */
 export const testPoolerUrl = process.env.TEST_POOLER_URL || undefined;
 

@@ -6,6 +6,7 @@ import {
   newScope,
   scopeOf,
   type TestDatabase,
+  testAdminUrl,
   testPoolerUrl,
   testServerUrl,
 } from '../../testing/test-database.ts';
@@ -342,11 +343,11 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
     await own.close();
   });
 
-  test.runIf(process.env.TEST_ADMIN_URL)(
+  test.runIf(testAdminUrl)(
     'where the extension citus is, single statements set their user with `set local`',
     async () => {
       const own = await createTestDatabase();
-      const admin = Object.assign(new URL(process.env.TEST_ADMIN_URL ?? ''), { pathname: new URL(own.url).pathname });
+      const admin = Object.assign(new URL(testAdminUrl ?? ''), { pathname: new URL(own.url).pathname });
       const root = await connect(admin.href);
       // Only the name counts: the extension itself is in no package.
       await root.maintain((connection) =>

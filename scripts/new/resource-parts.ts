@@ -94,11 +94,15 @@ const filteredList = (Singular: string, table: string, names: string[], conditio
         .select(columns)
         .where('user_id', '=', userId);
       if (!isFiltered) return { rows: await paged(own, { ...page, after }).execute(), scannedTo: undefined };
+      // First, so that rows that are deleted meanwhile do not move it past rows that were not looked at.
+      const last = await scanned(db.selectFrom('${table}').select('id').where('user_id', '=', userId), after)
+        .offset(scannedMax - 1)
+        .executeTakeFirst();
       let query = db.selectFrom(scanned(own, after).as('${table}')).selectAll();
+      if (last) query = query.where('id', '>=', last.id);
 ${conditions.join('\n')}
       const rows = await paged(query, page).execute();
-      const last = scanned(db.selectFrom('${table}').select('id').where('user_id', '=', userId), after).offset(scannedMax - 1);
-      return { rows, scannedTo: rows.length > page.limit ? undefined : (await last.executeTakeFirst())?.id };
+      return { rows, scannedTo: rows.length > page.limit ? undefined : last?.id };
     },`;
 
 export function schemaParts(fields: Field[]) {

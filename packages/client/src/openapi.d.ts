@@ -490,7 +490,7 @@ export interface paths {
         };
         /**
          * List tasks, newest first
-         * @description A filter looks at 10,000 items per page, so a page can have fewer items than `limit`, or none, and a `next_cursor`.
+         * @description A filter looks at 5,000 items per page, so a page can have fewer items than `limit`, or none, and a `next_cursor`. `skip` counts matches among them.
          */
         get: operations["listTasks"];
         put?: never;

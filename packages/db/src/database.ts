@@ -32,8 +32,10 @@ export interface Database {
   system(scope?: Scope): SystemDatabase;
   /** The same database for reads that may be a moment old: at the read replica, unless there is none or it is too far behind. */
   readonly replica: Pick<Database, 'as' | 'system'>;
-  /** Undefined without a read replica. */
+  /** The last known state of the read replica; undefined without one. */
   replicaState(): ReplicaState | undefined;
+  /** Asks the read replica for its state now. */
+  checkReplica(): Promise<ReplicaState | undefined>;
   /** Runs `work` with a connection of the pool, as the role that connected: to read the catalogue. Repeated once if the connection breaks. */
   inspect<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
   /** Runs `work` with a connection of its own, without time limits, as the role that connected: for migrations and bulk work. */
@@ -84,6 +86,10 @@ export function createDatabase(source: ConnectionSource, replicaSource?: Connect
     ...main,
     replica: replica ? repositoriesOn(replica) : main,
     replicaState: () => replica?.state(),
+    checkReplica: async () => {
+      await replica?.check();
+      return replica?.state();
+    },
 
     maintain: async (work) => {
       refuseNesting();

@@ -19,12 +19,18 @@ export interface ReplicaState {
   lagSeconds: number | undefined;
 }
 
+export interface Replica extends Units {
+  state: () => ReplicaState;
+  /** Asks the replica for its lag now. Never rejects. */
+  check: () => Promise<void>;
+}
+
 /** Runs reads at a replica while it is up to date, and at the primary otherwise. Asks the replica for its lag only while it is used. */
-export function createReplica(source: ConnectionSource, primary: Units): Units & { state: () => ReplicaState } {
+export function createReplica(source: ConnectionSource, primary: Units): Replica {
   const replica = createUnits(source);
   let lagSeconds: number | undefined;
   let checkedAt = Number.NEGATIVE_INFINITY;
-  let checking: Promise<void> | undefined;
+  let isChecking = false;
 
   const check = async () => {
     try {
@@ -36,20 +42,20 @@ export function createReplica(source: ConnectionSource, primary: Units): Units &
       lagSeconds = undefined;
     }
     checkedAt = performance.now();
+    isChecking = false;
   };
-  const isUsable = async () => {
-    if (performance.now() - checkedAt > checkEveryMs) {
-      checking ??= check().finally(() => {
-        checking = undefined;
-      });
-      await checking;
+  /** By the last check. The next one runs beside the request, because a replica that hangs takes seconds to answer. */
+  const isUsable = () => {
+    if (!isChecking && performance.now() - checkedAt > checkEveryMs) {
+      isChecking = true;
+      void check();
     }
     return lagSeconds !== undefined && lagSeconds <= lagSecondsMax;
   };
 
   /** @param run may run twice */
   const either = async <T>(run: (units: Units) => Promise<T>): Promise<T> => {
-    if (!(await isUsable())) return run(primary);
+    if (!isUsable()) return run(primary);
     try {
       return await run(replica);
     } catch (error) {
@@ -71,5 +77,6 @@ export function createReplica(source: ConnectionSource, primary: Units): Units &
     },
     refuseNesting: primary.refuseNesting,
     state: () => ({ lagSeconds }),
+    check,
   };
 }

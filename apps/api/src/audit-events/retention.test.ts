@@ -80,7 +80,10 @@ test('months older than AUDIT_RETENTION_DAYS are dropped, and no event of the la
     `select details from audit_events where action = 'audit_events_pruned'`,
   );
   expect(event?.details).toEqual({ partitions: 1, older_than_days: 365 });
-  await expect(query(`select quoin_drop_audit_partitions('29 days')`)).rejects.toThrow('last 30 days');
+  for (const age of ['29 days', '-1000 months 30030 days', '-100 years'])
+    await expect(query(`select quoin_drop_audit_partitions('${age}')`)).rejects.toThrow('last 30 days');
+  for (const age of ['100 years', '25000 days']) await query(`select quoin_drop_audit_partitions('${age}')`);
+  expect(await partitions()).toContain(nameOf(month(1)));
 });
 
 describe('AUDIT_PERSONAL_DATA_DAYS', () => {

@@ -116,8 +116,7 @@ const isCurrent = async (database: Database) =>
   (await migrations.history(database)).every(({ applied, checksum }) => applied && checksum !== undefined);
 
 async function replica(database: Database): Promise<Finding> {
-  await database.replica.system().users.list({ limit: 1 });
-  const { lagSeconds } = database.replicaState() ?? {};
+  const { lagSeconds } = (await database.checkReplica()) ?? {};
   return lagSeconds === undefined
     ? note('does not answer, so DATABASE_URL answers everything')
     : ok(`${Math.round(lagSeconds)} s behind`);

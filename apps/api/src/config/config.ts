@@ -108,7 +108,7 @@ const hasTracing = (env: NodeJS.ProcessEnv) =>
   env.OTEL_TRACES_EXPORTER !== 'none' &&
   Boolean(env.OTEL_TRACES_EXPORTER || env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT);
 
-const daysRange = { min: 0, max: 36_500 };
+const daysRange = { min: 0, max: 3_650 };
 
 /** The audit trail of the last 30 days is never changed. */
 function days(name: string, value: number, problems: string[]): number {

@@ -30,7 +30,11 @@ export function answers(app: FastifyInstance): void {
   app.addHook('onSend', ({ method, headers }, reply, payload, done) => {
     const tag = reply.getHeader('etag');
     const known = headers['if-none-match'];
-    const isCurrent = method === 'GET' && reply.statusCode === 200 && typeof tag === 'string' && known !== undefined;
+    const isCurrent =
+      (method === 'GET' || method === 'HEAD') &&
+      reply.statusCode === 200 &&
+      typeof tag === 'string' &&
+      known !== undefined;
     if (!isCurrent || !matchesAny(known, tag)) return done(null, payload);
     reply.code(304).removeHeader('content-type');
     return done(null, null);
@@ -40,9 +44,9 @@ export function answers(app: FastifyInstance): void {
 /** Returns the header fields that belong to the result of a route. */
 export function headersOf({ routeOptions, server }: FastifyRequest, result: unknown): Record<string, string> {
   const { location, successStatus } = routeOptions.config;
-  const { version } = (result ?? {}) as { version?: unknown };
+  const { version, id } = (result ?? {}) as { version?: unknown; id?: unknown };
   return {
     ...(location && successStatus === 201 && { location: `${server.prefix}${location(result as never)}` }),
-    ...(typeof version === 'string' && { etag: tagOf(version) }),
+    ...(typeof version === 'string' && { etag: tagOf(version, id) }),
   };
 }

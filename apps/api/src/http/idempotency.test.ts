@@ -133,6 +133,8 @@ test('concurrent requests with one Idempotency-Key and different bodies have one
     Array.from({ length: 6 }, (_, n) => keyed('POST', '/users/me/tasks', { title: `Different ${n}` }, { key })),
   );
   expect(twins.map(({ statusCode }) => statusCode).sort()).toEqual([201, 409, 409, 409, 409, 409]);
+  for (const twin of twins.filter(({ statusCode }) => statusCode === 409))
+    expectProblem(twin, 409, 'idempotency_conflict');
   expect((await titles()).filter((title: string) => title.startsWith('Different'))).toHaveLength(1);
 });
 
@@ -204,6 +206,32 @@ test('an admin who is no longer one does not get stored responses about others',
     409,
     'idempotency_conflict',
   );
+});
+
+test('concurrent deletions of an account with different keys answer with problem documents', async () => {
+  const leaver = await api.signUp();
+  const answers = await Promise.all(
+    Array.from({ length: 5 }, () =>
+      keyed('DELETE', '/users/me', { current_password: password }, { token: leaver.token }),
+    ),
+  );
+  for (const { statusCode, headers } of answers)
+    expect([204, 'application/problem+json; charset=utf-8', 'application/problem+json']).toContain(
+      statusCode === 204 ? 204 : headers['content-type'],
+    );
+});
+
+test('If-Match belongs to the request that a key is for', async () => {
+  const { id } = (await keyed('POST', '/users/me/tasks', { title: 'x' })).json();
+  const key = randomUUID();
+  const change = (tag: string) =>
+    api.send('PATCH', `/users/me/tasks/${id}`, {
+      token: user.token,
+      body: { title: 'y' },
+      headers: { 'idempotency-key': key, 'if-match': tag },
+    });
+  expectProblem(await change('"stale"'), 412, 'precondition_failed');
+  expectProblem(await change('"other"'), 409, 'idempotency_conflict');
 });
 
 test('an answer is kept for 24 hours', async () => {

@@ -22,6 +22,8 @@ declare module 'fastify' {
 
 const keptMs = 24 * 3_600_000;
 const deletedPerBatch = 1_000;
+/** Longest stored response of a request that changed nothing. A client that repeats it gets the same without it. */
+const unchangedLengthMax = 65_536;
 
 /** POST, PATCH and DELETE routes of signed-in users, except searches and routes under `/auth`. PUT is idempotent by itself. */
 const isIdempotent = ({ method, routePath, config }: RouteOptions & { routePath: string }) =>
@@ -38,9 +40,9 @@ export function idempotency(app: FastifyInstance, { database, secretKey }: { dat
   const fingerprintKey = createSecretKey(Buffer.from(hkdfSync('sha256', secretKey, '', 'quoin idempotency', 32)));
 
   /** Contains the caller's role, so that an admin who is no longer one gets no answer about others. */
-  const fingerprintOf = ({ method, url, bodyDigest, scope }: FastifyRequest) =>
+  const fingerprintOf = ({ method, url, headers, bodyDigest, scope }: FastifyRequest) =>
     createHmac('sha256', fingerprintKey)
-      .update(`${method} ${url} ${scope.isAdmin}\n`)
+      .update(`${method} ${url} ${scope.isAdmin} ${headers['if-match'] ?? ''}\n`)
       .update(bodyDigest ?? '')
       .digest();
 
@@ -81,6 +83,7 @@ export function idempotency(app: FastifyInstance, { database, secretKey }: { dat
     if (status >= 500 || isNotStored(status)) return undefined;
     const { userId: user_id, keyHash: key_hash, fingerprint } = idempotency;
     const body = typeof payload === 'string' ? payload : null;
+    if (body && body.length > unchangedLengthMax) return undefined;
     const key = { user_id, key_hash, fingerprint, status, headers: contentHeaders(reply), body };
     return (await idempotencyKeys.createUnlessAnswered(key)) ? undefined : findAnswer(idempotency);
   };
@@ -98,10 +101,17 @@ export function idempotency(app: FastifyInstance, { database, secretKey }: { dat
     const { idempotency } = request.scope ?? {};
     if (!idempotency || idempotency.isStored) return done(null, payload);
     request.scope = { ...request.scope, idempotency: undefined };
-    end(idempotency, reply, payload).then((answer) => {
-      if (answer) replay(reply, answer);
-      done(null, answer ? answer.body : payload);
-    }, done);
+    end(idempotency, reply, payload).then(
+      (answer) => {
+        if (answer) replay(reply.removeHeader('content-type'), answer);
+        done(null, answer ? answer.body : payload);
+      },
+      // An error here would bypass the error handler. The response stands: nothing was stored, so a repetition does the same again.
+      (error) => {
+        request.log.warn({ err: error }, 'could not store the response to an Idempotency-Key');
+        done(null, payload);
+      },
+    );
   });
 }
 

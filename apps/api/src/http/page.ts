@@ -35,7 +35,7 @@ export const pageQuery = {
 
 /** Describes a list with filters. */
 export const scannedDescription =
-  'A filter looks at 10,000 items per page, so a page can have fewer items than `limit`, or none, and a `next_cursor`.';
+  'A filter looks at 5,000 items per page, so a page can have fewer items than `limit`, or none, and a `next_cursor`. `skip` counts matches among them.';
 
 /** Returns the schema of a page of items. */
 export const pageOf = <T extends TSchema>(name: string, item: T) =>

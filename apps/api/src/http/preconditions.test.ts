@@ -110,10 +110,27 @@ test('a document whose embedding was computed has a new ETag, and a change of th
   const path = `/users/me/documents/${document.id}`;
   const tag = await tagOf(path);
   await api.database.maintain((connection) =>
-    connection.query(`update documents set embedding = array_fill(0.1, array[768])::vector where id = $1`, [
+    connection.query(`update documents set embedding = array_fill(0.1, array[768])::vector, embedding_model = 'test' where id = $1`, [
       document.id,
     ]),
   );
   expect((await send('GET', path, undefined, { 'if-none-match': tag })).json()).toMatchObject({ has_embedding: true });
   expect((await send('PATCH', path, { title: 'y' }, { 'if-match': tag })).statusCode).toBe(200);
+});
+
+test('a client-supplied embedding changes the version of a document', async () => {
+  const embedding = Array.from({ length: 768 }, (_, n) => (n === 0 ? 1 : 0));
+  const document = (await send('POST', '/users/me/documents', { title: 'x', content: 'x', embedding })).json();
+  const path = `/users/me/documents/${document.id}`;
+  const tag = await tagOf(path);
+  expect((await send('PATCH', path, { embedding: embedding.toReversed() }, { 'if-match': tag })).statusCode).toBe(200);
+  expectProblem(await send('PATCH', path, { embedding }, { 'if-match': tag }), 412, 'precondition_failed');
+});
+
+test('accounts that were created in one statement have different ETags', async () => {
+  const emails = ['one', 'two'].map((name) => `${name}-${Date.now()}@example.com`);
+  await api.database.system().users.createMany(emails.map((email) => ({ email, password_hash: 'x' })));
+  const users = await Promise.all(emails.map((email) => api.database.system().users.findByEmail(email)));
+  const tags = await Promise.all(users.map((one) => tagOf(`/users/${one?.id}`, admin.token)));
+  expect(new Set(tags).size).toBe(2);
 });

@@ -15,7 +15,9 @@ declare module 'fastify' {
   }
 }
 
-export const tagOf = (version: string): string => `"${version}"`;
+/** With the id, because two users can have the same version of `/users/me`. */
+export const tagOf = (version: string, id: unknown): string =>
+  typeof id === 'string' ? `"${version}-${id.slice(-12)}"` : `"${version}"`;
 
 /** Whether the list of a header field contains the tag, or is `*`. A weak tag matches as a strong one. */
 export const matchesAny = (list: string, tag: string): boolean =>

@@ -83,6 +83,7 @@ function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyRe
   const oauth = request.routeOptions.config.oauth ? oauthError(problem) : {};
   const path = request.url.split('?', 1)[0] ?? '';
   const body = JSON.stringify({ ...problemBody(problem, path, request.id), ...oauth });
+  for (const name of ['etag', 'location']) reply.removeHeader(name);
   return reply.code(problem.status).headers(problem.headers).type('application/problem+json').send(body);
 }
 

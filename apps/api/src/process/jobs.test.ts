@@ -43,6 +43,25 @@ test('a job without requests and without work runs ever more rarely, and as befo
   await app.close();
 });
 
+test('requests that come again and again do not put off a job', async () => {
+  const app = Fastify();
+  const runs = { often: 0, rarely: 0 };
+  const addJob = createJobs(app);
+  for (const [name, everyMs] of [
+    ['often', 5_000],
+    ['rarely', 600_000],
+  ] as const)
+    addJob({ name, everyMs, run: async () => runs[name]++ && 0 });
+  app.get('/', async () => 'ok');
+  await app.listen({ port: 0, host: '127.0.0.1' });
+  for (let n = 0; n < 360; n++) {
+    await vi.advanceTimersByTimeAsync(10_000);
+    await app.inject('/');
+  }
+  expect(runs.rarely).toBe(6);
+  await app.close();
+});
+
 test('the time between two runs grows to an hour', async () => {
   const { app, runs } = await startJobs();
   await minutes(10 * 60);

@@ -45,19 +45,23 @@ export function createAccountDeletion({
 
 export type AccountDeletion = ReturnType<typeof createAccountDeletion>;
 
-/** Deletes the rows of marked accounts, in batches that lock little and for a short time. Resolves to the number of accounts. */
+/** Deletes the rows of marked accounts, in batches that lock little and for a short time. Resolves to the number of accounts. @throws Error if one could not be deleted; the others are */
 export async function deleteMarkedAccounts(database: Database): Promise<number> {
   const { deletedAccounts } = database.system();
   const marked = await deletedAccounts.list(accountsPerRun);
   if (marked.length === 0) return 0;
   const tables = await deletedAccounts.dependentTables();
-  for (const { id } of marked) {
+  const failures: unknown[] = [];
+  for (const { id } of marked) await deleteRows(id).catch((error) => failures.push(error));
+  if (failures.length > 0) throw new Error(`${failures.length} accounts were not deleted`, { cause: failures[0] });
+  return marked.length;
+
+  async function deleteRows(id: string) {
     for (const table of tables)
       for (let deleted = rowsPerBatch; deleted === rowsPerBatch; )
         deleted = await deletedAccounts.deleteRows(table, id, rowsPerBatch);
     await deletedAccounts.delete(id);
   }
-  return marked.length;
 }
 
 /**

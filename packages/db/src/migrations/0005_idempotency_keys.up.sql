@@ -23,7 +23,7 @@ grant select, insert, update, delete on idempotency_keys to quoin_system;
 -- Two changes within one microsecond have different versions.
 create or replace function users_set_updated_at_fn() returns trigger as $$ begin new.updated_at = greatest(now(), old.updated_at + interval '1 microsecond'); return new; end; $$ language plpgsql;
 create or replace function tasks_set_updated_at_fn() returns trigger as $$ begin new.updated_at = greatest(now(), old.updated_at + interval '1 microsecond'); return new; end; $$ language plpgsql;
-create or replace function documents_set_updated_at_fn() returns trigger as $$ begin if row(new.title, new.content, new.metadata) is distinct from row(old.title, old.content, old.metadata) then new.updated_at = greatest(now(), old.updated_at + interval '1 microsecond'); end if; return new; end; $$ language plpgsql;
+create or replace function documents_set_updated_at_fn() returns trigger as $$ begin if row(new.title, new.content, new.metadata) is distinct from row(old.title, old.content, old.metadata) or (new.embedding is distinct from old.embedding and new.embedding_model is null) then new.updated_at = greatest(now(), old.updated_at + interval '1 microsecond'); end if; return new; end; $$ language plpgsql;
 create or replace function user_preferences_set_updated_at_fn() returns trigger as $$ begin new.updated_at = greatest(now(), old.updated_at + interval '1 microsecond'); return new; end; $$ language plpgsql;
 
 comment on column idempotency_keys.user_id is 'The caller.';

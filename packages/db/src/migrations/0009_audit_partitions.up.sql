@@ -23,7 +23,7 @@ create index idx_audit_events_personal on audit_events (id) where ip_address is 
 -- The lowest id that can have been created at a time: ids are UUIDs of version 7.
 create function quoin_first_id_at(moment timestamptz) returns uuid
 language sql immutable parallel safe
-return rpad(lpad(to_hex(trunc(extract(epoch from moment - timestamptz 'epoch') * 1000)::bigint), 12, '0'), 32, '0')::uuid;
+return rpad(lpad(to_hex(greatest(0, trunc(extract(epoch from moment - timestamptz 'epoch') * 1000)::bigint)), 12, '0'), 32, '0')::uuid;
 
 -- Not in the entity: MikroORM does not see triggers on truncate.
 create trigger refuse_change before delete on audit_events for each statement execute function audit_events_refuse_change_fn();
@@ -98,14 +98,16 @@ as $$
 declare
   partition regclass;
   dropped int := 0;
+  cutoff timestamptz := now() - age;
 begin
-  if age < interval '30 days' then
+  -- Compares times, because an interval of months and days compares otherwise than it subtracts.
+  if cutoff is null or cutoff > now() - interval '30 days' then
     raise exception 'audit events of the last 30 days cannot be dropped';
   end if;
   for partition in
     select c.oid::regclass from pg_inherits join pg_class c on c.oid = inhrelid
     where inhparent = 'audit_events'::regclass
-      and substring(pg_get_expr(relpartbound, c.oid) from $re$TO \('([0-9a-f-]+)'\)$re$)::uuid <= quoin_first_id_at(now() - age)
+      and substring(pg_get_expr(relpartbound, c.oid) from $re$TO \('([0-9a-f-]+)'\)$re$)::uuid <= quoin_first_id_at(cutoff)
   loop
     execute format('alter table audit_events detach partition %s', partition);
     execute format('drop table %s', partition);
@@ -119,13 +121,18 @@ revoke all on function quoin_create_audit_partitions(), quoin_drop_audit_partiti
 grant execute on function quoin_create_audit_partitions(), quoin_drop_audit_partitions(interval) to quoin_system;
 
 do $$
+declare
+  -- A clock may have been ahead.
+  newest timestamptz := (
+    select timestamptz 'epoch' + ('x0000' || left(replace(id::text, '-', ''), 12))::bit(64)::bigint * interval '1 millisecond'
+    from audit_events_before order by id desc limit 1);
 begin
   drop trigger refuse_change on audit_events_before;
   drop trigger refuse_truncate on audit_events_before;
   drop policy audit_events_owner on audit_events_before;
   drop policy audit_events_system on audit_events_before;
   execute format('alter table audit_events attach partition audit_events_before for values from (minvalue) to (%L)',
-    quoin_first_id_at((date_trunc('month', now() at time zone 'utc') + interval '1 month') at time zone 'utc'));
+    quoin_first_id_at((date_trunc('month', greatest(now(), newest) at time zone 'utc') + interval '1 month') at time zone 'utc'));
   create table audit_events_default partition of audit_events default;
   perform quoin_protect_audit_partition('audit_events_before');
   perform quoin_protect_audit_partition('audit_events_default');

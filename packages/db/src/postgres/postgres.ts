@@ -139,7 +139,7 @@ function statementsOn(
         apply ? runTogether(client, statement(apply.text, apply.values), last) : client.query(last as pg.QueryConfig),
       );
     },
-    execute: async (script: string) => void (await client.query(script)),
+    execute: async (script: string) => void (await resultOf(client.query(script))),
   };
 }
 

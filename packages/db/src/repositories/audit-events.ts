@@ -81,6 +81,8 @@ export const auditEvents = ({ db }: Context) => ({
           .select('id')
           .where(({ or }) => or([sql<boolean>`ip_address is not null`, sql<boolean>`user_agent is not null`]))
           .where('id', '<', firstIdAt(before))
+          // As the trigger that allows it: by the clock of the database, and by the time of the event.
+          .where('created_at', '<', sql<Date>`now() - interval '30 days'`)
           .orderBy('id')
           .limit(limit),
       )

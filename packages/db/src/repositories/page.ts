@@ -22,9 +22,9 @@ export function paged<DB, TB extends keyof DB, O>(
 }
 
 /** Rows that a filtered list looks at for one page (docs/decisions/021). */
-export const scannedMax = 10_000;
+export const scannedMax = 5_000;
 
-/** The rows that a filtered list looks at. */
+/** The rows that a filtered list looks at, newest first. */
 export function scanned<DB, TB extends keyof DB, O>(
   query: SelectQueryBuilder<DB, TB, O>,
   after: string | undefined,

@@ -42,15 +42,17 @@ export const tasks = ({ db, fast, scope }: OwnerContext) => {
         .select(columns)
         .where('user_id', '=', userId);
       if (!isFiltered) return { rows: await paged(own, { ...page, after }).execute(), scannedTo: undefined };
+      // First, so that rows that are deleted meanwhile do not move it past rows that were not looked at.
+      const last = await scanned(db.selectFrom('tasks').select('id').where('user_id', '=', userId), after)
+        .offset(scannedMax - 1)
+        .executeTakeFirst();
       let query = db.selectFrom(scanned(own, after).as('tasks')).selectAll();
+      if (last) query = query.where('id', '>=', last.id);
       if (is_completed !== undefined) query = query.where('is_completed', '=', is_completed);
       if (q !== undefined)
         query = query.where(({ or }) => or([containsText('title', q), containsText('description', q)]));
       const rows = await paged(query, page).execute();
-      const last = scanned(db.selectFrom('tasks').select('id').where('user_id', '=', userId), after).offset(
-        scannedMax - 1,
-      );
-      return { rows, scannedTo: rows.length > page.limit ? undefined : (await last.executeTakeFirst())?.id };
+      return { rows, scannedTo: rows.length > page.limit ? undefined : last?.id };
     },
 
     /** Violates `fk_tasks_user_id` if the user no longer exists. */

@@ -80,7 +80,7 @@ export const DocumentSchema = defineEntity({
       events: ['update'],
       forEach: 'row',
       // A new embedding is not a change that the owner made.
-      body: `if row(new.title, new.content, new.metadata) is distinct from row(old.title, old.content, old.metadata) then ${increaseUpdatedAt} end if; return new;`,
+      body: `if row(new.title, new.content, new.metadata) is distinct from row(old.title, old.content, old.metadata) or (new.embedding is distinct from old.embedding and new.embedding_model is null) then ${increaseUpdatedAt} end if; return new;`,
     },
   ],
   ...ownedBy('documents', 'user_id'),

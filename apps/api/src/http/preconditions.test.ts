@@ -110,9 +110,10 @@ test('a document whose embedding was computed has a new ETag, and a change of th
   const path = `/users/me/documents/${document.id}`;
   const tag = await tagOf(path);
   await api.database.maintain((connection) =>
-    connection.query(`update documents set embedding = array_fill(0.1, array[768])::vector, embedding_model = 'test' where id = $1`, [
-      document.id,
-    ]),
+    connection.query(
+      `update documents set embedding = array_fill(0.1, array[768])::vector, embedding_model = 'test' where id = $1`,
+      [document.id],
+    ),
   );
   expect((await send('GET', path, undefined, { 'if-none-match': tag })).json()).toMatchObject({ has_embedding: true });
   expect((await send('PATCH', path, { title: 'y' }, { 'if-match': tag })).statusCode).toBe(200);

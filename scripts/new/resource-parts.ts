@@ -158,7 +158,7 @@ export function routeParts(fields: Field[], words: string) {
     'list description': hasFilter ? '        description: scannedDescription,\n' : '',
     'list config': hasText
       ? `      config: {
-        problems: ['forbidden'],
+        problems: ['forbidden', 'query_too_expensive'],
         // Looks at thousands of rows.
         concurrency: { name: '${words} by text', perUser: 2, when: ({ query }) => 'q' in (query as object) },
       },\n`
@@ -166,12 +166,17 @@ export function routeParts(fields: Field[], words: string) {
   };
 }
 
-export function serviceParts(fields: Field[]) {
+export function serviceParts(fields: Field[], { plural }: { plural: string }) {
+  const hasText = searched(fields).length > 0;
   const names = [...filtered(fields).map(({ name }) => name), ...(searched(fields).length > 0 ? ['q'] : [])];
+  const request = names.length > 0 ? `{ ...page, ${names.join(', ')} }` : 'page';
+  const result = names.length > 0 ? '{ rows, scannedTo }' : '{ rows }';
   return {
     'take filters': names.length > 0 ? `      const { ${names.join(', ')} } = query;` : '',
-    'list request': names.length > 0 ? `{ ...page, ${names.join(', ')} }` : 'page',
-    'list result': names.length > 0 ? '{ rows, scannedTo }' : '{ rows }',
+    'page helpers': [...(hasText ? ['listByText'] : []), 'pageFrom', 'pageRequest'].join(', '),
+    'list call': hasText
+      ? `      const ${result} = await listByText(database.as(owner), q, ({ ${plural} }) => ${plural}.list(${request}));`
+      : `      const ${result} = await database.as(owner).${plural}.list(${request});`,
     'page end': names.length > 0 ? ', { scannedTo }' : '',
   };
 }

@@ -102,7 +102,7 @@ export function resourceFiles(resource: Resource): Map<string, string> {
     ...entityParts(fields),
     ...repositoryParts(fields, names),
     ...schemaParts(fields),
-    ...serviceParts(fields),
+    ...serviceParts(fields, names),
     ...routeParts(fields, names['plural words']),
     ...testParts(fields),
   };

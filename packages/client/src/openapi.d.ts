@@ -4973,7 +4973,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `validation_failed`: Validation failed. */
+            /** @description `validation_failed`: Validation failed. `query_too_expensive`: Query too expensive. */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { type TSchema, Type } from '@fastify/type-provider-typebox';
-import type { PageRequest } from '@quoin/db';
+import type { OwnerDatabase, OwnerRepositories, PageRequest } from '@quoin/db';
 import { Problem } from './errors.ts';
 import { closed, nullable } from './schema.ts';
 
@@ -11,6 +11,16 @@ const limitDefault = 50;
 const limitMax = 200;
 const idBytes = 16;
 const checksumBytes = 4;
+
+/** Milliseconds that the database may take for a filter by text: 5,000 rows can have 50 MB. */
+const textFilterMsMax = 2_000;
+
+/** Runs a list. If it filters by text, the database ends it after two seconds (`query_too_expensive`). */
+export const listByText = <T>(
+  own: OwnerDatabase,
+  text: string | undefined,
+  list: (repositories: OwnerRepositories) => Promise<T>,
+): Promise<T> => (text === undefined ? list(own) : own.transaction(list, { statementMsMax: textFilterMsMax }));
 
 /** Milliseconds that the database may take for a list of all accounts' rows. */
 export const adminListMsMax = 2_000;

@@ -21,7 +21,7 @@ export function taskRoutes(app: App, { tasks }: { tasks: Tasks }) {
         response: { 200: TaskPage },
       },
       config: {
-        problems: ['forbidden'],
+        problems: ['forbidden', 'query_too_expensive'],
         // Looks at thousands of rows.
         concurrency: { name: 'tasks by text', perUser: 2, when: ({ query }) => 'q' in (query as object) },
       },

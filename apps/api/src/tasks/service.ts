@@ -1,7 +1,7 @@
 import type { Database, Scope, Versions } from '@quoin/db';
 import { scopeFor } from '../auth/owner.ts';
 import { found } from '../http/errors.ts';
-import { pageFrom, pageRequest } from '../http/page.ts';
+import { listByText, pageFrom, pageRequest } from '../http/page.ts';
 import { requireRow } from '../http/preconditions.ts';
 import type { NewTask, TaskChanges, TaskQuery } from './schemas.ts';
 
@@ -15,7 +15,9 @@ export function createTasks({ database }: { database: Database }) {
       const list = `tasks of ${owner.owner.userId}`;
       const page = pageRequest(list, query);
       const { is_completed, q } = query;
-      const { rows, scannedTo } = await database.as(owner).tasks.list({ ...page, is_completed, q });
+      const { rows, scannedTo } = await listByText(database.as(owner), q, ({ tasks }) =>
+        tasks.list({ ...page, is_completed, q }),
+      );
       return pageFrom(list, rows, page, { scannedTo });
     },
 

@@ -1,7 +1,7 @@
 import { type Connection, type ConnectionSource, type PoolSize, settingsScript } from './connection.ts';
 import { type Execute, kyselyOn } from './kysely.ts';
 import { createReplica, type ReplicaState } from './replica.ts';
-import { idempotencyKeys } from './repositories/idempotency-keys.ts';
+import { insertAnswer } from './repositories/idempotency-keys.ts';
 import {
   type OwnerRepositories,
   ownerRepositories,
@@ -151,11 +151,14 @@ function repositoriesOn({ alone, transaction }: Units): Pick<Database, 'as' | 's
 }
 
 /** Stores the answer of a request as the role that connected, because an admin's answer is not a row of the owner. */
-function storeAnswer(connection: Connection, { userId, keyHash, fingerprint, answerOf }: Idempotency, result: unknown) {
-  const execute: Execute = ({ sql, parameters }) => connection.query(sql, parameters);
-  const { create } = idempotencyKeys(contextOf({ db: execute, fast: execute }));
-  const key = { user_id: userId, key_hash: keyHash, fingerprint, ...answerOf(result) };
-  return Promise.all([connection.execute('reset role'), create(key)]);
+function storeAnswer(
+  { execute, query }: Connection,
+  { userId, keyHash, fingerprint, answerOf }: Idempotency,
+  result: unknown,
+) {
+  const { status, headers, body } = answerOf(result);
+  const values = [userId, keyHash, fingerprint, status, headers, body];
+  return Promise.all([execute('reset role'), query(insertAnswer, values)]);
 }
 
 const contextOf = ({ db, fast }: { db: Execute; fast: Execute }) => ({ db: kyselyOn(db), fast: kyselyOn(fast) });

@@ -4,6 +4,13 @@ import type { Context } from './context.ts';
 
 export type IdempotencyKey = Insertable<Tables['idempotency_keys']>;
 
+/**
+ * Inserts the answer at the end of a transaction. Waits for a concurrent transaction with the same key, and violates `idempotency_keys_pkey` if that commits. A
+ * text, because it has to be sent before the commit that follows: a query builder may send it later.
+ */
+export const insertAnswer =
+  'insert into idempotency_keys (user_id, key_hash, fingerprint, status, headers, body) values ($1, $2, $3, $4, $5, $6)';
+
 /** Answers to requests with an Idempotency-Key. */
 export const idempotencyKeys = ({ db, fast }: Context) => ({
   find: (userId: string, keyHash: Uint8Array) =>
@@ -13,9 +20,6 @@ export const idempotencyKeys = ({ db, fast }: Context) => ({
       .where('user_id', '=', userId)
       .where('key_hash', '=', keyHash)
       .executeTakeFirst(),
-
-  /** Waits for a concurrent transaction with the same key. Violates `idempotency_keys_pkey` if that commits. */
-  create: (key: IdempotencyKey) => db.insertInto('idempotency_keys').values(key).execute(),
 
   /** Inserts the answer unless the key has one. Resolves to whether it did. */
   createUnlessAnswered: async (key: IdempotencyKey) => {

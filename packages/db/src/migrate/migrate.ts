@@ -28,6 +28,7 @@ export interface Migration {
 
 const advisoryLockKey = 3_141_592_653;
 const lockMsDefault = 120_000;
+const lockRetryMs = 100;
 
 /** Returns all migrations, applied or not, in order of name. */
 export async function history(database: Database, { directory }: MigrationOptions = {}): Promise<Migration[]> {
@@ -110,10 +111,8 @@ async function withLock<T>(
   work: (connection: Connection) => Promise<T>,
 ): Promise<T> {
   return database.maintain(async (connection) => {
+    await takeLock(connection, lockMsMax);
     await connection.execute(`set lock_timeout = ${lockMsMax}`);
-    await connection.query(`select pg_advisory_lock(${advisoryLockKey})`).catch((cause) => {
-      throw new MigrationError(`another migration has held the lock for ${lockMsMax / 1000} s`, { cause });
-    });
     try {
       return await work(connection);
     } finally {
@@ -121,6 +120,24 @@ async function withLock<T>(
       await connection.execute('reset lock_timeout');
     }
   });
+}
+
+/**
+ * Asks again and again instead of waiting in the database: `create index concurrently` waits for every statement that runs, also for one that waits for this
+ * lock, and the two would wait for each other.
+ *
+ * @throws MigrationError
+ */
+async function takeLock(connection: Connection, lockMsMax: number): Promise<void> {
+  for (const deadline = performance.now() + lockMsMax; ; ) {
+    const { rows } = await connection.query<{ isTaken: boolean }>(
+      `select pg_try_advisory_lock(${advisoryLockKey}) as "isTaken"`,
+    );
+    if (rows[0]?.isTaken) return;
+    if (performance.now() > deadline)
+      throw new MigrationError(`another migration has held the lock for ${lockMsMax / 1000} s`);
+    await new Promise((resolve) => setTimeout(resolve, lockRetryMs));
+  }
 }
 
 async function readHistory(connection: Connection, files: MigrationFile[]): Promise<Migration[]> {

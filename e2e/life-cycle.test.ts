@@ -74,14 +74,18 @@ describe('where the database does not answer yet', () => {
     const { hostname, port } = new URL(env.DATABASE_URL ?? '');
     const first = await startProxy({ host: hostname, port: Number(port) });
     await first.close();
-    const starting = start({ DATABASE_URL: viaPort(env.DATABASE_URL ?? '', first.port) });
-    await wait(4000);
-    const proxy = await startProxy({ host: hostname, port: Number(port) }, { port: first.port });
-    const server = await starting;
+    let proxy: Awaited<ReturnType<typeof startProxy>> | undefined;
+    const server = await startServer({
+      cwd: directory.path,
+      env: { ...env, DATABASE_URL: viaPort(env.DATABASE_URL ?? '', first.port) },
+      onWaiting: async () => {
+        proxy = await startProxy({ host: hostname, port: Number(port) }, { port: first.port });
+      },
+    });
     expect((await send(`${server.url}/health/ready`)).status).toBe(200);
     expect(server.output.stdout).toContain('waiting for the database');
     expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });
-    await proxy.close();
+    await proxy?.close();
   });
 
   test.runIf(testServerUrl)('a start does not wait if the database rejects the password', async () => {

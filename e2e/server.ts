@@ -83,15 +83,28 @@ export async function run(script: keyof typeof commands, args: string[], options
   return { code, ...output };
 }
 
-/** Starts a server on a free port and waits until it answers. */
-export async function startServer({ env = {}, ...options }: RunOptions) {
+/**
+ * Starts a server on a free port and waits until it answers.
+ *
+ * @param onWaiting called when the server reports that it waits for the database
+ */
+export async function startServer({
+  env = {},
+  onWaiting,
+  ...options
+}: RunOptions & { onWaiting?: () => Promise<unknown> }) {
   const { child, exited, output } = start('main', [], { ...options, env: { PORT: '0', RATE_LIMIT: 'false', ...env } });
   const deadline = AbortSignal.timeout(secondsToStartMax * 1000);
   let url: string | undefined;
+  let hasWaited = false;
   while (!url) {
     if (deadline.aborted || child.exitCode !== null) {
       child.kill('SIGKILL');
       throw new Error(`the server did not start:\n${output.stdout}${output.stderr}`);
+    }
+    if (onWaiting && !hasWaited && output.stdout.includes('waiting for the database')) {
+      hasWaited = true;
+      await onWaiting();
     }
     url = /Quoin answers at (http:\S+)/.exec(output.stdout)?.[1];
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -167,7 +167,9 @@ test('every private POST, PATCH and DELETE outside /auth takes an Idempotency-Ke
     .filter(({ config }) => config?.isIdempotent)
     .map(({ method, url }) => `${method} ${url.replace('/api/v1', '')}`)
     .sort();
-  expect(taking).toEqual([
+  // A generated resource adds its own.
+  expect(taking.filter((route) => / \/auth\/|^PUT|\/search$/.test(route))).toEqual([]);
+  const expected = [
     'DELETE /users/:user_id',
     'DELETE /users/:user_id/documents/:document_id',
     'DELETE /users/:user_id/sessions',
@@ -182,7 +184,8 @@ test('every private POST, PATCH and DELETE outside /auth takes an Idempotency-Ke
     'POST /users/:user_id/documents',
     'POST /users/:user_id/documents/batch',
     'POST /users/:user_id/tasks',
-  ]);
+  ];
+  expect(taking).toEqual(expect.arrayContaining(expected));
 });
 
 test.each(['', 'a'.repeat(256), 'umlaut ä', 'tab\t'])('an Idempotency-Key of %j is an input error', async (key) => {

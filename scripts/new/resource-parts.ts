@@ -1,3 +1,5 @@
+import { filteredList, plainList } from './list-parts.ts';
+
 // The parts of the templates that depend on the fields.
 
 export const fieldTypes = ['string', 'text', 'boolean', 'integer', 'number', 'timestamp'] as const;
@@ -75,35 +77,6 @@ export function repositoryParts(fields: Field[], { Singular, table }: { Singular
     list: hasFilter ? filteredList(Singular, table, names, conditions) : plainList(table),
   };
 }
-
-const plainList = (table: string) => `    /** Newest first, from the primary key in its order. */
-    list: async (page: PageRequest) => {
-      const own = (page.skip === undefined ? fast : db).selectFrom('${table}').select(columns).where('user_id', '=', userId);
-      return { rows: await paged(own, page).execute() };
-    },`;
-
-const filteredList = (Singular: string, table: string, names: string[], conditions: string[]) => `    /**
-     * Newest first. Without a filter, reads the page from the primary key in its order. A filter looks at \`scannedMax\` rows.
-     *
-     * @returns \`scannedTo\`: the id of the last row that the filter looked at, if more follow and the page is not full
-     */
-    list: async ({ ${names.join(', ')}, after, ...page }: ${Singular}Filter & PageRequest) => {
-      const isFiltered = ${names.map((name) => `${name} !== undefined`).join(' || ')};
-      const own = (isFiltered || page.skip !== undefined ? db : fast)
-        .selectFrom('${table}')
-        .select(columns)
-        .where('user_id', '=', userId);
-      if (!isFiltered) return { rows: await paged(own, { ...page, after }).execute(), scannedTo: undefined };
-      // First, so that rows that are deleted meanwhile do not move it past rows that were not looked at.
-      const last = await scanned(db.selectFrom('${table}').select('id').where('user_id', '=', userId), after)
-        .offset(scannedMax - 1)
-        .executeTakeFirst();
-      let query = db.selectFrom(scanned(own, after).as('${table}')).selectAll();
-      if (last) query = query.where('id', '>=', last.id);
-${conditions.join('\n')}
-      const rows = await paged(query, page).execute();
-      return { rows, scannedTo: rows.length > page.limit ? undefined : last?.id };
-    },`;
 
 export function schemaParts(fields: Field[]) {
   const property = (field: Field) => {

@@ -30,7 +30,7 @@ export interface Database {
    * @param scope of a request with an Idempotency-Key, for the transaction that has its effect
    */
   system(scope?: Scope): SystemDatabase;
-  /** The same database for reads that may be a moment old: at the read replica, unless there is none or it is too far behind. */
+  /** Reads from the read replica, if there is one and it is up to date, and else from the primary. What it returns can be 30 seconds old. */
   readonly replica: Pick<Database, 'as' | 'system'>;
   /** The last known state of the read replica; undefined without one. */
   replicaState(): ReplicaState | undefined;

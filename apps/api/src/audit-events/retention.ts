@@ -11,8 +11,8 @@ interface Dependencies {
 }
 
 /**
- * Maintains the partitions and the retention of the audit trail: creates the partitions of the next months, removes addresses and agents after AUDIT_PERSONAL_DATA_DAYS, and drops the months
- * that are older than AUDIT_RETENTION_DAYS. Resolves to the number of partitions and events that changed.
+ * Maintains the partitions and the retention of the audit trail: creates the partitions of the next months, removes addresses and agents after
+ * AUDIT_PERSONAL_DATA_DAYS, and drops the months that are older than AUDIT_RETENTION_DAYS. Resolves to the number of partitions and events that changed.
  */
 export async function maintainAuditTrail({ database, config, clock }: Dependencies): Promise<number> {
   const { auditEvents } = database.system();

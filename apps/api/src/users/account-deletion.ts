@@ -45,7 +45,11 @@ export function createAccountDeletion({
 
 export type AccountDeletion = ReturnType<typeof createAccountDeletion>;
 
-/** Deletes the rows of marked accounts, in batches that lock little and for a short time. Resolves to the number of accounts. @throws Error if one could not be deleted; the others are */
+/**
+ * Deletes the rows of marked accounts, in batches that lock little and for a short time. Resolves to the number of accounts.
+ *
+ * @throws Error if the database refused to delete one of them; the others are deleted
+ */
 export async function deleteMarkedAccounts(database: Database): Promise<number> {
   const { deletedAccounts } = database.system();
   const marked = await deletedAccounts.list(accountsPerRun);

@@ -13,7 +13,7 @@ const eventsPerRead = 5_000;
  * Writes each complete month of the audit trail to `audit-events-YYYY-MM.ndjson.gz`, one event per line, oldest first. A month whose file exists is skipped, so
  * the command can run every month.
  *
- * @param before the first month that is not written, at most the current one
+ * @param before the first month that is not written, at most the first incomplete one
  * @returns the files that it wrote
  */
 export async function archiveAuditEvents(database: Database, directory: string, before: Date): Promise<string[]> {
@@ -49,5 +49,8 @@ async function* eventsBetween({ query }: Connection, low: string, high: string):
   }
 }
 
-export const startOfMonth = (time: Date) => new Date(Date.UTC(time.getUTCFullYear(), time.getUTCMonth()));
+/** The first month that is not complete. A month is complete a day after its end, because a transaction that began in it can still commit. */
+export const firstIncompleteMonth = (now: Date) => startOfMonth(new Date(now.getTime() - 86_400_000));
+
+const startOfMonth = (time: Date) => new Date(Date.UTC(time.getUTCFullYear(), time.getUTCMonth()));
 const nextMonth = (month: Date) => new Date(Date.UTC(month.getUTCFullYear(), month.getUTCMonth() + 1));

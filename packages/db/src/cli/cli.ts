@@ -7,7 +7,7 @@ import type { Database } from '../database.ts';
 import { check, revision } from '../migrate/drift.ts';
 import * as migrations from '../migrate/migrate.ts';
 import { schemaDocs } from '../migrate/schema-docs.ts';
-import { archiveAuditEvents, startOfMonth } from './archive.ts';
+import { archiveAuditEvents, firstIncompleteMonth } from './archive.ts';
 import { type CommandDefinition, runCommand, type Terminal, UsageError, withProgress } from './command.ts';
 import { databaseHint } from './database-hint.ts';
 import { distribute } from './distribute.ts';
@@ -148,9 +148,10 @@ const commands: Record<string, (database: Database, context: Context) => Promise
   },
   archive: async (database, { values: { directory, before }, stdout }) => {
     if (!directory) throw new UsageError('--directory is missing: where to write the files');
-    const month = before === undefined ? new Date() : new Date(/^\d{4}-\d\d$/.test(before) ? before : Number.NaN);
+    const incomplete = firstIncompleteMonth(new Date());
+    const month = before === undefined ? incomplete : new Date(/^\d{4}-\d\d$/.test(before) ? before : Number.NaN);
     if (Number.isNaN(month.getTime())) throw new UsageError('--before must be a month such as 2026-01');
-    const end = startOfMonth(month < new Date() ? month : new Date());
+    const end = month < incomplete ? month : incomplete;
     const files = await withProgress('writing audit events', archiveAuditEvents(database, directory, end));
     stdout.write(
       files.map((file) => `wrote ${file}\n`).join('') || 'nothing to write: every complete month has its file\n',

@@ -28,15 +28,12 @@ export async function distribute(database: Database): Promise<string[]> {
       const tables = (await ownedTables(connection)).filter(({ is_distributed }) => !is_distributed);
       await simplifyPolicies(connection);
       if (!rows[0]?.is_done) await connection.query(`select create_reference_table('users')`);
-      const names: string[] = [];
-      for (const { name } of tables) {
+      for (const { name } of tables)
         await connection.query(`select create_distributed_table($1::regclass, 'user_id')`, [name]);
-        names.push(name);
-      }
       await setForDatabase(connection, 'citus.propagate_set_commands', 'local');
       await setForDatabase(connection, 'citus.enable_unsafe_triggers', 'on');
       await connection.execute('commit');
-      return names;
+      return tables.map(({ name }) => name);
     } catch (error) {
       await connection.execute('rollback');
       throw error;

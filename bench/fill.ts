@@ -26,7 +26,6 @@ const idOf = (n: number, kind: number) => {
 };
 const userKind = 1;
 const sessionKind = 2;
-const tokenSecretOf = (sessionId: string) => createHash('sha256').update(sessionId).digest();
 
 /** Migrates an empty database and fills it. Calls `progress` with the number of users done. */
 export async function fill(url: string, users: number, progress: (done: number) => void): Promise<void> {
@@ -104,14 +103,17 @@ export function createTokens() {
   const refreshTokens = createRefreshTokens(secretKey);
   const accessToken = (n: number) =>
     accessTokens.sign({ userId: idOf(n, userKind), sessionId: idOf(n, sessionKind), generation: 0 });
-  const sessionsFrom = (first: number) => numbers(activeUsers).map((n) => idOf(first + n, sessionKind));
+  const sessionOf = (n: number) => {
+    const id = idOf(n, sessionKind);
+    return { id, user_id: idOf(n, userKind), generation: 0, token_secret: createHash('sha256').update(id).digest() };
+  };
   return {
     admin: accessToken(0),
     users: numbers(activeUsers).map(accessToken),
     usersWithTasks: numbers(usersWithTasks).map(accessToken),
     /** Each candidate refreshes other sessions. */
-    refresh: sessionsFrom(activeUsers).map((sessionId) => refreshTokens.create(sessionId, 0, tokenSecretOf(sessionId))),
-    plainRefresh: sessionsFrom(2 * activeUsers).map((sessionId) => `${sessionId}.0`),
+    refresh: numbers(activeUsers).map((n) => refreshTokens.create(sessionOf(activeUsers + n))),
+    plainRefresh: numbers(activeUsers).map((n) => `${sessionOf(2 * activeUsers + n).id}.0`),
     betterAuth: numbers(activeUsers).map((n) => createHash('md5').update(`token${n}`).digest('hex')),
   };
 }

@@ -59,7 +59,11 @@ export async function operationsOf(database: Database): Promise<Operation[]> {
   });
   return [
     user('sign in: find the account', () => users.findByLogin('user-777@example.com'), false),
-    user('every request: find the session', () => userSessions.findAlive([session], alive), false),
+    user(
+      'every request: find the session',
+      () => userSessions.findAlive([{ userId: light.owner.userId, sessionId: session }], alive),
+      false,
+    ),
     user('list sessions', () => database.as(light).userSessions.listAlive(alive)),
     user('first page of tasks', () => tasks(light).list(page)),
     user('first page of tasks, user with 3.5 % of all, all old', () => tasks(heavy).list(page)),

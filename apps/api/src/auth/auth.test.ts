@@ -157,7 +157,7 @@ describe('login', () => {
       expect(response.headers['cache-control']).toBe('no-store');
       expect(response.json()).toEqual({
         access_token: expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+$/),
-        refresh_token: expect.stringMatching(/^[\w-]{70}$/),
+        refresh_token: expect.stringMatching(/^[\w-]{91}$/),
         token_type: 'bearer',
         expires_in: 900,
       });

@@ -1,4 +1,4 @@
-import type { Database, Scope, SignedInUser } from '@quoin/db';
+import type { Database, Scope, SessionKey, SessionUse, SignedInUser } from '@quoin/db';
 import DataLoader from 'dataloader';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.ts';
@@ -39,11 +39,12 @@ const recordUseEveryMs = 60_000;
 const recordUseDelayMs = 1_000;
 
 export function authentication(app: FastifyInstance, { database, accessTokens, config, clock }: Dependencies) {
-  const sessions = new DataLoader<string, SignedInUser | undefined>(
-    async (ids) => {
-      const alive = await database.system().userSessions.findAlive([...new Set(ids)], aliveAt(clock(), config));
+  const sessions = new DataLoader<SessionKey, SignedInUser | undefined>(
+    async (keys) => {
+      const distinct = [...new Map(keys.map((key) => [key.sessionId, key])).values()];
+      const alive = await database.system().userSessions.findAlive(distinct, aliveAt(clock(), config));
       const byId = new Map(alive.map((row) => [row.session_id, row]));
-      return ids.map((id) => byId.get(id));
+      return keys.map(({ sessionId }) => byId.get(sessionId));
     },
     { cache: false, maxBatchSize: batchMax, batchScheduleFn: (run) => setImmediate(run) },
   );
@@ -53,12 +54,12 @@ export function authentication(app: FastifyInstance, { database, accessTokens, c
   app.decorateRequest('user', null as unknown as SignedInUser);
 
   const authenticate = async (request: FastifyRequest) => {
-    const { userId, sessionId, generation } = accessTokens.verify(bearerToken(request));
-    const user = await sessions.load(sessionId);
+    const claims = accessTokens.verify(bearerToken(request));
+    const { userId, sessionId, generation } = claims;
+    const user = await sessions.load(claims);
     if (user?.id !== userId) throw invalidToken();
     const isFirstUse = generation > user.used_generation;
-    if (isFirstUse || clock().getTime() - user.last_used_at.getTime() >= recordUseEveryMs)
-      recordUse(sessionId, generation);
+    if (isFirstUse || clock().getTime() - user.last_used_at.getTime() >= recordUseEveryMs) recordUse(claims);
     request.user = user;
     request.scope = {
       actor: { userId, sessionId, authenticatedAt: user.authenticated_at },
@@ -90,7 +91,7 @@ function bearerToken({ headers: { authorization } }: FastifyRequest): string {
 
 /** Collects uses of sessions and writes them together a moment later, off the path of any request. A failed write fails no request. */
 function createUseRecorder(app: FastifyInstance, database: Database, clock: () => Date) {
-  let uses = new Map<string, number>();
+  let uses = new Map<string, SessionUse>();
   let timer: NodeJS.Timeout | undefined;
   let writing = Promise.resolve();
 
@@ -100,7 +101,7 @@ function createUseRecorder(app: FastifyInstance, database: Database, clock: () =
     uses = new Map();
     await database
       .system()
-      .userSessions.recordUse(collected, clock())
+      .userSessions.recordUse([...collected.values()], clock())
       .catch((error) => app.log.warn({ err: error }, 'could not record the last use of sessions'));
   };
   const flush = () => {
@@ -113,8 +114,9 @@ function createUseRecorder(app: FastifyInstance, database: Database, clock: () =
     await writing;
   });
 
-  return (sessionId: string, generation: number) => {
-    uses.set(sessionId, Math.max(generation, uses.get(sessionId) ?? 0));
+  return (use: SessionUse) => {
+    const known = uses.get(use.sessionId);
+    if (!known || use.generation > known.generation) uses.set(use.sessionId, use);
     timer ??= setTimeout(flush, recordUseDelayMs).unref();
   };
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { SystemRepositories } from '@quoin/db';
 import type { Config } from '../config/config.ts';
 import type { Client } from '../http/client.ts';
-import type { SessionKeys } from './tokens.ts';
+import type { SessionKeys } from './refresh-token.ts';
 
 const tokenSecretBytes = 32;
 

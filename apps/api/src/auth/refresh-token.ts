@@ -1,20 +1,29 @@
 import { createHmac, createSecretKey, hash, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { bytesOf, idBytes, uuidOf } from '../http/uuid-bytes.ts';
 
-// A refresh token is base64url(session id | generation | server seal | session seal); each seal has 128 bits (docs/decisions/009).
+// A refresh token is base64url(user id | session id | generation | server seal | session seal); each seal has 128 bits (docs/decisions/009).
 //
-// - The server seal is an HMAC-SHA-256 of the id and the generation, with a key derived from SECRET_KEY (HKDF, RFC 5869). It is checked before
+// - The server seal is an HMAC-SHA-256 of the ids and the generation, with a key derived from SECRET_KEY (HKDF, RFC 5869). It is checked before
 //   the database is asked. Without SECRET_KEY, a stolen table yields no tokens.
-// - The session seal is SHA-256(token_secret | id | generation). The database can compute it, so that checking and rotating a token is one
+// - The session seal is SHA-256(token_secret | session id | generation). The database can compute it, so that checking and rotating a token is one
 //   statement. Without the table, a stolen SECRET_KEY yields no tokens.
 
-const idBytes = 16;
 const generationBytes = 4;
-const payloadBytes = idBytes + generationBytes;
+const payloadBytes = 2 * idBytes + generationBytes;
 const sealBytes = 16;
 const tokenBytes = payloadBytes + 2 * sealBytes;
 
+/** The columns of a session from which its tokens are computed. */
+export interface SessionKeys {
+  id: string;
+  user_id: string;
+  generation: number;
+  token_secret: Uint8Array;
+}
+
 /** A token with a valid server seal. The database checks the session seal. */
 export interface RefreshToken {
+  userId: string;
   sessionId: string;
   generation: number;
   /** The session seal. */
@@ -26,14 +35,13 @@ export function createRefreshTokens(secretKey: string) {
   const key = createSecretKey(Buffer.from(hkdfSync('sha256', secretKey, '', 'quoin refresh token', 32)));
   const serverSeal = (payload: Uint8Array) => createHmac('sha256', key).update(payload).digest().subarray(0, sealBytes);
   const sessionSeal = (payload: Uint8Array, tokenSecret: Uint8Array) =>
-    hash('sha256', Buffer.concat([tokenSecret, payload]), 'buffer').subarray(0, sealBytes);
+    hash('sha256', Buffer.concat([tokenSecret, payload.subarray(idBytes)]), 'buffer').subarray(0, sealBytes);
 
   return {
-    create: (sessionId: string, generation: number, tokenSecret: Uint8Array): string => {
-      const payload = Buffer.alloc(payloadBytes);
-      payload.write(sessionId.replaceAll('-', ''), 'hex');
-      payload.writeUInt32BE(generation, idBytes);
-      return Buffer.concat([payload, serverSeal(payload), sessionSeal(payload, tokenSecret)]).toString('base64url');
+    create: ({ id, user_id, generation, token_secret }: SessionKeys): string => {
+      const payload = Buffer.concat([bytesOf(user_id), bytesOf(id)], payloadBytes);
+      payload.writeUInt32BE(generation, 2 * idBytes);
+      return Buffer.concat([payload, serverSeal(payload), sessionSeal(payload, token_secret)]).toString('base64url');
     },
 
     /** Returns undefined unless this server created the token. */
@@ -46,8 +54,12 @@ export function createRefreshTokens(secretKey: string) {
         bytes.subarray(payloadBytes + sealBytes),
       ];
       if (!timingSafeEqual(ownSeal, serverSeal(payload))) return undefined;
-      const sessionId = payload.toString('hex', 0, idBytes).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
-      return { sessionId, generation: payload.readUInt32BE(idBytes), seal };
+      return {
+        userId: uuidOf(payload.subarray(0, idBytes)),
+        sessionId: uuidOf(payload.subarray(idBytes)),
+        generation: payload.readUInt32BE(2 * idBytes),
+        seal,
+      };
     },
   };
 }

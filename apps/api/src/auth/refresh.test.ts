@@ -1,7 +1,8 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectProblem, password, startTestApp, type TestApp } from '../../testing/test-app.ts';
-import { createRefreshTokens } from './refresh-token.ts';
+import { uuidOf } from '../http/uuid-bytes.ts';
+import { createRefreshTokens, type SessionKeys } from './refresh-token.ts';
 
 let api: TestApp;
 beforeAll(async () => {
@@ -217,16 +218,17 @@ test('garbage, access tokens and forged refresh tokens are rejected and end no s
     return forged.toString('base64url');
   };
   // An attacker with either the server's secret or the table, but not both.
-  const sessionId = bytes.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
   const { rows } = await api.database.inspect((connection) =>
-    connection.query<{ token_secret: Buffer }>('select token_secret from user_sessions where id = $1', [sessionId]),
+    connection.query<SessionKeys>('select id, user_id, generation, token_secret from user_sessions where id = $1', [
+      uuidOf(bytes.subarray(16)),
+    ]),
   );
-  const secretOnly = createRefreshTokens(api.config.secretKey).create(sessionId, 0, randomBytes(32));
-  const tableOnly = createRefreshTokens('not the secret of this server').create(
-    sessionId,
-    0,
-    rows[0]?.token_secret ?? Buffer.alloc(0),
-  );
+  const [row] = rows;
+  if (!row) throw new Error('the token names no session');
+  const ownTokens = createRefreshTokens(api.config.secretKey);
+  const secretOnly = ownTokens.create({ ...row, token_secret: randomBytes(32) });
+  const ofAnotherUser = ownTokens.create({ ...row, user_id: randomUUID() });
+  const tableOnly = createRefreshTokens('not the secret of this server').create(row);
   const forgeries = [
     'garbage',
     '='.repeat(70),
@@ -234,12 +236,14 @@ test('garbage, access tokens and forged refresh tokens are rejected and end no s
     `${session.refresh_token}A`,
     session.refresh_token.slice(0, -1),
     withByte(0),
-    withByte(19),
-    withByte(20),
-    withByte(51),
+    withByte(16),
+    withByte(35),
+    withByte(36),
+    withByte(67),
     secretOnly,
+    ofAnotherUser,
     tableOnly,
-    Buffer.alloc(52).toString('base64url'),
+    Buffer.alloc(68).toString('base64url'),
   ];
   for (const forgery of forgeries) {
     const response = await refresh(forgery);

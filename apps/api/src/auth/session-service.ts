@@ -1,4 +1,4 @@
-import type { Database, Scope } from '@quoin/db';
+import type { Database, Scope, SessionKey } from '@quoin/db';
 import type { Config } from '../config/config.ts';
 import { type Client, noClient } from '../http/client.ts';
 import { found, notFound } from '../http/errors.ts';
@@ -15,7 +15,7 @@ const dayMs = 86_400_000;
 const keptMs = { expires_at: 7 * dayMs, revoked_at: dayMs };
 const deletedPerBatch = 1_000;
 const revokedPerBatch = 5_000;
-const smallestId = '00000000-0000-0000-0000-000000000000';
+const nil = '00000000-0000-0000-0000-000000000000';
 
 /** Lists and ends sessions. */
 export function createSessions({ database, config, clock }: Dependencies) {
@@ -44,8 +44,8 @@ export function createSessions({ database, config, clock }: Dependencies) {
     /** Ends the sessions of all users, in batches, for the operator of a server whose secrets leaked. Resolves to their number. */
     endAll: async (): Promise<number> => {
       let total = 0;
-      for (let after: string | undefined = smallestId; after !== undefined; ) {
-        const from: string = after;
+      for (let after: SessionKey | undefined = { userId: nil, sessionId: nil }; after; ) {
+        const from: SessionKey = after;
         const { revoked, last } = await database
           .system()
           .transaction(({ userSessions }) =>

@@ -3,13 +3,13 @@ import { type TSchema, Type } from '@fastify/type-provider-typebox';
 import type { OwnerDatabase, OwnerRepositories, PageRequest } from '@quoin/db';
 import { Problem } from './errors.ts';
 import { closed, nullable } from './schema.ts';
+import { bytesOf, idBytes, uuidOf } from './uuid-bytes.ts';
 
 // Keyset pagination (docs/decisions/003): a cursor contains the id of the last row of a page. Insertions and deletions do not shift pages, and page
 // 10,000 costs as much as page 1. A cursor is only a position: filters and row level security decide which rows a page contains.
 
 const limitDefault = 50;
 const limitMax = 200;
-const idBytes = 16;
 const checksumBytes = 4;
 
 /** Milliseconds that the database may take for a filter by text: 5,000 rows can have 50 MB. */
@@ -103,7 +103,7 @@ const checksum = (list: string, id: Buffer) =>
   hash('sha256', Buffer.concat([Buffer.from(list), id]), 'buffer').subarray(0, checksumBytes);
 
 function cursorAfter(list: string, id: string): string {
-  const bytes = Buffer.from(id.replaceAll('-', ''), 'hex');
+  const bytes = bytesOf(id);
   return Buffer.concat([bytes, checksum(list, bytes)]).toString('base64url');
 }
 
@@ -115,7 +115,7 @@ function readCursor(list: string, cursor: string): string {
     bytes.toString('base64url') === cursor &&
     bytes.subarray(idBytes).equals(checksum(list, id));
   if (!isValid) throw invalidQuery('/cursor', 'is not a cursor of this list');
-  return id.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+  return uuidOf(id);
 }
 
 export function invalidQuery(pointer: string, message: string) {

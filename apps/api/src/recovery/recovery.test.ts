@@ -153,10 +153,13 @@ describe('a token for a new password', () => {
     expectProblem(await reset(token), 422, 'validation_failed');
   });
 
-  test('one-time tokens have 256 bits and are stored as SHA-256', async () => {
+  test('one-time tokens have 256 random bits and are stored as SHA-256', async () => {
     const user = await api.register();
+    const earlier = await resetTokenFor(user.email);
     const token = await resetTokenFor(user.email);
-    expect(Buffer.from(token, 'base64url')).toHaveLength(32);
+    expect(Buffer.from(token, 'base64url')).toHaveLength(16 + 32);
+    expect(token.slice(0, 21)).toBe(earlier.slice(0, 21));
+    expect(token.slice(22)).not.toBe(earlier.slice(22));
     const hash = createHash('sha256').update(token).digest('hex');
     const dump = await api.database.inspect(async (connection) => {
       const tables = ['one_time_tokens', 'mails', 'audit_events', 'users', 'user_sessions'];

@@ -3,7 +3,7 @@ import { type Client, turnCallerOf } from '../http/client.ts';
 import { normalizeEmail } from '../http/email.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import type { Passwords } from '../passwords/passwords.ts';
-import { hashOneTimeToken, invalidOneTimeToken } from './one-time-tokens.ts';
+import { invalidOneTimeToken, parseOneTimeToken } from './one-time-tokens.ts';
 
 interface Dependencies {
   database: Database;
@@ -37,8 +37,8 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
      * @throws Problem `validation_failed` at `/token` or `/new_password`; the token stays valid
      */
     reset: async (token: string, newPassword: string, client: Client): Promise<string> => {
-      const tokenHash = hashOneTimeToken(token);
-      const owner = await database.system().oneTimeTokens.findOwner('reset_password', tokenHash, clock());
+      const presented = parseOneTimeToken(token);
+      const owner = await database.system().oneTimeTokens.findOwner('reset_password', presented, clock());
       if (!owner) throw invalidOneTimeToken();
       await passwords.accept(newPassword, owner, '/new_password');
       const password_hash = await passwords.hash(newPassword, turnCallerOf(owner.id, client));
@@ -48,7 +48,7 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
         .system()
         .transaction(async ({ oneTimeTokens, users, userSessions, auditEvents, mails }) => {
           const now = clock();
-          const consumed = await oneTimeTokens.consume('reset_password', tokenHash, now);
+          const consumed = await oneTimeTokens.consume('reset_password', presented, now);
           const user = consumed && (await users.proveMailbox(consumed.user_id, consumed.email, now, { password_hash }));
           if (!user) return false;
           await oneTimeTokens.deleteAllOf(user.id);
@@ -70,12 +70,12 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
      * @throws Problem `validation_failed` at `/token`
      */
     verify: async (token: string, scope: Scope | undefined, client: Client): Promise<void> => {
-      const tokenHash = hashOneTimeToken(token);
+      const presented = parseOneTimeToken(token);
       const isVerified = await database
         .system()
         .transaction(async ({ oneTimeTokens, users, userSessions, auditEvents, mails }) => {
           const now = clock();
-          const consumed = await oneTimeTokens.consume('verify_email', tokenHash, now);
+          const consumed = await oneTimeTokens.consume('verify_email', presented, now);
           if (!consumed) return false;
           const isOwnSession = scope?.actor.userId === consumed.user_id;
           const user = await users.proveMailbox(consumed.user_id, consumed.email, now, { keepsPassword: isOwnSession });

@@ -6,7 +6,14 @@ import type { Context, OwnerContext } from './context.ts';
 
 export type NewOneTimeToken = Omit<Insertable<Tables['one_time_tokens']>, 'id'>;
 
-/** Tokens of links in mails. They are found by their hash, so a stolen table is useless. */
+/** A token as the link of a mail presents it. */
+export interface PresentedOneTimeToken {
+  userId: string;
+  /** SHA-256 of the token. */
+  hash: Uint8Array;
+}
+
+/** Tokens of links in mails. Only their hashes are stored, so a stolen table is useless. */
 export const oneTimeTokens = ({ db, fast }: Context) => ({
   /** Stores the token of a user for this purpose. The previous one becomes void. */
   replace: (token: NewOneTimeToken) =>
@@ -25,7 +32,7 @@ export const oneTimeTokens = ({ db, fast }: Context) => ({
       .execute(),
 
   /** Returns the active user of a valid token. Does not consume the token. */
-  findOwner: (purpose: TokenPurpose, tokenHash: Uint8Array, now: Date) =>
+  findOwner: (purpose: TokenPurpose, token: PresentedOneTimeToken, now: Date) =>
     fast
       .selectFrom('one_time_tokens')
       .innerJoin('users', (join) =>
@@ -33,17 +40,19 @@ export const oneTimeTokens = ({ db, fast }: Context) => ({
       )
       .select(['users.id', 'users.email', 'users.username'])
       .where('purpose', '=', purpose)
-      .where('token_hash', '=', tokenHash)
+      .where('user_id', '=', token.userId)
+      .where('token_hash', '=', token.hash)
       .where('expires_at', '>', now)
       .where('users.is_active', '=', true)
       .executeTakeFirst(),
 
   /** Consumes the token. Of concurrent calls, one gets the user and the address that the token was sent to; the others get undefined. */
-  consume: (purpose: TokenPurpose, tokenHash: Uint8Array, now: Date) =>
+  consume: (purpose: TokenPurpose, token: PresentedOneTimeToken, now: Date) =>
     db
       .deleteFrom('one_time_tokens')
       .where('purpose', '=', purpose)
-      .where('token_hash', '=', tokenHash)
+      .where('user_id', '=', token.userId)
+      .where('token_hash', '=', token.hash)
       .where('expires_at', '>', now)
       .returning(['user_id', 'email'])
       .executeTakeFirst(),
@@ -62,14 +71,18 @@ export const oneTimeTokens = ({ db, fast }: Context) => ({
   deleteExpired: async (before: Date, limit: number) => {
     const { numDeletedRows } = await db
       .deleteFrom('one_time_tokens')
-      .where('id', 'in', (inner) =>
-        inner
-          .selectFrom('one_time_tokens')
-          .select('id')
-          .where('expires_at', '<', before)
-          .limit(limit)
-          .forUpdate()
-          .skipLocked(),
+      .where(
+        ({ refTuple }) => refTuple('user_id', 'id'),
+        'in',
+        (inner) =>
+          inner
+            .selectFrom('one_time_tokens')
+            .select(['user_id', 'id'])
+            .where('expires_at', '<', before)
+            .limit(limit)
+            .forUpdate()
+            .skipLocked()
+            .$asTuple('user_id', 'id'),
       )
       .executeTakeFirstOrThrow();
     return Number(numDeletedRows);

@@ -5,9 +5,10 @@ import { type Alive, isAlive } from './user-sessions.ts';
 
 /** A refresh token as a client presents it. */
 export interface PresentedToken {
+  userId: string;
   sessionId: string;
   generation: number;
-  /** First 16 bytes of SHA-256(token_secret | id | generation). */
+  /** First 16 bytes of SHA-256(token_secret | session id | generation). */
   seal: Uint8Array;
   /** User-Agent of the client, cut to 255 characters; empty if it sends none. */
   userAgent: string;
@@ -45,7 +46,7 @@ export const refreshTokens = ({ db, fast }: Context) => ({
       update user_sessions
       set generation = generation + 1, rotated_at = ${alive.now}, rotated_user_agent = ${token.userAgent}, last_used_at = ${alive.now}
       from users
-      where user_sessions.id = ${token.sessionId} and generation = ${token.generation} and ${isSealOf(token)} and ${isAlive(alive)}
+      where user_id = ${token.userId} and user_sessions.id = ${token.sessionId} and generation = ${token.generation} and ${isSealOf(token)} and ${isAlive(alive)}
         and users.id = user_id and users.is_active
       returning user_sessions.id, user_id, generation, token_secret`.execute(fast);
     return rows[0];
@@ -63,6 +64,7 @@ export const refreshTokens = ({ db, fast }: Context) => ({
       .innerJoin('users', 'users.id', 'user_sessions.user_id')
       .select(['user_sessions.id', 'user_id', 'generation', 'token_secret'])
       .select(isGrace(token, graceSince).as('is_grace'))
+      .where('user_id', '=', token.userId)
       .where('user_sessions.id', '=', token.sessionId)
       .where('generation', '>', token.generation)
       .where(isSealOf(token))
@@ -79,6 +81,7 @@ export const refreshTokens = ({ db, fast }: Context) => ({
       .updateTable('user_sessions')
       .set({ revoked_at: now, revoked_reason: 'theft' })
       .where('revoked_at', 'is', null)
+      .where('user_id', '=', token.userId)
       .where('id', '=', token.sessionId)
       .where('generation', '>', token.generation)
       .where(isSealOf(token))

@@ -10,6 +10,18 @@ export type NewUserSession = Pick<
   'user_id' | 'token_secret' | 'user_agent' | 'ip_address' | 'created_at' | 'last_used_at' | 'expires_at'
 >;
 
+/** Names a session. */
+export interface SessionKey {
+  userId: string;
+  sessionId: string;
+}
+
+/** A use of a session. */
+export interface SessionUse extends SessionKey {
+  /** Generation of the access token. */
+  generation: number;
+}
+
 /** A session is alive if it is not revoked, not expired, and was used since `idleSince`. */
 export interface Alive {
   now: Date;
@@ -21,6 +33,8 @@ export const isAlive = ({ now, idleSince }: Alive) =>
     and user_sessions.expires_at > ${now} and user_sessions.last_used_at > ${idleSince}`;
 
 const listMax = 500;
+
+const idsOf = (keys: readonly SessionKey[]) => [keys.map((one) => one.userId), keys.map((one) => one.sessionId)];
 
 const revoke = ({ db }: Context, reason: RevokedReason, now: Date) =>
   db.updateTable('user_sessions').set({ revoked_at: now, revoked_reason: reason }).where('revoked_at', 'is', null);
@@ -40,9 +54,17 @@ export const userSessions = (context: Context) => {
     },
 
     /** Returns the sessions that are alive, each with its active user. Every authenticated request makes this read. */
-    findAlive: (ids: readonly string[], alive: Alive) =>
-      db
-        .selectFrom('user_sessions')
+    findAlive: (keys: readonly SessionKey[], alive: Alive) => {
+      const [userIds, sessionIds] = idsOf(keys);
+      return db
+        .selectFrom(
+          sql<SessionKey>`unnest(${userIds}::uuid[], ${sessionIds}::uuid[])`.as<'key'>(
+            sql`key ("userId", "sessionId")`,
+          ),
+        )
+        .innerJoin('user_sessions', (join) =>
+          join.onRef('user_sessions.user_id', '=', 'key.userId').onRef('user_sessions.id', '=', 'key.sessionId'),
+        )
         .innerJoin('users', 'users.id', 'user_sessions.user_id')
         .select(userColumns)
         .select([
@@ -51,10 +73,10 @@ export const userSessions = (context: Context) => {
           'user_sessions.last_used_at',
           'user_sessions.used_generation',
         ])
-        .where('user_sessions.id', '=', sql<string>`any(${ids}::uuid[])`)
         .where(isAlive(alive))
         .where('users.is_active', '=', true)
-        .execute(),
+        .execute();
+    },
 
     /** Revokes all sessions of a user, or all but one. */
     revokeAllOf: (
@@ -68,15 +90,29 @@ export const userSessions = (context: Context) => {
     },
 
     /**
-     * Revokes the live sessions among the next `limit` sessions after `after`, by id.
+     * Revokes the live sessions among the next `limit` sessions after `after`, by user and id.
      *
-     * @returns the number of revoked sessions and the last id; undefined if there are no more sessions
+     * @returns the number of revoked sessions and the last session; undefined if there are no more sessions
      */
-    revokeNext: async (after: string, limit: number, reason: RevokedReason, now: Date) => {
-      const next = db.selectFrom('user_sessions').select('id').where('id', '>', after).orderBy('id').limit(limit);
-      const { numUpdatedRows } = await revoke(context, reason, now).where('id', 'in', next).executeTakeFirstOrThrow();
-      const last = await db.selectFrom(next.as('next')).select('id').orderBy('id', 'desc').limit(1).executeTakeFirst();
-      return { revoked: Number(numUpdatedRows), last: last?.id };
+    revokeNext: async (after: SessionKey, limit: number, reason: RevokedReason, now: Date) => {
+      const next = db
+        .selectFrom('user_sessions')
+        .select(['user_id', 'id'])
+        .where(sql<boolean>`(user_id, id) > (${after.userId}, ${after.sessionId})`)
+        .orderBy('user_id')
+        .orderBy('id')
+        .limit(limit);
+      const { numUpdatedRows } = await revoke(context, reason, now)
+        .where(({ refTuple }) => refTuple('user_id', 'id'), 'in', next.$asTuple('user_id', 'id'))
+        .executeTakeFirstOrThrow();
+      const last = await db
+        .selectFrom(next.as('next'))
+        .select(['user_id as userId', 'id as sessionId'])
+        .orderBy('user_id', 'desc')
+        .orderBy('id', 'desc')
+        .limit(1)
+        .executeTakeFirst();
+      return { revoked: Number(numUpdatedRows), last };
     },
 
     /**
@@ -85,15 +121,19 @@ export const userSessions = (context: Context) => {
     deleteEnded: async (column: 'expires_at' | 'revoked_at', before: Date, limit: number) => {
       const { numDeletedRows } = await db
         .deleteFrom('user_sessions')
-        .where('id', 'in', (inner) =>
-          inner
-            .selectFrom('user_sessions')
-            .select('id')
-            .where(column, '<', before)
-            .orderBy(column)
-            .limit(limit)
-            .forUpdate()
-            .skipLocked(),
+        .where(
+          ({ refTuple }) => refTuple('user_id', 'id'),
+          'in',
+          (inner) =>
+            inner
+              .selectFrom('user_sessions')
+              .select(['user_id', 'id'])
+              .where(column, '<', before)
+              .orderBy(column)
+              .limit(limit)
+              .forUpdate()
+              .skipLocked()
+              .$asTuple('user_id', 'id'),
         )
         .executeTakeFirstOrThrow();
       return Number(numDeletedRows);
@@ -103,15 +143,19 @@ export const userSessions = (context: Context) => {
      * Records that sessions are in use, and the generations of their access tokens. Skips rows that another transaction is writing, so that nothing waits
      * (https://github.com/laravel/sanctum/issues/207). The next request records the use again.
      */
-    recordUse: async (uses: ReadonlyMap<string, number>, now: Date) => {
-      const ids = [...uses.keys()];
-      const free = sql<string>`select id from user_sessions where id = any(${ids}::uuid[]) for update skip locked`;
+    recordUse: async (uses: readonly SessionUse[], now: Date) => {
+      const [userIds, sessionIds] = idsOf(uses);
+      const generations = uses.map((one) => one.generation);
       await sql`
+        with used as (
+          select user_id, id, used.generation
+          from unnest(${userIds}::uuid[], ${sessionIds}::uuid[], ${generations}::int[]) as used (user_id, id, generation)
+            join user_sessions session using (user_id, id)
+          for update of session skip locked)
         update user_sessions as session set
           last_used_at = greatest(last_used_at, ${now}::timestamptz),
           used_generation = greatest(used_generation, used.generation)
-        from unnest(${ids}::uuid[], ${[...uses.values()]}::int[]) as used (id, generation)
-        where session.id = used.id and session.id in (${free})`.execute(db);
+        from used where session.user_id = used.user_id and session.id = used.id`.execute(db);
     },
   };
 };

@@ -8,15 +8,16 @@ export const OneTimeTokenSchema = defineEntity({
   tableName: 'one_time_tokens',
   comment: 'Tokens of links in mails: one per user and purpose, deleted when used. Only hashes are stored.',
   properties: {
-    id: id(),
     user: () =>
       p
         .manyToOne(UserSchema)
+        .primary()
         .deleteRule('cascade')
         .foreignKeyName('fk_one_time_tokens_user_id')
         .comment('The account that the token is for.'),
+    id: id(),
     purpose: p.string().$type<TokenPurpose>().length(30).comment('reset_password or verify_email.'),
-    token_hash: p.blob().comment('SHA-256 of the token, which has 256 random bits.'),
+    token_hash: p.blob().comment('SHA-256 of the token, which has the user’s id and 256 random bits.'),
     email: p
       .string()
       .length(255)
@@ -24,10 +25,7 @@ export const OneTimeTokenSchema = defineEntity({
     created_at: createdAt(),
     expires_at: timestamp().comment('When the token expires.'),
   },
-  uniques: [
-    { name: 'idx_one_time_tokens_user_id_purpose', properties: ['user', 'purpose'] },
-    { name: 'idx_one_time_tokens_token_hash', properties: ['token_hash'] },
-  ],
+  uniques: [{ name: 'idx_one_time_tokens_user_id_purpose', properties: ['user', 'purpose'] }],
   indexes: [{ name: 'idx_one_time_tokens_email', properties: ['email'] }],
   checks: [{ name: 'chk_one_time_tokens_purpose', expression: `purpose in ('reset_password', 'verify_email')` }],
   ...ownedBy('one_time_tokens', 'user_id'),

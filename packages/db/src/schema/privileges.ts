@@ -9,6 +9,8 @@ export const appPrivileges: Record<string, string> = {
   mails: 'insert',
   // Answers of an admin's requests about other users.
   idempotency_keys: '',
+  // A user ends sessions; signing in begins them.
+  user_sessions: 'select, update',
   one_time_tokens: 'select, delete',
 };
 

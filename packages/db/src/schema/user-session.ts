@@ -8,14 +8,14 @@ export const UserSessionSchema = defineEntity({
   tableName: 'user_sessions',
   comment: 'Sessions: one per sign-in. A refresh token cannot be derived from a row without SECRET_KEY.',
   properties: {
-    id: id(),
     user: () =>
       p
         .manyToOne(UserSchema)
+        .primary()
         .deleteRule('cascade')
         .foreignKeyName('fk_user_sessions_user_id')
-        .index('idx_user_sessions_user_id')
         .comment('The signed-in user.'),
+    id: id(),
     token_secret: p.blob().comment('32 random bytes from which, together with SECRET_KEY, refresh tokens are derived.'),
     generation: p.integer().default(0).comment('Number of refreshes. Only the token of this generation rotates.'),
     rotated_at: timestamp().nullable().comment('When the generation last increased. The grace period starts here.'),

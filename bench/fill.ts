@@ -102,7 +102,13 @@ export function createTokens() {
   const accessTokens = createAccessTokens(settings, () => new Date());
   const refreshTokens = createRefreshTokens(secretKey);
   const accessToken = (n: number) =>
-    accessTokens.sign({ userId: idOf(n, userKind), sessionId: idOf(n, sessionKind), generation: 0 });
+    accessTokens.sign({
+      userId: idOf(n, userKind),
+      sessionId: idOf(n, sessionKind),
+      generation: 0,
+      methods: ['pwd'],
+      authenticatedAt: new Date(),
+    });
   const sessionOf = (n: number) => {
     const id = idOf(n, sessionKind);
     return { id, user_id: idOf(n, userKind), generation: 0, token_secret: createHash('sha256').update(id).digest() };

@@ -61,7 +61,7 @@ export async function operationsOf(database: Database): Promise<Operation[]> {
     user('sign in: find the account', () => users.findByLogin('user-777@example.com'), false),
     user(
       'every request: find the session',
-      () => userSessions.findAlive([{ userId: light.owner.userId, sessionId: session }], alive),
+      () => userSessions.findAlive([{ userId: light.owner.userId, sessionId: session, isCookie: false }], alive),
       false,
     ),
     user('list sessions', () => database.as(light).userSessions.listAlive(alive)),

@@ -1,9 +1,13 @@
 import type { Database } from '@quoin/db';
 import { auditEventRoutes } from './audit-events/routes.ts';
 import { adminsOnly, authentication } from './auth/authentication.ts';
+import { cookies } from './auth/cookie.ts';
+import { freshOnly } from './auth/fresh.ts';
 import { authRoutes, keyRoutes } from './auth/routes.ts';
 import type { Config } from './config/config.ts';
 import { documentRoutes } from './documents/routes.ts';
+import { emailCodeRoutes } from './email-codes/routes.ts';
+import { factorRoutes } from './factors/routes.ts';
 import { healthRoutes } from './health/routes.ts';
 import { answers } from './http/answers.ts';
 import { bodyLimits, bodyParsers } from './http/body.ts';
@@ -27,6 +31,7 @@ import { throttling } from './http/throttle/throttle.ts';
 import { userLimits } from './http/throttle/user-limits.ts';
 import { requestValidation } from './http/validation.ts';
 import { landingRoutes } from './landing/routes.ts';
+import { passkeyRoutes, relatedOriginRoutes } from './passkeys/routes.ts';
 import { preferenceRoutes } from './preferences/routes.ts';
 import { createJobs } from './process/jobs.ts';
 import type { Metrics } from './process/metrics.ts';
@@ -73,17 +78,23 @@ export async function buildApp(config: Config, database: Database, options: Opti
   metrics?.watch(database, services.passwords.load);
 
   throttling(app, store);
+  await cookies(app);
   authentication(app, { ...services, database, config, clock });
   if (config.hasRateLimit) userLimits(app, { perMinute: config.userRequestsPerMinute, clock: now });
   adminsOnly(app);
+  freshOnly(app, clock);
 
   landingRoutes(app, { ...config, isEmbedded: database.isEmbedded });
   healthRoutes(app, { database, isDraining });
   keyRoutes(app, services);
+  relatedOriginRoutes(app, config);
   const api = async (api: App) => {
     healthRoutes(api, { database, isDraining }, { suffix: 'UnderPrefix' });
     await authRoutes(api, services);
     recoveryRoutes(api, services);
+    factorRoutes(api, services);
+    passkeyRoutes(api, services);
+    emailCodeRoutes(api, services);
     userRoutes(api, services);
     preferenceRoutes(api, services);
     taskRoutes(api, services);

@@ -3,13 +3,25 @@ import type { FastifyBaseLogger } from 'fastify';
 import { maintainAuditTrail } from './audit-events/retention.ts';
 import { createAuditEvents } from './audit-events/service.ts';
 import { createAccessTokens } from './auth/access-token.ts';
+import { createDoor } from './auth/begin-session.ts';
+import { deleteExpiredChallenges } from './auth/challenges.ts';
+import { createSessionCookie } from './auth/cookie.ts';
+import type { FactorChecks } from './auth/factors.ts';
+import { createFingerprint, forgetUnusedClients } from './auth/known-client.ts';
+import { createMfa } from './auth/mfa.ts';
 import { createRefreshTokens } from './auth/refresh-token.ts';
 import { createAuth } from './auth/service.ts';
 import { createSessions } from './auth/session-service.ts';
+import { createSignInAnswer } from './auth/sign-in-answer.ts';
+import { createStepUp } from './auth/step-up.ts';
 import type { Config } from './config/config.ts';
+import { createSealed } from './config/sealed.ts';
 import { createEmbedder } from './documents/embedder.ts';
 import { createEmbeddingJob } from './documents/embedding-job.ts';
 import { createDocuments } from './documents/service.ts';
+import { createEmailCodes } from './email-codes/service.ts';
+import { createFactors } from './factors/service.ts';
+import { createTotp } from './factors/totp.ts';
 import { deleteOldAnswers } from './http/idempotency.ts';
 import { createLimiter } from './http/throttle/limiter.ts';
 import type { ThrottleStore } from './http/throttle/memory-store.ts';
@@ -17,6 +29,8 @@ import { createMailDelivery } from './mail/delivery.ts';
 import { createMessages } from './mail/messages.ts';
 import { createOutbox } from './mail/outbox.ts';
 import { createMailTransport, type Transport } from './mail/transport.ts';
+import { createPasskeys } from './passkeys/service.ts';
+import { createWebauthn } from './passkeys/webauthn.ts';
 import { createBreachCheck } from './passwords/breached-passwords.ts';
 import { createPasswords, type HashCost } from './passwords/passwords.ts';
 import { createPreferences } from './preferences/service.ts';
@@ -68,11 +82,42 @@ export function createServices({
   const oneTimeTokens = createOneTimeTokens({ database, clock });
   addJob({ name: 'delete expired one-time tokens', everyMs: cleanUpEveryMs, run: oneTimeTokens.deleteExpired });
 
-  const messages = createMessages(config.appUrl);
-  const { issue: issueToken } = oneTimeTokens;
-  const mail = createMailDelivery({ database, issueToken, messages, transport, clock, log });
+  const mail = createMailDelivery({
+    database,
+    issueToken: oneTimeTokens.issue,
+    issueCode: (email) => emailCodes.issue(email),
+    composeMail: createMessages(config.appUrl),
+    transport,
+    clock,
+    log,
+  });
   const wakeMail = addJob({ name: 'send mails', everyMs: 5_000, run: mail.deliver, countWaiting: mail.countWaiting });
   const outbox = createOutbox({ clock, limiter, wake: wakeMail });
+
+  const fingerprintOf = createFingerprint(config.secretKey);
+  const door = createDoor({ database, config, outbox, limiter, fingerprintOf, clock });
+  const emailCodes = createEmailCodes({ database, config, door, outbox, clock });
+  const totp = createTotp({
+    database,
+    sealed: createSealed(config.secretKey, config.previousSecretKeys),
+    config,
+    clock,
+  });
+  const factors = createFactors({ database, totp, outbox, limiter, clock });
+  const webauthn = createWebauthn({ database, config, clock });
+  const factorChecks: FactorChecks = {
+    code: totp.check,
+    recoveryCode: factors.checkRecoveryCode,
+    credential: webauthn.checkSignIn,
+  };
+  const cookieValues = createRefreshTokens(config.secretKey, 'session cookie');
+  const sessionCookie = createSessionCookie({ cookieValues, config, clock });
+  addJob({
+    name: 'delete expired challenges',
+    everyMs: cleanUpEveryMs,
+    run: () => deleteExpiredChallenges(database, clock),
+  });
+  addJob({ name: 'forget unused clients', everyMs: cleanUpEveryMs, run: () => forgetUnusedClients(database, clock) });
 
   const embedder = config.embedding && createEmbedder(config.embedding);
   const embedding = embedder && createEmbeddingJob({ database, embedder, clock, log });
@@ -106,15 +151,22 @@ export function createServices({
   return {
     accessTokens,
     auditEvents: createAuditEvents({ database }),
-    auth: createAuth({ database, passwords, accessTokens, refreshTokens, config, limiter, clock }),
+    auth: createAuth({ database, passwords, accessTokens, refreshTokens, config, door, clock }),
     documents: createDocuments({ database, embedder, wake: wakeEmbedding, clock }),
+    emailCodes,
     embedding,
+    factors,
     mail,
+    mfa: createMfa({ database, door, limiter, factorChecks, clock }),
     oneTimeTokens,
+    passkeys: createPasskeys({ database, webauthn, door, outbox, clock }),
     passwords,
     preferences: createPreferences({ database }),
     recovery: createRecovery({ database, passwords, outbox, clock }),
+    sessionCookie,
     sessions,
+    signInAnswer: createSignInAnswer({ accessTokens, refreshTokens, sessionCookie }),
+    stepUp: createStepUp({ database, passwords, limiter, factorChecks, clock }),
     tasks: createTasks({ database }),
     registration: createRegistration({ database, passwords, outbox, clock }),
     ownAccount: createOwnAccount({ database, passwords, outbox, accountDeletion, limiter, clock }),

@@ -179,7 +179,8 @@ export function expectProblem(response: Awaited<ReturnType<TestApp['send']>>, st
     instance: expect.any(String),
     request_id: response.headers['x-request-id'],
   });
-  if (status === 401) expect(response.headers['www-authenticate']).toBe('Bearer');
+  if (status === 401)
+    expect(response.headers['www-authenticate']).toMatch(code === 'step_up_required' ? /^Bearer error=/ : /^Bearer$/);
   if (status === 503 || status === 429) expect(Number(response.headers['retry-after'])).toBeGreaterThan(0);
   if (status === 405) expect(response.headers.allow).toBeTruthy();
   return problem as { detail: string; errors?: { in: string; pointer: string; message: string }[] };

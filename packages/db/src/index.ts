@@ -7,21 +7,32 @@ export * as drift from './migrate/drift.ts';
 export { lockWarnings } from './migrate/lock-warnings.ts';
 export * as migrations from './migrate/migrate.ts';
 export type { AuditFilter, NewAuditEvent } from './repositories/audit-events.ts';
+export type { Challenge } from './repositories/challenges.ts';
 export type { DocumentKey } from './repositories/document-embeddings.ts';
 export type { DocumentChanges, DocumentSearch, NewDocument, OwnDocument } from './repositories/documents.ts';
+export type { Factors } from './repositories/factors.ts';
 export type { Mail, NewMail } from './repositories/mails.ts';
 export type { PresentedOneTimeToken } from './repositories/one-time-tokens.ts';
 export type { PageRequest } from './repositories/page.ts';
 export type { OwnerRepositories, SystemRepositories } from './repositories/repositories.ts';
 export type { TaskChanges, TaskFilter } from './repositories/tasks.ts';
 export { type PreferenceChanges, versionOfDefaults } from './repositories/user-preferences.ts';
-export type { Alive, SessionKey, SessionUse, SignedInUser } from './repositories/user-sessions.ts';
+export type {
+  Alive,
+  CookieKeys,
+  RequestedSession,
+  SessionKey,
+  SessionUse,
+  SignedInUser,
+} from './repositories/user-sessions.ts';
 export type { NewUser, User, UserChanges, UserFilter } from './repositories/users.ts';
 export type { Versions } from './repositories/version.ts';
 export type { AuditEvent, Document, Tables, Task, UserPreferences, UserSession } from './schema/tables.ts';
 export {
   type AuditAction,
+  type AuthenticationMethod,
   auditActions,
+  type ChallengePurpose,
   defaultPreferences,
   type MailKind,
   type RevokedReason,

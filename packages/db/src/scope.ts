@@ -32,6 +32,8 @@ export interface Answer {
 export interface Actor {
   readonly userId: string;
   readonly sessionId: string;
-  /** When the session began. */
+  /** When the caller last proved who they are: at sign-in or later. */
   readonly authenticatedAt: Date;
+  /** When the caller proved it again after sign-in. */
+  readonly reauthenticatedAt?: Date | undefined;
 }

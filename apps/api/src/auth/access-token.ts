@@ -1,16 +1,23 @@
 import { randomUUID } from 'node:crypto';
+import type { AuthenticationMethod } from '@quoin/db';
 import { type Algorithm, createSigner, createVerifier } from 'fast-jwt';
 import type { Config } from '../config/config.ts';
 import type { PublicJwk } from '../config/signing-key.ts';
 import { Problem } from '../http/errors.ts';
 
-// Access tokens: JWTs by RFC 9068 (`typ: at+jwt`), with the user (`sub`), the session (`sid`) and its generation (`gen`).
+// Access tokens: JWTs by RFC 9068 (`typ: at+jwt`), with the user (`sub`), the session (`sid`) and its generation (`gen`). `amr` and `auth_time` tell other services
+// how and when the user signed in; this server reads both from the session.
 
 export interface AccessTokenClaims {
   userId: string;
   sessionId: string;
   /** Generation of the refresh token that came with it. Its use shows that the response arrived. */
   generation: number;
+}
+
+interface NewAccessToken extends AccessTokenClaims {
+  methods: readonly AuthenticationMethod[];
+  authenticatedAt: Date;
 }
 
 interface Verified extends AccessTokenClaims {
@@ -64,7 +71,7 @@ export function createAccessTokens(
     /** The public keys, the current one first; empty with a shared secret. */
     publicKeys: keys.map(({ jwk }): PublicJwk => jwk),
 
-    sign: ({ userId, sessionId, generation }: AccessTokenClaims): string => {
+    sign: ({ userId, sessionId, generation, methods, authenticatedAt }: NewAccessToken): string => {
       const iat = nowSeconds();
       return signer({
         iss: jwtIssuer,
@@ -73,6 +80,8 @@ export function createAccessTokens(
         client_id: jwtAudience,
         sid: sessionId,
         gen: generation,
+        amr: methods,
+        auth_time: Math.floor(authenticatedAt.getTime() / 1000),
         jti: randomUUID(),
         iat,
         exp: iat + expiresInSeconds,

@@ -1,10 +1,12 @@
-import type { Database, Scope, SessionKey, SessionUse, SignedInUser } from '@quoin/db';
+import type { Database, RequestedSession, Scope, SessionUse, SignedInUser } from '@quoin/db';
 import DataLoader from 'dataloader';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.ts';
 import { forbidden, Problem } from '../http/errors.ts';
 import { type AccessTokens, invalidToken } from './access-token.ts';
 import { aliveAt } from './alive.ts';
+import type { SessionCookie } from './cookie.ts';
+import type { RefreshToken } from './refresh-token.ts';
 
 // Every route requires an access token unless its config says `public: true`. The session and the user are read on every request, so that a sign-out, a
 // deactivation and a demotion count from the next request. Concurrent requests share one statement. Nothing is cached between batches.
@@ -29,6 +31,7 @@ declare module 'fastify' {
 interface Dependencies {
   database: Database;
   accessTokens: AccessTokens;
+  sessionCookie: SessionCookie;
   config: Pick<Config, 'sessionInactivitySeconds'>;
   clock: () => Date;
 }
@@ -38,13 +41,25 @@ const batchMax = 500;
 const recordUseEveryMs = 60_000;
 const recordUseDelayMs = 1_000;
 
-export function authentication(app: FastifyInstance, { database, accessTokens, config, clock }: Dependencies) {
-  const sessions = new DataLoader<SessionKey, SignedInUser | undefined>(
-    async (keys) => {
-      const distinct = [...new Map(keys.map((key) => [key.sessionId, key])).values()];
-      const alive = await database.system().userSessions.findAlive(distinct, aliveAt(clock(), config));
+/** A session that a request wants to act in: what its access token or its cookie says. */
+interface Credential extends SessionUse {
+  cookie?: RefreshToken | undefined;
+}
+
+export function authentication(
+  app: FastifyInstance,
+  { database, accessTokens, sessionCookie, config, clock }: Dependencies,
+) {
+  const sessions = new DataLoader<Credential, SignedInUser | undefined>(
+    async (credentials) => {
+      const requested = credentials.map(({ userId, sessionId, cookie }) => ({
+        userId,
+        sessionId,
+        isCookie: cookie !== undefined,
+      }));
+      const alive = await database.system().userSessions.findAlive(distinct(requested), aliveAt(clock(), config));
       const byId = new Map(alive.map((row) => [row.session_id, row]));
-      return keys.map(({ sessionId }) => byId.get(sessionId));
+      return credentials.map(({ sessionId }) => byId.get(sessionId));
     },
     { cache: false, maxBatchSize: batchMax, batchScheduleFn: (run) => setImmediate(run) },
   );
@@ -53,28 +68,58 @@ export function authentication(app: FastifyInstance, { database, accessTokens, c
   app.decorateRequest('scope', null as unknown as Scope);
   app.decorateRequest('user', null as unknown as SignedInUser);
 
-  const authenticate = async (request: FastifyRequest) => {
-    const claims = accessTokens.verify(bearerToken(request));
-    const { userId, sessionId, generation } = claims;
-    const user = await sessions.load(claims);
+  const authenticate = async (request: FastifyRequest, credential: Credential) => {
+    const { userId, sessionId, generation, cookie } = credential;
+    const user = await sessions.load(credential);
     if (user?.id !== userId) throw invalidToken();
+    if (cookie && !(user.cookie && sessionCookie.isCurrent(cookie, user.cookie))) throw invalidToken();
     const isFirstUse = generation > user.used_generation;
-    if (isFirstUse || clock().getTime() - user.last_used_at.getTime() >= recordUseEveryMs) recordUse(claims);
+    if (isFirstUse || clock().getTime() - user.last_used_at.getTime() >= recordUseEveryMs)
+      recordUse({ userId, sessionId, generation });
     request.user = user;
     request.scope = {
-      actor: { userId, sessionId, authenticatedAt: user.authenticated_at },
+      actor: {
+        userId,
+        sessionId,
+        authenticatedAt: user.authenticated_at ?? user.signed_in_at,
+        reauthenticatedAt: user.authenticated_at ?? undefined,
+      },
       owner: { userId },
       isAdmin: user.is_admin,
     };
   };
 
+  /** Returns what the request says about its session. @throws Problem `missing_token`, `invalid_token`, `expired_token`, `csrf_failed` */
+  const credentialOf = (request: FastifyRequest): Credential => {
+    const isCookie = sessionCookie.isSent(request);
+    if (isCookie && request.headers.authorization !== undefined)
+      throw new Problem('malformed_request', 'Send a session cookie or an access token, not both.');
+    if (!isCookie) return accessTokens.verify(bearerToken(request));
+    sessionCookie.requireSameSite(request);
+    const cookie = sessionCookie.parse(request);
+    if (!cookie) throw invalidToken();
+    return { ...cookie, cookie };
+  };
+
   app.addHook('onRequest', (request, _reply, done) => {
     const { config: route } = request.routeOptions;
-    const isOpen = request.is404 || route.public === true;
-    if (isOpen || (route.public && request.headers.authorization === undefined)) return done();
-    authenticate(request).then(() => done(), done);
+    if (request.is404 || route.public === true) return done();
+    const isAnonymous = request.headers.authorization === undefined && !sessionCookie.isSent(request);
+    if (route.public && isAnonymous) return done();
+    const authenticated = async () => authenticate(request, credentialOf(request));
+    authenticated().then(
+      () => done(),
+      (error) => {
+        // A browser sends a dead cookie without being asked.
+        const isDeadCookie = error instanceof Problem && request.headers.authorization === undefined;
+        done(route.public && isDeadCookie ? undefined : error);
+      },
+    );
   });
 }
+
+/** One credential for each session. The access token and the cookie of a session never come together. */
+const distinct = (requested: RequestedSession[]) => [...new Map(requested.map((one) => [one.sessionId, one])).values()];
 
 /** Refuses non-admins on routes for admins. Runs after the rate limit per user, so that refused requests count. */
 export function adminsOnly(app: FastifyInstance): void {

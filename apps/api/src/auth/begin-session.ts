@@ -1,31 +1,144 @@
-import { randomBytes } from 'node:crypto';
-import type { SystemRepositories } from '@quoin/db';
+import { hash, randomBytes } from 'node:crypto';
+import type { AuthenticationMethod, Database, Factors, SystemRepositories, User } from '@quoin/db';
 import type { Config } from '../config/config.ts';
 import type { Client } from '../http/client.ts';
+import { Problem } from '../http/errors.ts';
+import type { Limiter } from '../http/throttle/limiter.ts';
+import type { Rate } from '../http/throttle/memory-store.ts';
+import type { Outbox } from '../mail/outbox.ts';
+import { hashOfChallenge, newChallenge } from './challenges.ts';
+import type { FingerprintOf } from './known-client.ts';
 import type { SessionKeys } from './refresh-token.ts';
 
+interface Dependencies {
+  database: Database;
+  config: Pick<Config, 'sessionSeconds'>;
+  outbox: Outbox;
+  limiter: Limiter;
+  fingerprintOf: FingerprintOf;
+  clock: () => Date;
+}
+
 const tokenSecretBytes = 32;
+/** Time for the second factor after the first. */
+const mfaSeconds = 300;
+/** Each sign-in costs a session and an audit event. Only the owner of the account can fill this bucket. */
+const signInsPerAccount: Rate = { burst: 100, perMinute: 10 };
+
+/** What a sign-in leads to: a session, the question for the second factor, or nothing, because the account is deactivated. */
+export type Entrance =
+  | { session: SessionKeys }
+  | { mfa: { mfa_token: string; methods: SecondFactor[] } }
+  | { isInactive: true };
+
+export type SecondFactor = 'totp' | 'recovery_code' | 'passkey';
 
 /**
- * Begins a session of a user who has just proven who they are, in the caller's transaction. Every way to sign in ends here: nothing else creates sessions
- * (`scripts/layers.ts` checks it), so what must hold for every session belongs here.
+ * Proves that the caller is the user, in the transaction that begins the session: a proof that works once is consumed here. Resolves to how they proved it; undefined if
+ * the proof does not hold.
  */
-export async function beginSession(
-  { userSessions, auditEvents }: Pick<SystemRepositories, 'userSessions' | 'auditEvents'>,
-  userId: string,
-  client: Client,
-  { now, config }: { now: Date; config: Pick<Config, 'sessionSeconds'> },
-): Promise<SessionKeys> {
-  const token_secret = randomBytes(tokenSecretBytes);
-  const id = await userSessions.create({
-    token_secret,
-    user_id: userId,
-    user_agent: client.user_agent,
-    ip_address: client.ip_address,
-    created_at: now,
-    last_used_at: now,
-    expires_at: new Date(now.getTime() + config.sessionSeconds * 1000),
-  });
-  await auditEvents.create({ action: 'signed_in', user_id: userId, actor_id: userId, session_id: id, ...client });
-  return { id, user_id: userId, generation: 0, token_secret };
+type Prove = (repositories: SystemRepositories) => Promise<AuthenticationMethod[] | undefined>;
+
+/**
+ * The only door to a session. Every way to sign in ends here, and nothing else creates sessions (`scripts/layers.ts` checks it). So what must hold for every session holds
+ * here: the account is active, a second factor was given if there is one, sign-ins are limited, and the owner hears of sign-ins from a new place.
+ */
+export function createDoor({ database, config, outbox, limiter, fingerprintOf, clock }: Dependencies) {
+  return {
+    /** Signs a user in. Resolves to undefined if `prove` does. */
+    signIn: async (userId: string, client: Client, prove: Prove): Promise<Entrance | undefined> => {
+      await limiter.take('sign-ins', userId, signInsPerAccount);
+      const entrance = await database.system().transaction(async (repositories) => {
+        const methods = await prove(repositories);
+        return methods && beginSession(repositories, userId, methods, client);
+      });
+      outbox.wake();
+      return entrance;
+    },
+  };
+
+  async function beginSession(
+    repositories: SystemRepositories,
+    userId: string,
+    methods: AuthenticationMethod[],
+    client: Client,
+  ): Promise<Entrance> {
+    const { users, factors, challenges, auditEvents } = repositories;
+    // Locked, so that a session either exists before a change of factors, which revokes it, or sees the new factors.
+    const user = await users.lock(userId);
+    if (!user?.is_active) {
+      const details = { reason: 'account_inactive' };
+      await auditEvents.create({ action: 'sign_in_failed', user_id: userId, details, ...client });
+      return { isInactive: true };
+    }
+    if (!methods.includes('mfa')) {
+      const seconds = secondFactorsOf(await factors.count(userId));
+      if (seconds.length > 0) {
+        const mfa_token = newChallenge();
+        const now = clock();
+        await challenges.create({
+          token_hash: hashOfChallenge(mfa_token),
+          purpose: 'mfa',
+          user_id: userId,
+          data: { methods, credentials: credentialsOf(user) },
+          created_at: now,
+          expires_at: new Date(now.getTime() + mfaSeconds * 1000),
+        });
+        return { mfa: { mfa_token, methods: seconds } };
+      }
+    }
+    return { session: await createSession(repositories, user, methods, client) };
+  }
+
+  async function createSession(
+    { userSessions, auditEvents, knownClients, mails }: SystemRepositories,
+    { id: user_id, email }: User,
+    methods: AuthenticationMethod[],
+    client: Client,
+  ): Promise<SessionKeys> {
+    const now = clock();
+    const token_secret = randomBytes(tokenSecretBytes);
+    const id = await userSessions.create({
+      token_secret,
+      user_id,
+      methods,
+      user_agent: client.user_agent,
+      ip_address: client.ip_address,
+      created_at: now,
+      last_used_at: now,
+      expires_at: new Date(now.getTime() + config.sessionSeconds * 1000),
+    });
+    const event = { action: 'signed_in', user_id, actor_id: user_id, session_id: id, details: { methods } } as const;
+    await auditEvents.create({ ...event, ...client });
+    // No permit needed: only the owner can cause this mail, and once for each place.
+    if (await knownClients.record(user_id, fingerprintOf(user_id, client), now))
+      await outbox.post({ mails }, { kind: 'new_sign_in', recipient: email, isAllowed: true }, client);
+    return { id, user_id, generation: 0, token_secret, methods, authenticated_at: now };
+  }
+}
+
+export type Door = ReturnType<typeof createDoor>;
+
+/** Returns the second factors that a user can give; empty if the account needs none. */
+export function secondFactorsOf({ totp, passkeys, recovery_codes_left }: Factors): SecondFactor[] {
+  if (!totp && passkeys === 0) return [];
+  return [
+    ...(totp ? (['totp'] as const) : []),
+    ...(passkeys > 0 ? (['passkey'] as const) : []),
+    ...(recovery_codes_left > 0 ? (['recovery_code'] as const) : []),
+  ];
+}
+
+/** Identifies what the first factor was checked against. A new password or address makes it worthless. */
+export const credentialsOf = ({ email, password_hash }: Pick<User, 'email' | 'password_hash'>): string =>
+  hash('sha256', JSON.stringify([email, password_hash]), 'base64url');
+
+/** Returns the session. @throws Problem `account_inactive`, `mfa_required` */
+export function sessionOf(entrance: Entrance): SessionKeys {
+  if ('session' in entrance) return entrance.session;
+  if ('mfa' in entrance)
+    throw new Problem('mfa_required', 'Send mfa_token and a second factor to POST /auth/mfa.', {
+      fields: entrance.mfa,
+    });
+  throw new Problem('account_inactive', 'An admin has deactivated this account.');
 }

@@ -1,4 +1,5 @@
 import { createHmac, createSecretKey, hash, hkdfSync, timingSafeEqual } from 'node:crypto';
+import type { AuthenticationMethod } from '@quoin/db';
 import { bytesOf, idBytes, uuidOf } from '../http/uuid-bytes.ts';
 
 // A refresh token is base64url(user id | session id | generation | server seal | session seal); each seal has 128 bits (docs/decisions/009).
@@ -19,6 +20,9 @@ export interface SessionKeys {
   user_id: string;
   generation: number;
   token_secret: Uint8Array;
+  methods: AuthenticationMethod[];
+  /** When the user last proved who they are. */
+  authenticated_at: Date;
 }
 
 /** A token with a valid server seal. The database checks the session seal. */
@@ -30,18 +34,27 @@ export interface RefreshToken {
   seal: Buffer;
 }
 
-/** Creates and parses refresh tokens. A token can be computed again, so none is stored. */
-export function createRefreshTokens(secretKey: string) {
-  const key = createSecretKey(Buffer.from(hkdfSync('sha256', secretKey, '', 'quoin refresh token', 32)));
+/**
+ * Creates and parses refresh tokens, or the values of session cookies, which have the same form and another key. A token can be computed again, so none is stored.
+ */
+export function createRefreshTokens(secretKey: string, use: 'refresh token' | 'session cookie' = 'refresh token') {
+  const key = createSecretKey(Buffer.from(hkdfSync('sha256', secretKey, '', `quoin ${use}`, 32)));
   const serverSeal = (payload: Uint8Array) => createHmac('sha256', key).update(payload).digest().subarray(0, sealBytes);
   const sessionSeal = (payload: Uint8Array, tokenSecret: Uint8Array) =>
     hash('sha256', Buffer.concat([tokenSecret, payload.subarray(idBytes)]), 'buffer').subarray(0, sealBytes);
 
   return {
-    create: ({ id, user_id, generation, token_secret }: SessionKeys): string => {
+    create: ({ id, user_id, generation, token_secret }: Omit<SessionKeys, 'methods' | 'authenticated_at'>): string => {
       const payload = Buffer.concat([bytesOf(user_id), bytesOf(id)], payloadBytes);
       payload.writeUInt32BE(generation, 2 * idBytes);
       return Buffer.concat([payload, serverSeal(payload), sessionSeal(payload, token_secret)]).toString('base64url');
+    },
+
+    /** Whether the session seal of a token is that of the session. The database checks it for refresh tokens. */
+    isSealOf: ({ sessionId, generation, seal }: RefreshToken, tokenSecret: Uint8Array): boolean => {
+      const payload = Buffer.concat([Buffer.alloc(idBytes), bytesOf(sessionId)], payloadBytes);
+      payload.writeUInt32BE(generation, 2 * idBytes);
+      return timingSafeEqual(seal, sessionSeal(payload, tokenSecret));
     },
 
     /** Returns undefined unless this server created the token. */

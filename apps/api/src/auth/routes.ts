@@ -5,21 +5,34 @@ import type { App } from '../http/schema.ts';
 import { User } from '../users/account.ts';
 import type { RegistrationService } from '../users/registration.ts';
 import type { AccessTokens } from './access-token.ts';
+import type { SessionCookie } from './cookie.ts';
+import type { Mfa } from './mfa.ts';
+import { mfaRoutes } from './mfa-routes.ts';
 import { Jwks, Registration } from './schemas.ts';
 import type { Auth } from './service.ts';
 import { sessionRoutes } from './session-routes.ts';
 import type { Sessions } from './session-service.ts';
+import type { SignInAnswer } from './sign-in-answer.ts';
+import type { StepUp } from './step-up.ts';
 import { tokenRoutes } from './token-routes.ts';
 
 const noContent = { 204: Type.Null({ description: 'Done.' }) };
 
-export async function authRoutes(
-  app: App,
-  services: { auth: Auth; registration: RegistrationService; sessions: Sessions },
-): Promise<void> {
+interface Services {
+  auth: Auth;
+  registration: RegistrationService;
+  sessions: Sessions;
+  mfa: Mfa;
+  stepUp: StepUp;
+  signInAnswer: SignInAnswer;
+  sessionCookie: SessionCookie;
+}
+
+export async function authRoutes(app: App, services: Services): Promise<void> {
   registrationRoute(app, services);
   signedInRoutes(app, services);
   await tokenRoutes(app, services);
+  mfaRoutes(app, services);
   sessionRoutes(app, services);
 }
 
@@ -53,7 +66,7 @@ function registrationRoute(app: App, { registration }: { registration: Registrat
 }
 
 /** The account of the caller, and signing out. */
-function signedInRoutes(app: App, { auth }: { auth: Auth }) {
+function signedInRoutes(app: App, { auth, sessionCookie }: Services) {
   app.get(
     '/auth/me',
     {
@@ -73,8 +86,9 @@ function signedInRoutes(app: App, { auth }: { auth: Auth }) {
         response: noContent,
       },
     },
-    async (request) => {
+    async (request, reply) => {
       await auth.logout(request.scope, clientOf(request));
+      if (sessionCookie.isSent(request)) sessionCookie.clear(request, reply);
     },
   );
 
@@ -89,8 +103,9 @@ function signedInRoutes(app: App, { auth }: { auth: Auth }) {
         response: noContent,
       },
     },
-    async (request) => {
+    async (request, reply) => {
       await auth.logoutAll(request.scope, clientOf(request));
+      if (sessionCookie.isSent(request)) sessionCookie.clear(request, reply);
     },
   );
 }

@@ -21,12 +21,21 @@ const name = { minLength: 1, maxLength: 320 };
 const password = Type.String({ minLength: 1, maxLength: 256, description: 'Password of the account.' });
 const grantType = Type.Optional(Type.Literal('password', { description: 'Sent by OAuth 2 clients.' }));
 
+/** How the client wants its session: as tokens, or as a cookie. */
+export const SessionForm = Type.Optional(
+  Type.Literal('cookie', {
+    description: 'For browsers: the answer is 204 with a session cookie instead of tokens.',
+  }),
+);
+export type SessionForm = 'cookie' | undefined;
+
 export const LoginJson = closed(
   {
     email: Type.Optional(Type.String({ ...name, description: 'Email address of the account.' })),
     username: Type.Optional(Type.String({ ...name, description: 'Username or email address of the account.' })),
     password,
     grant_type: grantType,
+    session: SessionForm,
   },
   {
     title: 'Login',

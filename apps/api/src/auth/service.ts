@@ -3,12 +3,10 @@ import type { Config } from '../config/config.ts';
 import { type Client, turnCallerOf } from '../http/client.ts';
 import { normalizeEmail } from '../http/email.ts';
 import { Problem } from '../http/errors.ts';
-import type { Limiter } from '../http/throttle/limiter.ts';
-import type { Rate } from '../http/throttle/memory-store.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import { type AccessTokens, invalidToken } from './access-token.ts';
 import { aliveAt } from './alive.ts';
-import { beginSession } from './begin-session.ts';
+import type { Door, Entrance } from './begin-session.ts';
 import type { RefreshTokens } from './refresh-token.ts';
 import type { TokenPair } from './schemas.ts';
 import { tokenPairOf } from './tokens.ts';
@@ -18,20 +16,17 @@ interface Dependencies {
   passwords: Passwords;
   accessTokens: AccessTokens;
   refreshTokens: RefreshTokens;
-  config: Pick<Config, 'sessionSeconds' | 'sessionInactivitySeconds' | 'refreshGraceSeconds'>;
-  limiter: Limiter;
+  config: Pick<Config, 'sessionInactivitySeconds' | 'refreshGraceSeconds'>;
+  door: Door;
   clock: () => Date;
 }
-
-/** Each sign-in costs a hash, a session and an audit event. Only the owner of the account can fill this bucket. */
-const signInsPerAccount: Rate = { burst: 100, perMinute: 10 };
 
 /** An account with its password hash; undefined if no account has the name. */
 export type Account = User | undefined;
 
 /** Signs in, refreshes and signs out. */
 export function createAuth(dependencies: Dependencies) {
-  const { database, passwords, refreshTokens, config, limiter, clock } = dependencies;
+  const { database, passwords, refreshTokens, config, door, clock } = dependencies;
   return {
     findAccount,
 
@@ -40,14 +35,14 @@ export function createAuth(dependencies: Dependencies) {
 
     /**
      * @param account the result of `findAccount` for the name
-     * @throws Problem `invalid_credentials` for an unknown name and for a wrong password; `account_inactive` only after the right password
+     * @throws Problem `invalid_credentials` for an unknown name and for a wrong password
      */
-    login: async (account: Account, name: string, password: string, client: Client): Promise<TokenPair> => {
-      const tokens =
+    login: async (account: Account, name: string, password: string, client: Client): Promise<Entrance> => {
+      const entrance =
         (await signIn(account, name, password, client)) ??
         // The hash has changed meanwhile: another sign-in may have renewed it.
         (await signIn(await findAccount(name), name, password, client));
-      return tokens ?? refuse('wrong_password', undefined, client);
+      return entrance ?? refuse('wrong_password', undefined, client);
     },
 
     /**
@@ -99,35 +94,29 @@ export function createAuth(dependencies: Dependencies) {
     return database.system().users.findByLogin(normalizeEmail(name));
   }
 
-  /** Resolves to undefined if the password changed, or the account was deactivated, while the password was verified. */
-  async function signIn(user: Account, name: string, password: string, client: Client): Promise<TokenPair | undefined> {
+  /** Resolves to undefined if the password changed while it was verified. */
+  async function signIn(user: Account, name: string, password: string, client: Client): Promise<Entrance | undefined> {
     const caller = turnCallerOf(user?.id ?? normalizeEmail(name), client);
     const isRight = await passwords.verify(password, user?.password_hash, caller);
     if (!user) return refuse('unknown_account', undefined, client);
     if (!isRight || !user.password_hash) return refuse('wrong_password', user.id, client);
     const { password_hash } = user;
-    if (!user.is_active) return refuse('account_inactive', user.id, client);
-
-    await limiter.take('sign-ins', user.id, signInsPerAccount);
     const newHash = passwords.isOutdated(password_hash) ? await passwords.hash(password, caller) : undefined;
-    const now = clock();
-    const session = await database.system().transaction(async (repositories) => {
-      if (!(await repositories.users.lockUnchanged(user.id, password_hash))) return undefined;
-      if (newHash) await repositories.users.update(user.id, { password_hash: newHash });
-      return beginSession(repositories, user.id, client, { now, config });
+    return door.signIn(user.id, client, async ({ users }) => {
+      if (!(await users.lockUnchanged(user.id, password_hash))) return undefined;
+      if (newHash) await users.update(user.id, { password_hash: newHash });
+      return ['pwd'];
     });
-    return session && tokenPairOf(dependencies, session);
   }
 
   /** Records a failed sign-in. Does not record the name that was typed: it may be a password. */
   async function refuse(
-    reason: 'unknown_account' | 'wrong_password' | 'account_inactive',
+    reason: 'unknown_account' | 'wrong_password',
     user_id: string | undefined,
     client: Client,
   ): Promise<never> {
     const event = { action: 'sign_in_failed', user_id: user_id ?? null, details: { reason } } as const;
     await database.system().auditEvents.create({ ...event, ...client });
-    if (reason === 'account_inactive') throw new Problem(reason, 'An admin has deactivated this account.');
     throw new Problem('invalid_credentials', 'The name or the password is wrong.');
   }
 }

@@ -28,6 +28,8 @@ test('the session list is sorted by creation and marks the current session', asy
     id: expect.any(String),
     user_agent: 'Laptop',
     ip_address: '2001:db8::1',
+    methods: ['pwd'],
+    authenticated_at: api.clock.now().toISOString(),
     created_at: api.clock.now().toISOString(),
     last_used_at: api.clock.now().toISOString(),
     expires_at: new Date(api.clock.now().getTime() + 30 * 86_400_000).toISOString(),

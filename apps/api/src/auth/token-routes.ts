@@ -4,6 +4,7 @@ import { normalizeEmail } from '../http/email.ts';
 import type { App } from '../http/schema.ts';
 import { type Login, LoginForm, LoginJson, type Refresh, RefreshForm, RefreshJson, TokenPair } from './schemas.ts';
 import type { Account, Auth } from './service.ts';
+import { type SignInAnswer, signInResponses } from './sign-in-answer.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -13,16 +14,16 @@ declare module 'fastify' {
 }
 
 /** The token endpoints. OAuth 2 clients send them forms; no other route accepts forms. */
-export async function tokenRoutes(app: App, { auth }: { auth: Auth }) {
+export async function tokenRoutes(app: App, { auth, signInAnswer }: { auth: Auth; signInAnswer: SignInAnswer }) {
   app.decorateRequest('account', null);
   await app.register(async (oauth: App) => {
     await oauth.register(formbody);
-    loginRoute(oauth, auth);
+    loginRoute(oauth, auth, signInAnswer);
     refreshRoute(oauth, auth);
   });
 }
 
-function loginRoute(app: App, auth: Auth) {
+function loginRoute(app: App, auth: Auth, signInAnswer: SignInAnswer) {
   app.post(
     '/auth/login',
     {
@@ -33,12 +34,12 @@ function loginRoute(app: App, auth: Auth) {
         description:
           'Accepts JSON, or the form of the OAuth 2 password grant. A wrong password and an unknown name get the same response.',
         body: bodyOf(LoginJson, LoginForm),
-        response: { 200: TokenPair },
+        response: signInResponses,
       },
       config: {
         public: true,
         oauth: true,
-        problems: ['invalid_credentials', 'account_inactive'],
+        problems: ['invalid_credentials', 'account_inactive', 'mfa_required'],
         throttle: {
           name: 'login',
           address: { burst: 100, perMinute: 30 },
@@ -56,12 +57,13 @@ function loginRoute(app: App, auth: Auth) {
         },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const body = request.body as Login;
       const name = nameOf(body);
       // The rate limit has looked the account up, if there are limits. An unknown name costs one lookup too, so that the time reveals nothing.
       const account = request.account === null ? await auth.findAccount(name) : request.account;
-      return auth.login(account, name, body.password, clientOf(request));
+      const entrance = await auth.login(account, name, body.password, clientOf(request));
+      return signInAnswer(request, reply, entrance, 'session' in body ? body.session : undefined);
     },
   );
 }

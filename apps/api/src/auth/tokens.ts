@@ -7,7 +7,13 @@ export const tokenPairOf = (
   { accessTokens, refreshTokens }: { accessTokens: AccessTokens; refreshTokens: RefreshTokens },
   session: SessionKeys,
 ): TokenPair => ({
-  access_token: accessTokens.sign({ userId: session.user_id, sessionId: session.id, generation: session.generation }),
+  access_token: accessTokens.sign({
+    userId: session.user_id,
+    sessionId: session.id,
+    generation: session.generation,
+    methods: session.methods,
+    authenticatedAt: session.authenticated_at,
+  }),
   refresh_token: refreshTokens.create(session),
   token_type: 'bearer',
   expires_in: accessTokens.expiresInSeconds,

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { defaultDatabaseUrl } from '@quoin/db';
 import { isEmail } from '../http/email.ts';
-import { secretKey, signingKeys } from './token-keys.ts';
+import { previousSecretKeys, secretKey, signingKeys } from './token-keys.ts';
 import { createReaders, quoted, type Readers, withSecrets } from './variables.ts';
 
 // Reads the configuration of the server from the environment. scripts/docs.ts compares it with .env.example.
@@ -67,6 +67,7 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     hasMetrics: read.boolean('METRICS', false),
     metricsPort: read.integer('METRICS_PORT', 9464, { min: 0, max: 65_535 }),
     secretKey: secretKey(env.SECRET_KEY, environment, problems),
+    previousSecretKeys: previousSecretKeys(env.PREVIOUS_SECRET_KEYS, problems),
     ...signingKeys(env, read.oneOf('JWT_ALGORITHM', ['HS256', 'EdDSA', 'ES256'], 'HS256'), problems),
     jwtIssuer: read.text('JWT_ISSUER', 'quoin'),
     jwtAudience: read.text('JWT_AUDIENCE', 'quoin'),
@@ -89,14 +90,14 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     ),
     corsOrigins: read.list(
       'CORS_ORIGINS',
-      (origin) => origin === '*' || URL.parse(origin)?.origin === origin,
+      (origin) => origin === '*' || isOrigin(origin),
       'origins such as https://app.example.com, separated by commas',
     ),
     trustProxy: trustProxy(env.TRUST_PROXY, problems),
     hasRateLimit: read.boolean('RATE_LIMIT', true),
     userRequestsPerMinute: read.integer('USER_REQUESTS_PER_MINUTE', 1_200, { min: 1, max: 1_000_000 }),
     redisUrl: read.confidential('REDIS_URL', '', /^rediss?:\/\/./, 'redis://… or rediss://…'),
-    ...mail(read, environment, problems),
+    ...frontEnd(read, environment, problems),
     embedding: embedding(read, env.EMBEDDING_API_KEY),
     firstAdmin: firstAdmin(env.FIRST_ADMIN_EMAIL, env.FIRST_ADMIN_PASSWORD, problems),
   };
@@ -107,6 +108,8 @@ const hasTracing = (env: NodeJS.ProcessEnv) =>
   env.OTEL_SDK_DISABLED !== 'true' &&
   env.OTEL_TRACES_EXPORTER !== 'none' &&
   Boolean(env.OTEL_TRACES_EXPORTER || env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT);
+
+const isOrigin = (text: string) => URL.parse(text)?.origin === text;
 
 const daysRange = { min: 0, max: 3_650 };
 
@@ -135,8 +138,8 @@ function workers(read: Readers, databaseUrl: string | undefined, problems: strin
   return count;
 }
 
-/** SMTP server, sender of outgoing mail, and the front end that links in mails point to. */
-function mail(read: Readers, environment: string, problems: string[]) {
+/** SMTP server and sender of outgoing mail; the front end, which links in mails point to and where passkeys are used. */
+function frontEnd(read: Readers, environment: string, problems: string[]) {
   const smtpUrl = read.confidential('SMTP_URL', '', /^smtps?:\/\/./, 'smtp://… or smtps://…');
   const mailFrom = read.matching(
     'MAIL_FROM',
@@ -155,7 +158,15 @@ function mail(read: Readers, environment: string, problems: string[]) {
     problems.push(
       'MAIL_FROM and APP_URL are required with SMTP_URL in production: they set the sender of mails and the links in them',
     );
-  return { smtpUrl, mailFrom, appUrl };
+  const { origin, hostname } = URL.parse(appUrl) ?? { origin: '', hostname: '' };
+  const webauthnOrigins = read.list(
+    'WEBAUTHN_ORIGINS',
+    isOrigin,
+    'origins such as https://app.example.com, separated by commas',
+    [origin],
+  );
+  const webauthnRpId = read.matching('WEBAUTHN_RP_ID', hostname, /^[a-z\d.-]+$/, 'a domain such as example.com');
+  return { smtpUrl, mailFrom, appUrl, webauthnOrigins, webauthnRpId };
 }
 
 /** The embedding service; undefined if none is configured. */

@@ -31,6 +31,14 @@ export function secretKey(given: string | undefined, environment: string, proble
   }
 }
 
+/** Earlier values of SECRET_KEY, which still decrypt stored secrets. */
+export function previousSecretKeys(text: string | undefined, problems: string[]): string[] {
+  const keys = (text ?? '').split(',').filter((key) => key !== '');
+  if (keys.some((key) => Buffer.byteLength(key) < secretBytesMin))
+    problems.push(`PREVIOUS_SECRET_KEYS must be keys of at least ${secretBytesMin} bytes, separated by commas`);
+  return keys;
+}
+
 /** Returns the key that signs access tokens and the previous keys that still verify them. HS256 uses SECRET_KEY instead. */
 export function signingKeys(env: NodeJS.ProcessEnv, algorithm: string, problems: string[]) {
   const none = { signingKey: undefined, previousKeys: [] as VerificationKey[] };

@@ -5,6 +5,7 @@ import { readSecret } from '@quoin/db';
 /** Variables that can also be given as a file: `NAME_FILE` (Docker and Kubernetes secrets). */
 const secrets = [
   'SECRET_KEY',
+  'PREVIOUS_SECRET_KEYS',
   'JWT_PRIVATE_KEY',
   'JWT_PREVIOUS_KEYS',
   'DATABASE_URL',

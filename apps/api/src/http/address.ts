@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { isIP, type Server } from 'node:net';
 import proxyAddr from '@fastify/proxy-addr';
 import type { FastifyRequest } from 'fastify';
 import ipaddr from 'ipaddr.js';
@@ -18,14 +18,15 @@ export function readAddress(text: string): string | undefined {
 }
 
 const complaintMs = 60_000;
-let complainedAt = Number.NEGATIVE_INFINITY;
+const complainedAt = new WeakMap<Server, number>();
 
 /** The client's address, or, if a trusted proxy sends one that cannot be read, the address of that proxy: the log then warns once a minute. */
 export function addressOf(request: FastifyRequest): string | undefined {
   const address = readAddress(request.ip);
   if (address !== undefined) return address;
-  if (performance.now() - complainedAt > complaintMs) {
-    complainedAt = performance.now();
+  const last = complainedAt.get(request.server.server) ?? Number.NEGATIVE_INFINITY;
+  if (performance.now() - last > complaintMs) {
+    complainedAt.set(request.server.server, performance.now());
     request.log.warn(
       'X-Forwarded-For contains no valid client address, so the proxy counts as the client. Check TRUST_PROXY and the proxy',
     );

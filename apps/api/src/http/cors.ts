@@ -16,8 +16,11 @@ const exposedHeaders = [
 /** Allows pages of these origins to call the API. Without origins, no page of another origin can. */
 export async function crossOrigin(app: FastifyInstance, origins: string[]): Promise<void> {
   if (origins.length === 0) return;
+  const isOpen = origins.includes('*');
   await app.register(cors, {
-    origin: origins.includes('*') ? '*' : origins,
+    origin: isOpen ? '*' : origins,
+    // Session cookies. Browsers send them to no API that is open to every page.
+    credentials: !isOpen,
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     exposedHeaders,
     maxAge: 600,

@@ -9,9 +9,12 @@ export const problems = {
   missing_token: { status: 401, title: 'Access token required' },
   invalid_token: { status: 401, title: 'Invalid token' },
   expired_token: { status: 401, title: 'Access token expired' },
+  step_up_required: { status: 401, title: 'Recent authentication required' },
   forbidden: { status: 403, title: 'Forbidden' },
   account_inactive: { status: 403, title: 'Account deactivated' },
   wrong_password: { status: 403, title: 'Wrong password' },
+  mfa_required: { status: 403, title: 'Second factor required' },
+  csrf_failed: { status: 403, title: 'Cross-site request refused' },
   not_found: { status: 404, title: 'Not found' },
   method_not_allowed: { status: 405, title: 'Method not allowed' },
   request_timeout: { status: 408, title: 'Request timeout' },
@@ -19,6 +22,7 @@ export const problems = {
   username_taken: { status: 409, title: 'Username already in use' },
   cannot_delete_self: { status: 409, title: 'Admins cannot delete their own account here' },
   last_admin: { status: 409, title: 'The last active admin must stay' },
+  last_sign_in_method: { status: 409, title: 'The last way to sign in must stay' },
   idempotency_conflict: { status: 409, title: 'Idempotency-Key used for another request' },
   precondition_failed: { status: 412, title: 'Precondition failed' },
   payload_too_large: { status: 413, title: 'Payload too large' },
@@ -48,6 +52,8 @@ export interface InputError {
 interface ProblemOptions {
   errors?: InputError[];
   headers?: Record<string, string>;
+  /** More fields of the body. */
+  fields?: Record<string, unknown>;
   /** The underlying error, for the log only. */
   cause?: unknown;
 }
@@ -59,12 +65,14 @@ export class Problem extends Error {
   readonly detail: string;
   readonly errors: InputError[] | undefined;
   readonly headers: Record<string, string>;
+  readonly fields: Record<string, unknown>;
 
-  constructor(code: ProblemCode, detail: string, { errors, headers, cause }: ProblemOptions = {}) {
+  constructor(code: ProblemCode, detail: string, { errors, headers, fields = {}, cause }: ProblemOptions = {}) {
     super(detail, { cause });
     this.code = code;
     this.detail = detail;
     this.errors = errors;
+    this.fields = fields;
     this.headers = { ...standardHeaders(problems[code].status), ...headers };
   }
 
@@ -83,6 +91,17 @@ export function found<T>(row: T | undefined): T {
 }
 
 export const forbidden = () => new Problem('forbidden', 'This account is not allowed to do this.');
+
+/** Time after a proof in which it counts for sensitive changes. */
+export const freshSeconds = 600;
+
+/** The error of RFC 9470: the caller must authenticate again. */
+export const stepUpRequired = (seconds = freshSeconds) =>
+  new Problem('step_up_required', 'Prove again who you are with POST /auth/step-up, or sign in again.', {
+    headers: {
+      'www-authenticate': `Bearer error="insufficient_user_authentication", error_description="Authenticate again", max_age="${seconds}"`,
+    },
+  });
 
 /** An input error that the schema cannot express. */
 export const invalid = (pointer: string, message: string) =>

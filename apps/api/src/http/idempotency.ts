@@ -11,6 +11,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The route changes nothing, so an Idempotency-Key is ignored. */
     isReadOnly?: boolean;
+    /** The answer contains a secret that the server does not store readably, so no answer is kept, and an Idempotency-Key is ignored. */
+    hasSecretAnswer?: boolean;
     /** Accepts an Idempotency-Key. */
     isIdempotent?: boolean;
   }
@@ -25,11 +27,12 @@ const deletedPerBatch = 1_000;
 /** Longest stored response of a request that changed nothing. A client that repeats it gets the same without it. */
 const unchangedLengthMax = 65_536;
 
-/** POST, PATCH and DELETE routes of signed-in users, except searches and routes under `/auth`. PUT is idempotent by itself. */
+/** POST, PATCH and DELETE routes of signed-in users, except searches, routes whose answer is a secret, and routes under `/auth`. PUT is idempotent by itself. */
 const isIdempotent = ({ method, routePath, config }: RouteOptions & { routePath: string }) =>
   [method].flat().some((one) => ['POST', 'PATCH', 'DELETE'].includes(one)) &&
   !config?.public &&
   !config?.isReadOnly &&
+  !config?.hasSecretAnswer &&
   !routePath.startsWith('/auth/');
 
 /** Responses after which a client should send the same request again. */

@@ -24,6 +24,16 @@ const problemProperties = {
   code: oneOf(Object.keys(problems), { description: 'Stable code, for programs.' }),
   instance: Type.String({ description: 'Path of the request.' }),
   request_id: Type.String({ description: '`X-Request-Id` of the response; search the log for it.' }),
+  mfa_token: Type.Optional(
+    Type.String({
+      description: 'With `mfa_required` at sign-in: for `POST /auth/mfa`, within five minutes and five tries.',
+    }),
+  ),
+  methods: Type.Optional(
+    Type.Array(Type.String(), {
+      description: 'With `mfa_required`: the second factors of the account: `totp`, `recovery_code`, `passkey`.',
+    }),
+  ),
 };
 const errors = Type.Array(
   closed(
@@ -69,6 +79,8 @@ export function withProblems(schema: FastifySchema, route: RouteOptions): Fastif
   const codes: ProblemCode[] = [
     ...(schema.body ? (['malformed_json', 'payload_too_large', 'unsupported_media_type'] as const) : []),
     ...(isPrivate ? (['missing_token', 'invalid_token', 'expired_token'] as const) : []),
+    ...(isPrivate && route.method !== 'GET' ? (['csrf_failed'] as const) : []),
+    ...(config.fresh ? (['step_up_required'] as const) : []),
     ...(config.admin ? (['forbidden'] as const) : []),
     ...(schema.body || schema.params || schema.querystring || config.isIdempotent
       ? (['validation_failed'] as const)
@@ -89,7 +101,7 @@ export function withProblems(schema: FastifySchema, route: RouteOptions): Fastif
   ]);
   return {
     ...schema,
-    ...(isPublic && { security: isPrivate ? [{}, { password: [] }, { bearer: [] }] : [] }),
+    ...(isPublic && { security: isPrivate ? [{}, { password: [] }, { bearer: [] }, { cookie: [] }] : [] }),
     ...requestHeaders(route),
     response: {
       ...withExamples(schema.response as JsonObject | undefined, route),

@@ -20,9 +20,10 @@ export async function openApi(app: FastifyInstance, { apiPrefix, hasDocs }: { ap
         license: { name: 'MIT', identifier: 'MIT' } as { name: string },
       },
       servers: [{ url: '/', description: 'This server' }],
-      security: [{ password: [] }, { bearer: [] }],
+      security: [{ password: [] }, { bearer: [] }, { cookie: [] }],
       tags: [
         { name: 'auth', description: 'Registration, sign-in, tokens and sessions.' },
+        { name: 'sign-in', description: 'Passkeys, codes by mail, and second factors.' },
         { name: 'users', description: 'Your account; for admins, all accounts.' },
         { name: 'preferences', description: 'Your preferences.' },
         { name: 'tasks', description: 'To-do items.' },
@@ -45,6 +46,13 @@ export async function openApi(app: FastifyInstance, { apiPrefix, hasDocs }: { ap
             scheme: 'bearer',
             bearerFormat: 'JWT',
             description: 'The `access_token` of `POST /auth/login`.',
+          },
+          cookie: {
+            type: 'apiKey',
+            in: 'cookie',
+            name: '__Host-quoin_session',
+            description:
+              'For browsers: sign in with `session: "cookie"`. Methods other than GET also need `Sec-Fetch-Site: same-origin`, or an `Origin` that is allowed.',
           },
         },
       },

@@ -88,7 +88,7 @@ function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyRe
 }
 
 /** The body of a problem response. */
-export function problemBody({ code, status, detail, errors }: Problem, instance: string, request_id: string) {
+export function problemBody({ code, status, detail, errors, fields }: Problem, instance: string, request_id: string) {
   return {
     type: `urn:quoin:problem:${code}`,
     title: problems[code].title,
@@ -98,6 +98,7 @@ export function problemBody({ code, status, detail, errors }: Problem, instance:
     instance,
     request_id,
     ...(errors && { errors }),
+    ...fields,
   };
 }
 
@@ -106,6 +107,7 @@ function oauthError({ code, status, detail, errors }: Problem) {
   const byCode: Partial<Record<ProblemCode, string>> = {
     invalid_credentials: 'invalid_grant',
     account_inactive: 'invalid_grant',
+    mfa_required: 'mfa_required',
     invalid_token: 'invalid_grant',
     rate_limited: 'temporarily_unavailable',
   };

@@ -1,12 +1,14 @@
-import type { Database, Mail, TokenPurpose } from '@quoin/db';
-import type { createMessages, Message } from './messages.ts';
+import type { AuditAction, Database, Mail, MailKind, TokenPurpose } from '@quoin/db';
+import type { ComposeMail, MailSecret, Message } from './messages.ts';
 import type { Transport } from './transport.ts';
 
 interface Dependencies {
   database: Database;
   /** Issues the token of a mail; undefined if no account needs one. */
   issueToken: (purpose: TokenPurpose, email: string) => Promise<{ token: string; userId: string } | undefined>;
-  messages: ReturnType<typeof createMessages>;
+  /** Makes the code of a mail; undefined if no account waits for one. */
+  issueCode: (email: string) => Promise<{ code: string; userId: string } | undefined>;
+  composeMail: ComposeMail;
   transport: Transport;
   clock: () => Date;
   log: { warn: (fields: object, message: string) => void; error: (fields: object, message: string) => void };
@@ -22,7 +24,15 @@ const retrySecondsMax = 900;
  * Delivers the mails of the outbox at least once. A mail is deleted when the mail server has accepted it. If the process dies between the two, the mail is
  * sent again with the same Message-ID.
  */
-export function createMailDelivery({ database, issueToken, messages, transport, clock, log }: Dependencies) {
+export function createMailDelivery({
+  database,
+  issueToken,
+  issueCode,
+  composeMail,
+  transport,
+  clock,
+  log,
+}: Dependencies) {
   return {
     /** Delivers the due mails. Resolves to the number of mails sent. */
     deliver: async (): Promise<number> => {
@@ -82,26 +92,52 @@ export function createMailDelivery({ database, issueToken, messages, transport, 
     }
   }
 
-  /** Resolves to undefined if there is nothing to send: no account has the address, or it is verified. */
+  /** Resolves to undefined if there is nothing to send: no account needs the token or code. */
   async function compose({ kind, recipient, created_at, attempts, ...mail }: Mail): Promise<Message | undefined> {
-    const cause = { at: created_at, ipAddress: mail.ip_address };
-    if (kind === 'password_changed' || kind === 'email_changed' || kind === 'username_changed')
-      return messages[kind](cause);
-    const issued = await issueToken(kind === 'set_password' ? 'reset_password' : kind, recipient);
-    if (!issued) return undefined;
-    if (kind === 'reset_password' && attempts === 1) await recordRequest(issued.userId, mail);
-    return messages[kind](issued.token, cause);
+    const secret = await secretOf(kind, recipient);
+    if (!secret) return undefined;
+    const requested = requests[kind];
+    if (requested && secret.userId && attempts === 1) await recordRequest(requested, secret.userId, mail);
+    const locale = await database.system().users.findLocale(recipient);
+    return composeMail(kind, locale, { at: created_at, ipAddress: mail.ip_address }, secret.secret);
+  }
+
+  /** Resolves to undefined if the mail needs a token or code, and no account needs it. */
+  async function secretOf(
+    kind: MailKind,
+    recipient: string,
+  ): Promise<{ secret: MailSecret; userId?: string } | undefined> {
+    const purpose = tokenPurposes[kind];
+    if (purpose) {
+      const issued = await issueToken(purpose, recipient);
+      return issued && { secret: { token: issued.token }, userId: issued.userId };
+    }
+    if (kind !== 'sign_in_code') return { secret: {} };
+    const issued = await issueCode(recipient);
+    return issued && { secret: { code: issued.code }, userId: issued.userId };
   }
 
   /** Recorded here, and not by the request, which must cost the same whether the account exists or not. */
   function recordRequest(
+    action: AuditAction,
     user_id: string,
-    { user_agent, ip_address, request_id }: Omit<Mail, 'kind' | 'recipient' | 'created_at' | 'attempts'>,
+    { user_agent, ip_address, request_id }: Pick<Mail, 'user_agent' | 'ip_address' | 'request_id'>,
   ) {
-    const event = { action: 'password_reset_requested', user_id, user_agent, ip_address, request_id } as const;
-    return database.system().auditEvents.create(event);
+    return database.system().auditEvents.create({ action, user_id, user_agent, ip_address, request_id });
   }
 }
+
+const tokenPurposes: Partial<Record<MailKind, TokenPurpose>> = {
+  reset_password: 'reset_password',
+  set_password: 'reset_password',
+  verify_email: 'verify_email',
+};
+
+/** Mails that anyone can request, with the event of the account that gets one. */
+const requests: Partial<Record<MailKind, AuditAction>> = {
+  reset_password: 'password_reset_requested',
+  sign_in_code: 'email_code_requested',
+};
 
 /** A permanent negative reply (RFC 5321, 4.2.1): the mailbox does not exist. */
 const isRefusedPermanently = (error: unknown) => {

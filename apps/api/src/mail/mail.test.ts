@@ -43,7 +43,8 @@ const deliveryBy = (transport: Transport, log = quiet) =>
   createMailDelivery({
     database,
     issueToken: async () => undefined,
-    messages: createMessages('https://app.example.com/'),
+    issueCode: async () => undefined,
+    composeMail: createMessages('https://app.example.com/'),
     transport,
     clock,
     log,
@@ -267,11 +268,11 @@ describe('without SMTP_URL', () => {
 });
 
 describe('what is mailed', () => {
-  const { reset_password, email_changed } = createMessages('https://app.example.com/base/');
+  const compose = createMessages('https://app.example.com/base/');
   const cause = { at: new Date('2026-11-21T10:00:00Z'), ipAddress: '203.0.113.9' };
 
   test('the links of mails lead to APP_URL', () => {
-    const message = reset_password('the-token', cause);
+    const message = compose('reset_password', 'en', cause, { token: 'the-token' });
     expect(message.link).toBe('https://app.example.com/base/reset-password?token=the-token');
     expect(message.text).toContain(`\n\n${message.link}\n\n`);
     expect(message.html).toContain(`href="${message.link}"`);
@@ -279,7 +280,7 @@ describe('what is mailed', () => {
   });
 
   test('notices contain the time and the address', () => {
-    expect(email_changed(cause).text).toContain('on 2026-11-21 10:00 UTC from 203.0.113.9');
+    expect(compose('email_changed', 'en', cause).text).toContain('on 2026-11-21 10:00 UTC from 203.0.113.9');
   });
 });
 

@@ -11,6 +11,14 @@ const lifetimeSeconds: Record<MailKind, number> = {
   password_changed: 3 * 86_400,
   email_changed: 3 * 86_400,
   username_changed: 3 * 86_400,
+  sign_in_code: 600,
+  new_sign_in: 3 * 86_400,
+  totp_added: 3 * 86_400,
+  totp_removed: 3 * 86_400,
+  recovery_codes_replaced: 3 * 86_400,
+  passkey_added: 3 * 86_400,
+  passkey_removed: 3 * 86_400,
+  factors_removed: 3 * 86_400,
 };
 
 /** Mails per recipient. The second bucket leaves room for notices, which tell the owner of an account that it changed. */

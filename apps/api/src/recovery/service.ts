@@ -1,4 +1,5 @@
 import type { Database, Scope } from '@quoin/db';
+import { proveMailbox } from '../auth/prove-mailbox.ts';
 import { type Client, turnCallerOf } from '../http/client.ts';
 import { normalizeEmail } from '../http/email.ts';
 import type { Outbox } from '../mail/outbox.ts';
@@ -64,33 +65,20 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
 
     /**
      * Verifies an address and ends all other sessions. The session that sends the token stays, because the same person holds the session and reads the mail.
-     * Without such a session, an impostor may have registered the account: a password from before the proof stops working, and the owner gets a mail to choose one.
      *
      * @param scope the caller, if signed in
      * @throws Problem `validation_failed` at `/token`
      */
     verify: async (token: string, scope: Scope | undefined, client: Client): Promise<void> => {
       const presented = parseOneTimeToken(token);
-      const isVerified = await database
-        .system()
-        .transaction(async ({ oneTimeTokens, users, userSessions, auditEvents, mails }) => {
-          const now = clock();
-          const consumed = await oneTimeTokens.consume('verify_email', presented, now);
-          if (!consumed) return false;
-          const isOwnSession = scope?.actor.userId === consumed.user_id;
-          const user = await users.proveMailbox(consumed.user_id, consumed.email, now, { keepsPassword: isOwnSession });
-          if (!user) return false;
-          await oneTimeTokens.deleteAllOf(user.id);
-          const except = isOwnSession ? scope.actor.sessionId : undefined;
-          await userSessions.revokeAllOf(user.id, 'email_verified', now, { except });
-          const event = { user_id: user.id, actor_id: user.id, ...client };
-          await auditEvents.create({ action: 'email_verified', ...event });
-          if (user.has_password) return true;
-          await auditEvents.create({ action: 'password_voided', ...event });
-          // No permit needed: an address is verified once.
-          await outbox.post({ mails }, { kind: 'set_password', recipient: user.email, isAllowed: true }, client);
-          return true;
-        });
+      const isVerified = await database.system().transaction(async (repositories) => {
+        const now = clock();
+        const consumed = await repositories.oneTimeTokens.consume('verify_email', presented, now);
+        const user = consumed && (await repositories.users.lock(consumed.user_id));
+        if (!consumed || !user?.is_active || user.email !== consumed.email) return false;
+        const ownSessionId = scope?.actor.userId === user.id ? scope.actor.sessionId : undefined;
+        return proveMailbox(repositories, user, { outbox, client, now, ownSessionId });
+      });
       if (!isVerified) throw invalidOneTimeToken();
       outbox.wake();
     },

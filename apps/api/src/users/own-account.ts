@@ -30,17 +30,17 @@ const usernameChanges = perDay(10);
 /** Changes and deletes the account of the caller. */
 export function createOwnAccount({ database, passwords, outbox, accountDeletion, limiter, clock }: Dependencies) {
   const changesOf = createAccountChanges({ passwords, outbox });
-  const { requirePassword } = createReauthentication({ database, passwords, clock });
+  const { requireProof } = createReauthentication({ database, passwords, clock });
 
   return {
-    /** A new email, username or password requires the current password. */
+    /** A new email, username or password requires a proof. */
     update: async (scope: Scope, { current_password, ...changes }: OwnChanges, client: Client, versions: Versions) => {
       const self = found(await database.as(scope).account.find());
       const isNewName = changes.username !== undefined && changes.username !== self.username;
       const isNewAddress = changes.email !== undefined && isNewEmail(changes.email, self);
       const isSensitive = changes.password !== undefined || isNewAddress || isNewName;
       // A password that is sent is always checked. Otherwise such a request would reset the limit of guesses.
-      if (isSensitive || current_password !== undefined) await requirePassword(scope, self, current_password, client);
+      if (isSensitive || current_password !== undefined) await requireProof(scope, self, current_password, client);
       if (changes.password !== undefined) await limiter.take('password change', self.id, passwordChanges);
       if (isNewAddress) await limiter.take('email change', self.id, emailChanges);
       if (isNewName) await limiter.take('username change', self.id, usernameChanges);
@@ -72,9 +72,9 @@ export function createOwnAccount({ database, passwords, outbox, accountDeletion,
       );
     },
 
-    delete: async (scope: Scope, currentPassword: string, client: Client, versions: Versions) => {
+    delete: async (scope: Scope, currentPassword: string | undefined, client: Client, versions: Versions) => {
       const self = found(await database.as(scope).account.find());
-      await requirePassword(scope, self, currentPassword, client);
+      await requireProof(scope, self, currentPassword, client);
       await accountDeletion.markDeleted(self.id, scope, client, { passwordHash: self.password_hash, versions });
     },
   };

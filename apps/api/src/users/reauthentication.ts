@@ -1,11 +1,8 @@
 import type { Database, Scope, User } from '@quoin/db';
 import { type Client, turnCallerOf } from '../http/client.ts';
-import { found, Problem } from '../http/errors.ts';
+import { found, freshSeconds, Problem, stepUpRequired } from '../http/errors.ts';
 import type { Throttle } from '../http/throttle/throttle.ts';
 import type { Passwords } from '../passwords/passwords.ts';
-
-/** For this long after signing in, an admin need not send the password again. */
-const freshMs = 10 * 60_000;
 
 export const wrongPassword = () => new Problem('wrong_password', 'Send your current password as current_password.');
 
@@ -19,23 +16,34 @@ export function createReauthentication({
   passwords: Passwords;
   clock: () => Date;
 }) {
-  /** @throws Problem `wrong_password` */
-  const requirePassword = async (scope: Scope, self: User, password: string | undefined, client: Client) => {
+  const isRecent = (time: Date | undefined) =>
+    time !== undefined && clock().getTime() - time.getTime() < freshSeconds * 1000;
+
+  /**
+   * Accepts the current password, or a session that was authenticated again. An account without a password needs a recent sign-in.
+   *
+   * @throws Problem `wrong_password`, `step_up_required`
+   */
+  const requireProof = async (scope: Scope, self: User, password: string | undefined, client: Client) => {
+    if (password === undefined) {
+      if (isRecent(scope.actor.reauthenticatedAt)) return;
+      if (self.password_hash) throw wrongPassword();
+      if (isRecent(scope.actor.authenticatedAt)) return;
+      throw stepUpRequired();
+    }
     const caller = turnCallerOf(self.id, client);
-    if (password !== undefined && (await passwords.verify(password, self.password_hash, caller))) return;
-    if (password !== undefined)
-      await database.as(scope).auditEvents.create({ action: 'reauthentication_failed', ...client });
+    if (await passwords.verify(password, self.password_hash, caller)) return;
+    await database.as(scope).auditEvents.create({ action: 'reauthentication_failed', ...client });
     throw wrongPassword();
   };
 
   return {
-    requirePassword,
+    requireProof,
 
     /** Requires a recent sign-in or the password: a stolen token of an admin must not suffice to take over accounts. @throws Problem `wrong_password` */
     requireRecentProof: async (scope: Scope, password: string | undefined, client: Client) => {
-      const isFresh = clock().getTime() - scope.actor.authenticatedAt.getTime() < freshMs;
-      if (isFresh && password === undefined) return;
-      await requirePassword(scope, found(await database.as(scope).account.find()), password, client);
+      if (password === undefined && isRecent(scope.actor.authenticatedAt)) return;
+      await requireProof(scope, found(await database.as(scope).account.find()), password, client);
     },
   };
 }

@@ -19,7 +19,7 @@ export const OwnChanges = changesOf(
 export type OwnChanges = Static<typeof OwnChanges>;
 
 export const OwnDeletion = closed(
-  { current_password: CurrentPassword },
+  { current_password: Type.Optional(CurrentPassword) },
   { title: 'OwnAccountDeletion', examples: [{ current_password: 'correct horse battery' }] },
 );
 

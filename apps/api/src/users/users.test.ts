@@ -141,7 +141,7 @@ describe('one’s own account', () => {
     const user = await api.signUp();
     await api.send('POST', '/users/me/tasks', { token: user.token, body: { title: 'Gone soon' } });
     await api.send('PUT', '/users/me/preferences', { token: user.token, body: {} });
-    expectProblem(await api.send('DELETE', '/users/me', { token: user.token, body: {} }), 422, 'validation_failed');
+    expectProblem(await api.send('DELETE', '/users/me', { token: user.token, body: {} }), 403, 'wrong_password');
     expectProblem(
       await api.send('DELETE', '/users/me', { token: user.token, body: { current_password: 'wrong' } }),
       403,

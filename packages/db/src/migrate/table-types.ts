@@ -16,10 +16,13 @@ const narrowTypes: Record<string, string> = {
   'mails.kind': 'MailKind',
   'one_time_tokens.purpose': 'TokenPurpose',
   'user_preferences.theme': 'Theme',
+  'challenges.purpose': 'ChallengePurpose',
+  'user_sessions.methods': 'AuthenticationMethod[]',
   'user_sessions.revoked_reason': 'RevokedReason',
 };
 
 const types: [pattern: RegExp, type: string][] = [
+  [/^text\[\]/, 'string[]'],
   [/^(uuid|text|inet|tsvector|numeric|bigint|date|character varying|interval|citext)/, 'string'],
   [/^(smallint|integer|real|double precision)/, 'number'],
   [/^boolean/, 'boolean'],
@@ -56,6 +59,7 @@ export type ${entity} = Selectable<${entity}Table>;`,
     )
     .join('\n\n');
   const values = [...new Set(Object.values(narrowTypes))]
+    .map((type) => type.replace('[]', ''))
     .filter((type) => new RegExp(`\\b${type}\\b`).test(body))
     .sort();
   const kysely = ['ColumnType', 'Generated', 'Selectable'].filter((type) => body.includes(type));

@@ -1,7 +1,7 @@
 import { type Selectable, sql } from 'kysely';
 import type { Tables } from '../schema/tables.ts';
 import type { Context } from './context.ts';
-import { type Alive, isAlive } from './user-sessions.ts';
+import { type Alive, isAlive, sessionKeyColumns } from './user-sessions.ts';
 
 /** A refresh token as a client presents it. */
 export interface PresentedToken {
@@ -17,8 +17,11 @@ export interface PresentedToken {
 /** A session after a rotation. */
 export type RotatedSession = Pick<
   Selectable<Tables['user_sessions']>,
-  'id' | 'user_id' | 'generation' | 'token_secret'
->;
+  'id' | 'user_id' | 'generation' | 'token_secret' | 'methods'
+> & {
+  /** When the user last proved who they are. */
+  authenticated_at: Date;
+};
 
 const isSealOf = ({ seal, generation }: PresentedToken) =>
   sql<boolean>`substring(sha256(token_secret || uuid_send(user_sessions.id) || int4send(${generation}::int)) for 16) = ${seal}`;
@@ -48,7 +51,9 @@ export const refreshTokens = ({ db, fast }: Context) => ({
       from users
       where user_id = ${token.userId} and user_sessions.id = ${token.sessionId} and generation = ${token.generation} and ${isSealOf(token)} and ${isAlive(alive)}
         and users.id = user_id and users.is_active
-      returning user_sessions.id, user_id, generation, token_secret`.execute(fast);
+      returning user_sessions.id, user_id, generation, token_secret, methods, coalesce(authenticated_at, user_sessions.created_at) as authenticated_at`.execute(
+      fast,
+    );
     return rows[0];
   },
 
@@ -62,7 +67,7 @@ export const refreshTokens = ({ db, fast }: Context) => ({
     fast
       .selectFrom('user_sessions')
       .innerJoin('users', 'users.id', 'user_sessions.user_id')
-      .select(['user_sessions.id', 'user_id', 'generation', 'token_secret'])
+      .select(sessionKeyColumns)
       .select(isGrace(token, graceSince).as('is_grace'))
       .where('user_id', '=', token.userId)
       .where('user_sessions.id', '=', token.sessionId)

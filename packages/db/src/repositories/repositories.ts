@@ -1,12 +1,16 @@
 import { account } from './account.ts';
 import { auditEvents, ownAuditEvents } from './audit-events.ts';
+import { challenges } from './challenges.ts';
 import type { Context, OwnerContext } from './context.ts';
 import { deletedAccounts } from './deleted-accounts.ts';
 import { documentEmbeddings } from './document-embeddings.ts';
 import { documents } from './documents.ts';
+import { factors } from './factors.ts';
 import { idempotencyKeys } from './idempotency-keys.ts';
+import { knownClients } from './known-clients.ts';
 import { mails } from './mails.ts';
 import { oneTimeTokens, ownOneTimeTokens } from './one-time-tokens.ts';
+import { passkeys } from './passkeys.ts';
 import { refreshTokens } from './refresh-tokens.ts';
 import { tasks } from './tasks.ts';
 import { userPreferences } from './user-preferences.ts';
@@ -29,11 +33,15 @@ const ownerFactories = {
 /** The repositories of `database.system()`: rows of all users. */
 const systemFactories = {
   auditEvents,
+  challenges,
   deletedAccounts,
   documentEmbeddings,
+  factors,
   idempotencyKeys,
+  knownClients,
   mails,
   oneTimeTokens,
+  passkeys,
   refreshTokens,
   userSessions,
   users,

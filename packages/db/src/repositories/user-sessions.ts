@@ -1,19 +1,34 @@
 import { type Insertable, sql } from 'kysely';
 import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
-import type { RevokedReason } from '../schema/values.ts';
+import type { AuthenticationMethod, RevokedReason } from '../schema/values.ts';
 import type { Context, OwnerContext } from './context.ts';
 import { userColumns } from './users.ts';
 
 export type NewUserSession = Pick<
   Insertable<Tables['user_sessions']>,
-  'user_id' | 'token_secret' | 'user_agent' | 'ip_address' | 'created_at' | 'last_used_at' | 'expires_at'
+  'user_id' | 'methods' | 'token_secret' | 'user_agent' | 'ip_address' | 'created_at' | 'last_used_at' | 'expires_at'
 >;
 
 /** Names a session. */
 export interface SessionKey {
   userId: string;
   sessionId: string;
+}
+
+/** Names a session that a request wants to act in. */
+export interface RequestedSession extends SessionKey {
+  /** Whether the request has a cookie, whose seals depend on the secret of the session. */
+  isCookie: boolean;
+}
+
+/** What the value of a cookie is compared with. */
+export interface CookieKeys {
+  generation: number;
+  /** In hexadecimal digits. */
+  token_secret: string;
+  /** ISO 8601; null before the first rotation. */
+  rotated_at: string | null;
 }
 
 /** A use of a session. */
@@ -33,6 +48,16 @@ export const isAlive = ({ now, idleSince }: Alive) =>
     and user_sessions.expires_at > ${now} and user_sessions.last_used_at > ${idleSince}`;
 
 const listMax = 500;
+
+/** The columns from which the tokens of a session are computed. */
+export const sessionKeyColumns = [
+  'user_sessions.id',
+  'user_sessions.user_id',
+  'user_sessions.generation',
+  'user_sessions.token_secret',
+  'user_sessions.methods',
+  sql<Date>`coalesce(user_sessions.authenticated_at, user_sessions.created_at)`.as('authenticated_at'),
+] as const;
 
 const idsOf = (keys: readonly SessionKey[]) => [keys.map((one) => one.userId), keys.map((one) => one.sessionId)];
 
@@ -54,12 +79,13 @@ export const userSessions = (context: Context) => {
     },
 
     /** Returns the sessions that are alive, each with its active user. Every authenticated request makes this read. */
-    findAlive: (keys: readonly SessionKey[], alive: Alive) => {
+    findAlive: (keys: readonly RequestedSession[], alive: Alive) => {
       const [userIds, sessionIds] = idsOf(keys);
+      const cookies = keys.map((one) => one.isCookie);
       return db
         .selectFrom(
-          sql<SessionKey>`unnest(${userIds}::uuid[], ${sessionIds}::uuid[])`.as<'key'>(
-            sql`key ("userId", "sessionId")`,
+          sql<RequestedSession>`unnest(${userIds}::uuid[], ${sessionIds}::uuid[], ${cookies}::bool[])`.as<'key'>(
+            sql`key ("userId", "sessionId", "isCookie")`,
           ),
         )
         .innerJoin('user_sessions', (join) =>
@@ -69,14 +95,39 @@ export const userSessions = (context: Context) => {
         .select(userColumns)
         .select([
           'user_sessions.id as session_id',
-          'user_sessions.created_at as authenticated_at',
+          'user_sessions.created_at as signed_in_at',
+          'user_sessions.authenticated_at',
           'user_sessions.last_used_at',
           'user_sessions.used_generation',
+          sql<CookieKeys | null>`case when key."isCookie" then jsonb_build_object('generation', generation, 'token_secret', encode(token_secret, 'hex'), 'rotated_at', rotated_at) end`.as(
+            'cookie',
+          ),
         ])
         .where(isAlive(alive))
         .where('users.is_active', '=', true)
         .execute();
     },
+
+    /** Records that the user has proven again who they are. Resolves to the session; undefined if it has ended. */
+    reauthenticate: (
+      { userId, sessionId }: SessionKey,
+      methods: readonly AuthenticationMethod[],
+      now: Date,
+      { isCookie }: { isCookie: boolean },
+    ) =>
+      db
+        .updateTable('user_sessions')
+        .set(({ eb }) => ({
+          authenticated_at: now,
+          methods: sql<AuthenticationMethod[]>`array(select distinct unnest(methods || ${methods}::text[]))`,
+          // A cookie gets a new value, as after signing in (OWASP ASVS 5.0, 7.2.4).
+          ...(isCookie && { generation: eb('generation', '+', 1), rotated_at: now }),
+        }))
+        .where('user_id', '=', userId)
+        .where('id', '=', sessionId)
+        .where('revoked_at', 'is', null)
+        .returning(sessionKeyColumns)
+        .executeTakeFirst(),
 
     /** Revokes all sessions of a user, or all but one. */
     revokeAllOf: (
@@ -172,7 +223,8 @@ export const ownSessions = ({ scope, ...context }: OwnerContext) => {
     listAlive: (alive: Alive) =>
       context.db
         .selectFrom('user_sessions')
-        .select(['id', 'user_agent', 'ip_address', 'created_at', 'last_used_at', 'expires_at'])
+        .select(['id', 'user_agent', 'ip_address', 'methods', 'created_at', 'last_used_at', 'expires_at'])
+        .select(sql<Date>`coalesce(authenticated_at, created_at)`.as('authenticated_at'))
         .where('user_id', '=', userId)
         .where(isAlive(alive))
         .orderBy('id', 'desc')

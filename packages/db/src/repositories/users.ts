@@ -1,6 +1,7 @@
 import { type Insertable, sql, type Updateable } from 'kysely';
 import { newId } from '../new-id.ts';
 import type { Tables, User as UserRow } from '../schema/tables.ts';
+import { defaultPreferences } from '../schema/values.ts';
 import type { Context } from './context.ts';
 import { isLike, type PageRequest, paged, patternOf } from './page.ts';
 import { hasVersion, type Versions, versionOf } from './version.ts';
@@ -21,9 +22,15 @@ export const userColumns = [...columns, versionOf('users')] as const;
 const withHash = [...userColumns, 'users.password_hash'] as const;
 
 /** An account that is not deleted. */
-export type User = Omit<UserRow, 'deleted_at'>;
-export type NewUser = Omit<Insertable<Tables['users']>, 'id' | 'deleted_at' | 'created_at' | 'updated_at'>;
-export type UserChanges = Omit<Updateable<Tables['users']>, 'id' | 'deleted_at' | 'created_at' | 'updated_at'>;
+export type User = Omit<UserRow, 'deleted_at' | 'webauthn_handle'>;
+export type NewUser = Omit<
+  Insertable<Tables['users']>,
+  'id' | 'deleted_at' | 'webauthn_handle' | 'created_at' | 'updated_at'
+>;
+export type UserChanges = Omit<
+  Updateable<Tables['users']>,
+  'id' | 'deleted_at' | 'webauthn_handle' | 'created_at' | 'updated_at'
+>;
 export interface UserFilter {
   /** Part of the email address, regardless of case. */
   email?: string | undefined;
@@ -38,6 +45,17 @@ export const users = ({ db, fast }: Context) => ({
 
   findByEmail: (email: string) =>
     fast.selectFrom('users').select(withHash).where(sql`lower(email)`, '=', email.toLowerCase()).executeTakeFirst(),
+
+  /** Returns the locale of the account with this address; the default if it has no preferences, or if there is none. */
+  findLocale: async (email: string): Promise<string> => {
+    const preferences = await fast
+      .selectFrom('users')
+      .innerJoin('user_preferences', 'user_preferences.user_id', 'users.id')
+      .select('locale')
+      .where(sql`lower(email)`, '=', email.toLowerCase())
+      .executeTakeFirst();
+    return preferences?.locale ?? defaultPreferences.locale;
+  },
 
   /** Finds by email or username. The two cannot collide, because a username has no `@`. */
   findByLogin: (name: string) =>
@@ -135,7 +153,7 @@ export const users = ({ db, fast }: Context) => ({
   },
 
   /**
-   * Resolves to whether the account is active and still has this password. If so, locks its row until the transaction ends. So a new session either
+   * Resolves to whether the account still has this password. If so, locks its row until the transaction ends. So a new session either
    * exists before a change of the password, which revokes it, or is not created at all.
    */
   lockUnchanged: async (id: string, passwordHash: string) => {
@@ -144,10 +162,21 @@ export const users = ({ db, fast }: Context) => ({
       .select('id')
       .where('id', '=', id)
       .where('password_hash', '=', passwordHash)
-      .where('is_active', '=', true)
       .forNoKeyUpdate()
       .executeTakeFirst();
     return unchanged !== undefined;
+  },
+
+  /** Returns the WebAuthn handle of an account. An account without one gets this one. */
+  webauthnHandle: async (id: string, handle: Uint8Array) => {
+    await db
+      .updateTable('users')
+      .set({ webauthn_handle: handle })
+      .where('id', '=', id)
+      .where('webauthn_handle', 'is', null)
+      .execute();
+    const user = await db.selectFrom('users').select('webauthn_handle').where('id', '=', id).executeTakeFirst();
+    return user?.webauthn_handle ?? undefined;
   },
 
   /**

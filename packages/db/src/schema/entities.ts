@@ -1,9 +1,14 @@
 import { AuditEventSchema } from './audit-event.ts';
+import { ChallengeSchema } from './challenge.ts';
 import { DocumentSchema } from './document.ts';
 import { IdempotencyKeySchema } from './idempotency-key.ts';
+import { KnownClientSchema } from './known-client.ts';
 import { MailSchema } from './mail.ts';
 import { OneTimeTokenSchema } from './one-time-token.ts';
+import { PasskeySchema } from './passkey.ts';
+import { RecoveryCodeSchema } from './recovery-code.ts';
 import { TaskSchema } from './task.ts';
+import { TotpSchema } from './totp.ts';
 import { UserSchema } from './user.ts';
 import { UserPreferencesSchema } from './user-preferences.ts';
 import { UserSessionSchema } from './user-session.ts';
@@ -19,5 +24,10 @@ export const entities = [
   MailSchema,
   AuditEventSchema,
   IdempotencyKeySchema,
+  ChallengeSchema,
+  TotpSchema,
+  RecoveryCodeSchema,
+  PasskeySchema,
+  KnownClientSchema,
   // Above this line `npm run new -- resource` adds its own.
 ];

@@ -12,6 +12,12 @@ export const appPrivileges: Record<string, string> = {
   // A user ends sessions; signing in begins them.
   user_sessions: 'select, update',
   one_time_tokens: 'select, delete',
+  // Ways to sign in change with more checks, and some are found before anybody is signed in.
+  challenges: '',
+  totps: '',
+  recovery_codes: '',
+  passkeys: '',
+  known_clients: '',
 };
 
 export const defaultPrivileges = 'select, insert, update, delete';

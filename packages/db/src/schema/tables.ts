@@ -1,17 +1,30 @@
 // Generated from the migrations by `npm run db -- types`. Do not edit.
 
 import type { ColumnType, Generated, Selectable } from 'kysely';
-import type { AuditAction, MailKind, RevokedReason, Theme, TokenPurpose } from './values.ts';
+import type {
+  AuditAction,
+  AuthenticationMethod,
+  ChallengePurpose,
+  MailKind,
+  RevokedReason,
+  Theme,
+  TokenPurpose,
+} from './values.ts';
 import type { Vector } from './vector.ts';
 
 /** The tables as Kysely sees them. */
 export interface Tables {
   audit_events: AuditEventTable;
+  challenges: ChallengeTable;
   documents: DocumentTable;
   idempotency_keys: IdempotencyKeyTable;
+  known_clients: KnownClientTable;
   mails: MailTable;
   one_time_tokens: OneTimeTokenTable;
+  passkeys: PasskeyTable;
+  recovery_codes: RecoveryCodeTable;
   tasks: TaskTable;
+  totps: TotpTable;
   user_preferences: UserPreferencesTable;
   user_sessions: UserSessionTable;
   users: UserTable;
@@ -31,6 +44,18 @@ interface AuditEventTable {
   created_at: Date;
 }
 export type AuditEvent = Selectable<AuditEventTable>;
+
+interface ChallengeTable {
+  token_hash: Uint8Array;
+  purpose: ChallengePurpose;
+  user_id: string | null;
+  email: string | null;
+  data: Generated<Record<string, unknown>>;
+  attempts: Generated<number>;
+  created_at: Generated<Date>;
+  expires_at: Date;
+}
+export type Challenge = Selectable<ChallengeTable>;
 
 interface DocumentTable {
   user_id: string;
@@ -59,6 +84,14 @@ interface IdempotencyKeyTable {
 }
 export type IdempotencyKey = Selectable<IdempotencyKeyTable>;
 
+interface KnownClientTable {
+  user_id: string;
+  fingerprint: Uint8Array;
+  created_at: Generated<Date>;
+  last_used_at: Generated<Date>;
+}
+export type KnownClient = Selectable<KnownClientTable>;
+
 interface MailTable {
   id: string;
   kind: MailKind;
@@ -84,6 +117,28 @@ interface OneTimeTokenTable {
 }
 export type OneTimeToken = Selectable<OneTimeTokenTable>;
 
+interface PasskeyTable {
+  user_id: string;
+  id: string;
+  name: string;
+  credential_id: Uint8Array;
+  public_key: Uint8Array;
+  counter: string;
+  transports: string[];
+  is_device_bound: boolean;
+  is_backed_up: boolean;
+  last_used_at: Date | null;
+  created_at: Generated<Date>;
+}
+export type Passkey = Selectable<PasskeyTable>;
+
+interface RecoveryCodeTable {
+  user_id: string;
+  code_hash: Uint8Array;
+  created_at: Generated<Date>;
+}
+export type RecoveryCode = Selectable<RecoveryCodeTable>;
+
 interface TaskTable {
   user_id: string;
   id: string;
@@ -94,6 +149,16 @@ interface TaskTable {
   updated_at: Generated<Date>;
 }
 export type Task = Selectable<TaskTable>;
+
+interface TotpTable {
+  user_id: string;
+  secret: Uint8Array | null;
+  pending_secret: Uint8Array | null;
+  last_step: Generated<string>;
+  confirmed_at: Date | null;
+  created_at: Generated<Date>;
+}
+export type Totp = Selectable<TotpTable>;
 
 interface UserPreferencesTable {
   user_id: string;
@@ -122,6 +187,8 @@ interface UserSessionTable {
   expires_at: Date;
   revoked_at: Date | null;
   revoked_reason: RevokedReason | null;
+  methods: Generated<AuthenticationMethod[]>;
+  authenticated_at: Date | null;
 }
 export type UserSession = Selectable<UserSessionTable>;
 
@@ -137,5 +204,6 @@ interface UserTable {
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
   deleted_at: Date | null;
+  webauthn_handle: Uint8Array | null;
 }
 export type User = Selectable<UserTable>;

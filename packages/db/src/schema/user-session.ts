@@ -1,7 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import { createdAt, id, ownedBy, timestamp } from './columns.ts';
 import { UserSchema } from './user.ts';
-import type { RevokedReason } from './values.ts';
+import type { AuthenticationMethod, RevokedReason } from './values.ts';
 
 export const UserSessionSchema = defineEntity({
   name: 'UserSession',
@@ -16,6 +16,15 @@ export const UserSessionSchema = defineEntity({
         .foreignKeyName('fk_user_sessions_user_id')
         .comment('The signed-in user.'),
     id: id(),
+    methods: p
+      .array()
+      .columnType('text[]')
+      .$type<AuthenticationMethod[]>()
+      .defaultRaw(`'{pwd}'`)
+      .comment('How the user proved who they are (RFC 8176): pwd, otp, email, hwk, swk, recovery, mfa.'),
+    authenticated_at: timestamp()
+      .nullable()
+      .comment('When the user last proved again who they are; null if only at sign-in.'),
     token_secret: p.blob().comment('32 random bytes from which, together with SECRET_KEY, refresh tokens are derived.'),
     generation: p.integer().default(0).comment('Number of refreshes. Only the token of this generation rotates.'),
     rotated_at: timestamp().nullable().comment('When the generation last increased. The grace period starts here.'),

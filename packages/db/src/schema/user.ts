@@ -22,6 +22,10 @@ export const UserSchema = defineEntity({
     email_verified_at: timestamp()
       .nullable()
       .comment('When the user proved to receive mail at this address. Reset when the address changes.'),
+    webauthn_handle: p
+      .blob()
+      .nullable()
+      .comment('64 random bytes by which authenticators name the account; null before the first passkey.'),
     deleted_at: timestamp()
       .nullable()
       .comment('When the account was deleted. A job deletes its rows, and then this one.'),
@@ -43,6 +47,10 @@ export const UserSchema = defineEntity({
       // Admins search for a part of an email.
       name: 'idx_users_email_trigrams',
       expression: 'create index "idx_users_email_trigrams" on "users" using gin ("email" gin_trgm_ops)',
+    },
+    {
+      name: 'idx_users_webauthn_handle',
+      expression: 'create unique index "idx_users_webauthn_handle" on "users" ("webauthn_handle")',
     },
     { name: 'idx_users_username', expression: 'create unique index "idx_users_username" on "users" (lower(username))' },
   ],

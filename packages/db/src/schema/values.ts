@@ -7,12 +7,19 @@ export const auditActions = [
   'account_deleted',
   'audit_events_pruned',
   'email_changed',
+  'email_code_requested',
   'email_verified',
+  'factors_removed',
+  'passkey_added',
+  'passkey_counter_fell',
+  'passkey_removed',
   'password_changed',
   'password_reset',
   'password_reset_requested',
   'password_voided',
+  'reauthenticated',
   'reauthentication_failed',
+  'recovery_codes_replaced',
   'refresh_token_reused',
   'refresh_token_stolen',
   'session_ended',
@@ -20,6 +27,8 @@ export const auditActions = [
   'sign_in_failed',
   'signed_in',
   'signed_out',
+  'totp_added',
+  'totp_removed',
   'username_changed',
 ] as const;
 export type AuditAction = (typeof auditActions)[number];
@@ -30,7 +39,24 @@ export type MailKind =
   | 'verify_email'
   | 'password_changed'
   | 'email_changed'
-  | 'username_changed';
+  | 'username_changed'
+  | 'sign_in_code'
+  | 'new_sign_in'
+  | 'totp_added'
+  | 'totp_removed'
+  | 'recovery_codes_replaced'
+  | 'passkey_added'
+  | 'passkey_removed'
+  | 'factors_removed';
+
+/** What a row of `challenges` waits for. */
+export type ChallengePurpose = 'mfa' | 'email_code' | 'passkey_registration' | 'passkey_sign_in';
+
+/**
+ * How a user proved who they are. The names of RFC 8176, and two of our own: `email`, a code or link from a mail, and `recovery`, a recovery code. `hwk` is a passkey that
+ * cannot leave its device, and `swk` one that can.
+ */
+export type AuthenticationMethod = 'pwd' | 'otp' | 'email' | 'recovery' | 'hwk' | 'swk' | 'mfa';
 
 export type TokenPurpose = 'reset_password' | 'verify_email';
 
@@ -44,7 +70,8 @@ export type RevokedReason =
   | 'theft'
   | 'password_changed'
   | 'email_verified'
-  | 'deactivated';
+  | 'deactivated'
+  | 'factors_changed';
 
 export type Theme = 'system' | 'light' | 'dark';
 

@@ -1,0 +1,99 @@
+import type { CookieKeys } from '@quoin/db';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Config } from '../config/config.ts';
+import { Problem } from '../http/errors.ts';
+import type { RefreshToken, RefreshTokens, SessionKeys } from './refresh-token.ts';
+
+// Sessions of browsers in a cookie that scripts cannot read. Its value has the form of a refresh token, but does not rotate: the session decides whether it is alive.
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    sessionCookie: SessionCookie;
+  }
+}
+
+const safeMethods = ['GET', 'HEAD', 'OPTIONS'];
+/** Requests that were under way when the value changed can still use the previous one. */
+const graceMs = 10_000;
+
+interface Dependencies {
+  /** With the key for cookies. */
+  cookieValues: RefreshTokens;
+  config: Pick<Config, 'appUrl' | 'corsOrigins' | 'sessionSeconds'>;
+  clock: () => Date;
+}
+
+export function createSessionCookie({ cookieValues, config, clock }: Dependencies) {
+  const trusted = new Set([new URL(config.appUrl).origin, ...config.corsOrigins.filter((origin) => origin !== '*')]);
+
+  return {
+    /** Whether the request has a session cookie. */
+    isSent: (request: FastifyRequest): boolean => read(request) !== undefined,
+
+    /** Returns the session that the cookie names; undefined if this server did not create it. */
+    parse: (request: FastifyRequest): RefreshToken | undefined => {
+      const value = read(request);
+      return value === undefined ? undefined : cookieValues.parse(value);
+    },
+
+    /** Whether the cookie is the current value of its session, or was until a moment ago. */
+    isCurrent: (cookie: RefreshToken, { generation, token_secret, rotated_at }: CookieKeys): boolean => {
+      if (!cookieValues.isSealOf(cookie, Buffer.from(token_secret, 'hex'))) return false;
+      const isPrevious = cookie.generation === generation - 1 && rotated_at !== null;
+      const isInGrace = isPrevious && clock().getTime() - new Date(rotated_at).getTime() < graceMs;
+      return cookie.generation === generation || isInGrace;
+    },
+
+    /**
+     * Refuses a request that a page of another site may have caused: browsers send the cookie with those as well.
+     *
+     * @throws Problem `csrf_failed`
+     */
+    requireSameSite: ({ method, headers }: FastifyRequest): void => {
+      if (safeMethods.includes(method)) return;
+      if (headers['sec-fetch-site'] === 'same-origin' || trusted.has(headers.origin ?? '')) return;
+      throw new Problem(
+        'csrf_failed',
+        'With a session cookie, this method needs `Sec-Fetch-Site: same-origin`, or an Origin that is APP_URL’s or in CORS_ORIGINS.',
+      );
+    },
+
+    /** Sends the current value of a session. */
+    set: (request: FastifyRequest, reply: FastifyReply, session: SessionKeys): void => {
+      reply.setCookie(nameFor(request), cookieValues.create(session), {
+        ...attributesFor(request),
+        maxAge: Math.floor(config.sessionSeconds),
+      });
+    },
+
+    /** Removes the cookie, and what the browser has stored of the site. */
+    clear: (request: FastifyRequest, reply: FastifyReply): void => {
+      reply.clearCookie(nameFor(request), attributesFor(request));
+      reply.header('clear-site-data', '"cache", "cookies", "storage"');
+    },
+  };
+}
+
+export type SessionCookie = ReturnType<typeof createSessionCookie>;
+
+/** Browsers keep no Secure cookie of a plain HTTP page, so a developer's own machine gets another name. */
+const isPlainLoopback = ({ protocol, hostname }: FastifyRequest): boolean =>
+  protocol === 'http' && /^(localhost|127\.0\.0\.1|\[::1\]|.+\.localhost)$/.test(hostname);
+
+const nameFor = (request: FastifyRequest): string =>
+  isPlainLoopback(request) ? 'quoin_session' : '__Host-quoin_session';
+
+const attributesFor = (request: FastifyRequest) => ({
+  path: '/',
+  secure: !isPlainLoopback(request),
+  httpOnly: true,
+  sameSite: 'lax' as const,
+});
+
+const read = (request: FastifyRequest): string | undefined => request.cookies[nameFor(request)];
+
+/** Parses cookies of requests. */
+export async function cookies(app: FastifyInstance): Promise<void> {
+  const { default: cookie } = await import('@fastify/cookie');
+  await app.register(cookie);
+}

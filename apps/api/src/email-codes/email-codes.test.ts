@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expectProblem, password, startTestApp, type TestApp, uniqueEmail } from '../../testing/test-app.ts';
+import { addTotp, emailCode } from '../../testing/ways-in.ts';
+
+let api: TestApp;
+beforeAll(async () => {
+  api = await startTestApp();
+});
+afterAll(() => api.close());
+
+const ask = (email: string) => api.send('POST', '/auth/email-code', { body: { email } });
+const confirm = (body: { challenge: string; code: string }) => api.send('POST', '/auth/email-code/confirm', { body });
+const wrong = (code: string) => (code === '000000' ? '000001' : '000000');
+
+const verifiedUser = async () => {
+  const user = await api.signUp();
+  const body = { token: await api.tokenFor('verify-email', user.email) };
+  await api.send('POST', '/auth/email/verify', { token: user.token, body });
+  return user;
+};
+
+describe('a code by mail', () => {
+  test('signs in once; the mail has the code and a link to the page', async () => {
+    const { email } = await verifiedUser();
+    const given = await emailCode(api, email);
+    const mail = (await api.mailsTo(email)).at(-1);
+    expect(mail?.text).toContain(given.code);
+    expect(mail?.link).toBe(`http://localhost:3000/sign-in?code=${given.code}`);
+    const answer = await confirm(given);
+    expect(answer.statusCode).toBe(200);
+    expect((await api.send('GET', '/users/me', { token: answer.json().access_token })).json().email).toBe(email);
+    expectProblem(await confirm(given), 401, 'invalid_credentials');
+    // The password of a verified account stays.
+    await api.login(email);
+  });
+
+  test('counts only with the challenge of whoever asked', async () => {
+    const { email } = await verifiedUser();
+    const stranger = await emailCode(api, (await verifiedUser()).email);
+    const { challenge, code } = await emailCode(api, email);
+    expectProblem(await confirm({ challenge: stranger.challenge, code }), 401, 'invalid_credentials');
+    expectProblem(await confirm({ challenge: 'made up', code }), 401, 'invalid_credentials');
+    expect((await confirm({ challenge, code })).statusCode).toBe(200);
+  });
+
+  test('is void after five wrong tries, after ten minutes, and after another one was requested', async () => {
+    const { email } = await verifiedUser();
+    const guessed = await emailCode(api, email);
+    for (let n = 0; n < 5; n++)
+      expectProblem(await confirm({ ...guessed, code: wrong(guessed.code) }), 401, 'invalid_credentials');
+    expectProblem(await confirm(guessed), 401, 'invalid_credentials');
+
+    const late = await emailCode(api, email);
+    api.clock.advance(601);
+    expectProblem(await confirm(late), 401, 'invalid_credentials');
+
+    const first = await emailCode(api, email);
+    const second = await emailCode(api, email);
+    expectProblem(await confirm(first), 401, 'invalid_credentials');
+    expect((await confirm(second)).statusCode).toBe(200);
+  });
+
+  test('of 50 parallel uses, one signs in', async () => {
+    const { email } = await verifiedUser();
+    const given = await emailCode(api, email);
+    const answers = await Promise.all(Array.from({ length: 50 }, () => confirm(given)));
+    expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([200, ...Array(49).fill(401)]);
+  });
+
+  test('has the same answer for an unknown address, which gets no mail and no session', async () => {
+    const unknown = uniqueEmail();
+    const { email } = await verifiedUser();
+    const answers = [await ask(unknown), await ask(email)];
+    for (const { statusCode, headers, json } of answers) {
+      expect(statusCode).toBe(202);
+      expect(headers['cache-control']).toBe('no-store');
+      expect(Object.keys(json())).toEqual(['challenge']);
+      expect(json().challenge).toMatch(/^[\w-]{43}$/);
+    }
+    expect(await api.mailsTo(unknown)).toEqual([]);
+    for (const code of ['000000', '123456'])
+      expectProblem(await confirm({ challenge: answers[0]?.json().challenge, code }), 401, 'invalid_credentials');
+  });
+
+  test('cannot be read from the database', async () => {
+    const { email } = await verifiedUser();
+    const { challenge, code } = await emailCode(api, email);
+    const { rows } = await api.database.inspect((connection) =>
+      connection.query<{ row: string }>('select c::text as row from challenges c where email = $1', [email]),
+    );
+    expect(rows).toHaveLength(1);
+    expect(rows[0]?.row).not.toContain(challenge);
+    expect(rows[0]?.row).not.toMatch(new RegExp(`\\b${code}\\b`));
+  });
+
+  test('is one factor, never the second', async () => {
+    const user = await verifiedUser();
+    await addTotp(api, user.token);
+    expectProblem(await confirm(await emailCode(api, user.email)), 403, 'mfa_required');
+  });
+
+  test('proves the address: a password and sessions from before are those of an impostor', async () => {
+    const impostor = await api.signUp();
+    const answer = await confirm(await emailCode(api, impostor.email));
+    expect(answer.statusCode).toBe(200);
+    const own = await api.send('GET', '/users/me', { token: answer.json().access_token });
+    expect(own.json().email_verified_at).not.toBeNull();
+    expectProblem(await api.send('GET', '/users/me', { token: impostor.token }), 401, 'invalid_token');
+    const login = await api.send('POST', '/auth/login', { body: { email: impostor.email, password } });
+    expectProblem(login, 401, 'invalid_credentials');
+    expect((await api.mailsTo(impostor.email)).map(({ subject }) => subject)).toContain('Choose a password');
+  });
+
+  test('of an account whose address changed meanwhile does not work', async () => {
+    const user = await verifiedUser();
+    const given = await emailCode(api, user.email);
+    await api.database.system().users.update(user.id, { email: uniqueEmail() });
+    expectProblem(await confirm(given), 401, 'invalid_credentials');
+  });
+
+  test('is mailed a limited number of times, and the answers do not tell', async () => {
+    const limited = await startTestApp({ RATE_LIMIT: 'true' });
+    try {
+      const { email } = await limited.register();
+      const ask = (remoteAddress: string) =>
+        limited.send('POST', '/auth/email-code', { body: { email }, remoteAddress });
+      for (let n = 0; n < 5; n++) expect((await ask(`203.0.113.${n}`)).statusCode).toBe(202);
+      expectProblem(await ask('203.0.113.9'), 429, 'rate_limited');
+    } finally {
+      await limited.close();
+    }
+  });
+});

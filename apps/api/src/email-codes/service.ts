@@ -1,0 +1,98 @@
+import { createHmac, createSecretKey, hkdfSync, randomInt, timingSafeEqual } from 'node:crypto';
+import type { Database } from '@quoin/db';
+import type { Door, Entrance } from '../auth/begin-session.ts';
+import { hashOfChallenge, newChallenge } from '../auth/challenges.ts';
+import { invalidProof } from '../auth/mfa.ts';
+import { proveMailbox } from '../auth/prove-mailbox.ts';
+import type { Config } from '../config/config.ts';
+import type { Client } from '../http/client.ts';
+import { normalizeEmail } from '../http/email.ts';
+import type { Outbox } from '../mail/outbox.ts';
+
+interface Dependencies {
+  database: Database;
+  config: Pick<Config, 'secretKey'>;
+  door: Door;
+  outbox: Outbox;
+  clock: () => Date;
+}
+
+const challengeSeconds = 600;
+const attemptsMax = 5;
+const digits = 6;
+
+/**
+ * Signing in with a code from a mail. A code counts only together with the challenge of whoever asked for it, so neither a guess nor the mail suffices. The code is made
+ * when the mail is sent, and the database has only an HMAC of it.
+ */
+export function createEmailCodes({ database, config, door, outbox, clock }: Dependencies) {
+  const key = createSecretKey(Buffer.from(hkdfSync('sha256', config.secretKey, '', 'quoin email code', 32)));
+  const hmacOf = (challengeHash: Uint8Array, code: string) =>
+    createHmac('sha256', key).update(challengeHash).update(code).digest();
+
+  return {
+    /**
+     * Queues a mail and voids the previous code of the address, whether the account exists or not. If the recipient has had too many mails, the previous code
+     * stays valid.
+     *
+     * @returns the challenge that the code counts with
+     */
+    request: async (email: string, client: Client): Promise<string> => {
+      const recipient = normalizeEmail(email);
+      const permit = await outbox.permit('sign_in_code', recipient);
+      const challenge = newChallenge();
+      const now = clock();
+      await database.system().transaction(async ({ challenges, mails }) => {
+        await challenges.create({
+          token_hash: hashOfChallenge(challenge),
+          purpose: 'email_code',
+          // Without an address, it gets no code.
+          email: permit.isAllowed ? recipient : null,
+          data: {},
+          created_at: now,
+          expires_at: new Date(now.getTime() + challengeSeconds * 1000),
+        });
+        await outbox.post({ mails }, permit, client);
+      });
+      outbox.wake();
+      return challenge;
+    },
+
+    /** Makes the code of a mail. Resolves to undefined if no account with this address waits for one. */
+    issue: (email: string): Promise<{ code: string; userId: string } | undefined> =>
+      database.system().transaction(async ({ users, challenges }) => {
+        const user = await users.findByEmail(email);
+        const challenge = await challenges.findByEmail(email, clock());
+        if (!user?.is_active || !challenge) return undefined;
+        const code = String(randomInt(10 ** digits)).padStart(digits, '0');
+        await challenges.setData(challenge.token_hash, { code: hmacOf(challenge.token_hash, code).toString('hex') });
+        return { code, userId: user.id };
+      }),
+
+    /** @throws Problem `invalid_credentials` for a wrong, used or expired code, and after five tries */
+    confirm: async (challenge: string, code: string, client: Client): Promise<Entrance> => {
+      const challengeHash = hashOfChallenge(challenge);
+      const tried = await database.system().challenges.try('email_code', challengeHash, clock(), attemptsMax);
+      const expected = Buffer.from(String(tried?.data.code ?? ''), 'hex');
+      const given = hmacOf(challengeHash, code);
+      const isRight = expected.length === given.length && timingSafeEqual(expected, given);
+      const user = tried?.email ? await database.system().users.findByEmail(tried.email) : undefined;
+      const entrance =
+        isRight &&
+        user &&
+        (await door.signIn(user.id, client, async (repositories) => {
+          const consumed = await repositories.challenges.consume('email_code', challengeHash, clock());
+          const current = consumed && (await repositories.users.lock(user.id));
+          if (current?.email !== consumed?.email) return undefined;
+          if (current?.is_active) await proveMailbox(repositories, current, { outbox, client, now: clock() });
+          return ['email'];
+        }));
+      if (entrance) return entrance;
+      const event = { action: 'sign_in_failed', user_id: user?.id ?? null } as const;
+      await database.system().auditEvents.create({ ...event, details: { reason: 'wrong_email_code' }, ...client });
+      throw invalidProof();
+    },
+  };
+}
+
+export type EmailCodes = ReturnType<typeof createEmailCodes>;

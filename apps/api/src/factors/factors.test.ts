@@ -1,0 +1,362 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { Secret, TOTP } from 'otpauth';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expectProblem, password, startTestApp, type TestApp } from '../../testing/test-app.ts';
+import { addPasskey, addTotp, assertionOf, codeAt, firstFactor } from '../../testing/ways-in.ts';
+import { createSealed } from '../config/sealed.ts';
+import { hashOfRecoveryCode, newRecoveryCodes } from './recovery-codes.ts';
+
+let api: TestApp;
+beforeAll(async () => {
+  api = await startTestApp({ ACCESS_TOKEN_EXPIRE_MINUTES: '60' });
+});
+afterAll(() => api.close());
+
+const signUpWithTotp = async () => {
+  const user = await api.signUp();
+  return { ...user, ...(await addTotp(api, user.token)) };
+};
+const mfa = (body: Record<string, unknown>) => api.send('POST', '/auth/mfa', { body });
+const stepUp = (token: string, body: Record<string, unknown>) => api.send('POST', '/auth/step-up', { token, body });
+const statuses = (answers: { statusCode: number }[]) => answers.map(({ statusCode }) => statusCode).sort();
+
+describe('an authenticator app', () => {
+  test('gives the codes of RFC 6238, and oathtool agrees', async () => {
+    // RFC 6238, appendix B, SHA-1, cut to six digits.
+    const secret = Secret.fromUTF8('12345678901234567890');
+    const vectors = { 59: '287082', 1111111109: '081804', 1234567890: '005924', 20000000000: '353130' };
+    for (const [seconds, code] of Object.entries(vectors))
+      expect(new TOTP({ secret }).generate({ timestamp: Number(seconds) * 1000 })).toBe(code);
+
+    const hasOathtool = spawnSync('oathtool', ['--version']).status === 0;
+    if (process.env.CI) expect(hasOathtool).toBe(true);
+    if (!hasOathtool) return;
+    const user = await api.signUp();
+    const begun = (await api.send('POST', '/users/me/totp', { token: user.token })).json();
+    const now = `@${Math.floor(api.clock.now().getTime() / 1000)}`;
+    const code = execFileSync('oathtool', ['--totp', '--base32', `--now=${now}`, begun.secret])
+      .toString()
+      .trim();
+    const confirmed = await api.send('POST', '/users/me/totp/confirm', { token: user.token, body: { code } });
+    expect(confirmed.statusCode).toBe(200);
+  });
+
+  test('is in force only after its confirmation, which ends the other sessions and sends a mail', async () => {
+    const user = await api.signUp();
+    const other = await api.login(user.email);
+    const { secret, otpauth_url } = (await api.send('POST', '/users/me/totp', { token: user.token })).json();
+    expect(new URL(otpauth_url).searchParams.get('secret')).toBe(secret);
+    expect(otpauth_url).toContain(encodeURIComponent(user.email));
+    await api.login(user.email);
+
+    const wrong = await api.send('POST', '/users/me/totp/confirm', { token: user.token, body: { code: '000000' } });
+    expectProblem(wrong, 422, 'validation_failed');
+    const body = { code: codeAt(api, secret) };
+    const confirmed = await api.send('POST', '/users/me/totp/confirm', { token: user.token, body });
+    const { recovery_codes } = confirmed.json() as { recovery_codes: string[] };
+    expect(new Set(recovery_codes).size).toBe(10);
+    for (const code of recovery_codes) expect(code).toMatch(/^([0-9a-z]{6}-){3}[0-9a-z]{6}$/);
+
+    expectProblem(await api.send('GET', '/users/me', { token: other.access_token }), 401, 'invalid_token');
+    expect((await api.send('GET', '/users/me', { token: user.token })).statusCode).toBe(200);
+    expect((await firstFactor(api, user.email)).methods).toEqual(['totp', 'recovery_code']);
+    const factors = await api.send('GET', '/users/me/factors', { token: user.token });
+    expect(factors.json()).toEqual({ totp: true, passkeys: 0, recovery_codes_left: 10 });
+    expect((await api.mailsTo(user.email)).map(({ subject }) => subject)).toContain('An authenticator app was added');
+  });
+
+  test('a code works once and one time step early or late', async () => {
+    const { email, secret } = await signUpWithTotp();
+    const codeOf = (seconds: number) =>
+      new TOTP({ secret: Secret.fromBase32(secret) }).generate({
+        timestamp: api.clock.now().getTime() + seconds * 1000,
+      });
+    const tryCode = async (code: string) => mfa({ mfa_token: (await firstFactor(api, email)).mfa_token, code });
+    api.clock.advance(300);
+    expectProblem(await tryCode(codeOf(-60)), 401, 'invalid_credentials');
+    expectProblem(await tryCode(codeOf(60)), 401, 'invalid_credentials');
+    expect((await tryCode(codeOf(-30))).statusCode).toBe(200);
+    expect((await tryCode(codeOf(0))).statusCode).toBe(200);
+    expectProblem(await tryCode(codeOf(0)), 401, 'invalid_credentials');
+    expectProblem(await tryCode(codeOf(-30)), 401, 'invalid_credentials');
+    expect((await tryCode(codeOf(30))).statusCode).toBe(200);
+  });
+
+  test('of 50 parallel uses of one code, one signs in', async () => {
+    const { email, secret } = await signUpWithTotp();
+    const tokens = await Promise.all(Array.from({ length: 50 }, () => firstFactor(api, email)));
+    const code = codeAt(api, secret);
+    const answers = await Promise.all(tokens.map(({ mfa_token }) => mfa({ mfa_token, code })));
+    expect(statuses(answers)).toEqual([200, ...Array(49).fill(401)]);
+  });
+
+  test('replacing it keeps the old one in force until the new one is confirmed', async () => {
+    const { token, email, secret } = await signUpWithTotp();
+    const next = (await api.send('POST', '/users/me/totp', { token })).json();
+    expect(
+      (await mfa({ mfa_token: (await firstFactor(api, email)).mfa_token, code: codeAt(api, secret) })).statusCode,
+    ).toBe(200);
+    const body = { code: codeAt(api, next.secret) };
+    expect((await api.send('POST', '/users/me/totp/confirm', { token, body })).statusCode).toBe(200);
+    api.clock.advance(30);
+    const { mfa_token } = await firstFactor(api, email);
+    expectProblem(await mfa({ mfa_token, code: codeAt(api, secret) }), 401, 'invalid_credentials');
+    expect((await mfa({ mfa_token, code: codeAt(api, next.secret) })).statusCode).toBe(200);
+  });
+
+  test('removing it needs one that is in force, ends the other sessions, and voids the recovery codes', async () => {
+    const { token, email, secret } = await signUpWithTotp();
+    const { mfa_token } = await firstFactor(api, email);
+    const other = (await mfa({ mfa_token, code: codeAt(api, secret) })).json();
+    expect((await api.send('DELETE', '/users/me/totp', { token })).statusCode).toBe(204);
+    expectProblem(await api.send('DELETE', '/users/me/totp', { token }), 404, 'not_found');
+    expectProblem(await api.send('GET', '/users/me', { token: other.access_token }), 401, 'invalid_token');
+    await api.login(email);
+    const factors = await api.send('GET', '/users/me/factors', { token });
+    expect(factors.json()).toEqual({ totp: false, passkeys: 0, recovery_codes_left: 0 });
+    expect((await api.mailsTo(email)).map(({ subject }) => subject)).toContain('Your authenticator app was removed');
+  });
+
+  test('neither its secret nor recovery codes can be read from the database', async () => {
+    const { id, secret, recoveryCodes } = await signUpWithTotp();
+    const { rows } = await api.database.inspect((connection) =>
+      connection.query<{ secret: Buffer }>('select secret from totps where user_id = $1', [id]),
+    );
+    const dump = await api.database.inspect(async (connection) => {
+      const tables = ['totps', 'recovery_codes', 'challenges', 'idempotency_keys', 'audit_events', 'mails'];
+      const all = await Promise.all(tables.map((table) => connection.query(`select t::text as row from ${table} t`)));
+      return JSON.stringify(all);
+    });
+    const bytes = Buffer.from(Secret.fromBase32(secret).buffer).toString('hex');
+    expect(dump).not.toContain(bytes);
+    for (const code of recoveryCodes) expect(dump).not.toContain(code);
+    const sealed = createSealed(api.config.secretKey, []);
+    expect(sealed.open(rows[0]?.secret ?? Buffer.alloc(0), id).toString('hex')).toBe(bytes);
+    expect(() => sealed.open(rows[0]?.secret ?? Buffer.alloc(0), crypto.randomUUID())).toThrow();
+  });
+
+  test('no answer with a secret is kept for an Idempotency-Key', async () => {
+    const user = await api.signUp();
+    const headers = { 'idempotency-key': 'the same' };
+    const first = await api.send('POST', '/users/me/totp', { token: user.token, headers });
+    const second = await api.send('POST', '/users/me/totp', { token: user.token, headers });
+    expect(second.json().secret).not.toBe(first.json().secret);
+  });
+});
+
+describe('the token for the second factor', () => {
+  test('is void after five wrong tries, after five minutes, and after its use', async () => {
+    const { email, secret } = await signUpWithTotp();
+    const guessed = await firstFactor(api, email);
+    for (let n = 0; n < 5; n++)
+      expectProblem(await mfa({ mfa_token: guessed.mfa_token, code: '000000' }), 401, 'invalid_credentials');
+    const code = codeAt(api, secret);
+    expectProblem(await mfa({ mfa_token: guessed.mfa_token, code }), 401, 'invalid_credentials');
+
+    const used = await firstFactor(api, email);
+    expect((await mfa({ mfa_token: used.mfa_token, code })).statusCode).toBe(200);
+    api.clock.advance(30);
+    expectProblem(await mfa({ mfa_token: used.mfa_token, code: codeAt(api, secret) }), 401, 'invalid_credentials');
+
+    const late = await firstFactor(api, email);
+    api.clock.advance(301);
+    expectProblem(await mfa({ mfa_token: late.mfa_token, code: codeAt(api, secret) }), 401, 'invalid_credentials');
+    await api.app.services.mail.deliver();
+  });
+
+  test('is void after the password or the address changes', async () => {
+    const { email, secret, id } = await signUpWithTotp();
+    const { mfa_token } = await firstFactor(api, email);
+    const [hash] = [await api.app.services.passwords.hash('another horse battery', { account: id, address: '' })];
+    await api.database.system().users.update(id, { password_hash: hash });
+    expectProblem(await mfa({ mfa_token, code: codeAt(api, secret) }), 401, 'invalid_credentials');
+  });
+
+  test('is no access token, works for its account only, and is not accepted as another kind of challenge', async () => {
+    const one = await signUpWithTotp();
+    const other = await signUpWithTotp();
+    const { mfa_token } = await firstFactor(api, one.email);
+    expectProblem(await api.send('GET', '/users/me', { token: mfa_token }), 401, 'invalid_token');
+    expectProblem(await mfa({ mfa_token, code: codeAt(api, other.secret) }), 401, 'invalid_credentials');
+    expectProblem(await mfa({ mfa_token, recovery_code: other.recoveryCodes[0] }), 401, 'invalid_credentials');
+    const confirm = { challenge: mfa_token, code: codeAt(api, one.secret) };
+    expectProblem(await api.send('POST', '/auth/email-code/confirm', { body: confirm }), 401, 'invalid_credentials');
+    for (const body of [{ mfa_token }, { mfa_token, code: '12345' }, { mfa_token, code: '123456', recovery_code: 'x' }])
+      expectProblem(await mfa(body), 422, 'validation_failed');
+  });
+
+  test('guesses of all factors of an account share one limit', async () => {
+    const limited = await startTestApp({ RATE_LIMIT: 'true' });
+    try {
+      const user = await limited.signUp();
+      const { secret } = await addTotp(limited, user.token);
+      const guess = (path: string, body: object, token?: string) => limited.send('POST', path, { body, token });
+      for (let round = 0; round < 2; round++) {
+        const { mfa_token } = await firstFactor(limited, user.email);
+        for (let n = 0; n < 4; n++)
+          expect((await guess('/auth/mfa', { mfa_token, code: '000000' })).statusCode).toBe(401);
+        expect((await guess('/auth/step-up', { code: '000000' }, user.token)).statusCode).toBe(403);
+      }
+      const { mfa_token } = await firstFactor(limited, user.email);
+      expectProblem(await guess('/auth/mfa', { mfa_token, code: codeAt(limited, secret) }), 429, 'rate_limited');
+      expectProblem(await guess('/auth/step-up', { code: codeAt(limited, secret) }, user.token), 429, 'rate_limited');
+    } finally {
+      await limited.close();
+    }
+  });
+});
+
+describe('recovery codes', () => {
+  test('have 120 bits, and can be typed in capitals, without dashes, and with O for 0', () => {
+    const codes = newRecoveryCodes();
+    expect(codes).toHaveLength(10);
+    for (const code of codes) {
+      expect(code.replaceAll('-', '')).toMatch(/^[0-9a-hjkmnp-tv-z]{24}$/);
+      const typed = code.toUpperCase().replaceAll('-', ' ').replaceAll('0', 'O').replaceAll('1', 'I');
+      expect(hashOfRecoveryCode(typed)).toEqual(hashOfRecoveryCode(code));
+    }
+    expect(hashOfRecoveryCode('abc')).toEqual(createHash('sha256').update('abc').digest());
+  });
+
+  test('of 50 parallel uses of one code, one signs in', async () => {
+    const { email, token, recoveryCodes } = await signUpWithTotp();
+    const tokens = await Promise.all(Array.from({ length: 50 }, () => firstFactor(api, email)));
+    const answers = await Promise.all(
+      tokens.map(({ mfa_token }) => mfa({ mfa_token, recovery_code: recoveryCodes[0] })),
+    );
+    expect(statuses(answers)).toEqual([200, ...Array(49).fill(401)]);
+    const factors = await api.send('GET', '/users/me/factors', { token });
+    expect(factors.json().recovery_codes_left).toBe(9);
+  });
+
+  test('new ones void the old ones and send a mail; an account without a factor has none', async () => {
+    const { email, token, recoveryCodes } = await signUpWithTotp();
+    const fresh = await api.send('POST', '/users/me/recovery-codes', { token });
+    expect(fresh.json().recovery_codes).toHaveLength(10);
+    const { mfa_token } = await firstFactor(api, email);
+    expectProblem(await mfa({ mfa_token, recovery_code: recoveryCodes[0] }), 401, 'invalid_credentials');
+    expect((await mfa({ mfa_token, recovery_code: fresh.json().recovery_codes[0] })).statusCode).toBe(200);
+    expect((await api.mailsTo(email)).map(({ subject }) => subject)).toContain('You have new recovery codes');
+    const without = await api.signUp();
+    expectProblem(await api.send('POST', '/users/me/recovery-codes', { token: without.token }), 404, 'not_found');
+  });
+});
+
+describe('a recent proof', () => {
+  const freshRoutes = [
+    ['POST', '/users/me/totp'],
+    ['DELETE', '/users/me/totp'],
+    ['POST', '/users/me/recovery-codes'],
+    ['POST', '/users/me/passkeys/options'],
+    ['PATCH', '/users/me/passkeys/01999999-9999-7999-9999-999999999999'],
+    ['DELETE', '/users/me/passkeys/01999999-9999-7999-9999-999999999999'],
+  ] as const;
+
+  test('is needed to change factors, and counts for ten minutes', async () => {
+    const user = await api.signUp();
+    api.clock.advance(601);
+    for (const [method, path] of freshRoutes) {
+      const answer = await api.send(method, path, {
+        token: user.token,
+        body: method === 'PATCH' ? { name: 'x' } : undefined,
+      });
+      expect([path, answer.statusCode, answer.json().code]).toEqual([path, 401, 'step_up_required']);
+      expect(answer.headers['www-authenticate']).toMatch(
+        /^Bearer error="insufficient_user_authentication", .*max_age="600"$/,
+      );
+    }
+    expect((await stepUp(user.token, { password })).statusCode).toBe(204);
+    expect((await api.send('POST', '/users/me/totp', { token: user.token })).statusCode).toBe(201);
+    api.clock.advance(601);
+    expect((await api.send('POST', '/users/me/totp', { token: user.token })).statusCode).toBe(401);
+  });
+
+  test('with a second factor is a code or a passkey, not a password', async () => {
+    const { token, secret } = await signUpWithTotp();
+    const { authenticator } = await addPasskey(api, token);
+    api.clock.advance(601);
+    expectProblem(await stepUp(token, { password }), 403, 'mfa_required');
+    expectProblem(await stepUp(token, { code: '000000' }), 403, 'wrong_password');
+    expectProblem(
+      await stepUp(token, { credential: await assertionOf(api, authenticator, { isUserVerified: false }) }),
+      403,
+      'wrong_password',
+    );
+    expectProblem(await api.send('POST', '/users/me/recovery-codes', { token }), 401, 'step_up_required');
+    expect((await stepUp(token, { code: codeAt(api, secret) })).statusCode).toBe(204);
+    expect((await api.send('POST', '/users/me/recovery-codes', { token })).statusCode).toBe(200);
+    api.clock.advance(601);
+    expect((await stepUp(token, { credential: await assertionOf(api, authenticator) })).statusCode).toBe(204);
+    expect((await api.send('POST', '/users/me/recovery-codes', { token })).statusCode).toBe(200);
+  });
+
+  test('of another account does not count', async () => {
+    const one = await signUpWithTotp();
+    const other = await signUpWithTotp();
+    const { authenticator } = await addPasskey(api, other.token);
+    expectProblem(await stepUp(one.token, { code: codeAt(api, other.secret) }), 403, 'wrong_password');
+    expectProblem(
+      await stepUp(one.token, { credential: await assertionOf(api, authenticator) }),
+      403,
+      'wrong_password',
+    );
+  });
+
+  test('replaces the current password on the routes of one’s own account', async () => {
+    const user = await api.signUp();
+    const change = (body: object) => api.send('PATCH', '/users/me', { token: user.token, body });
+    expectProblem(await change({ username: 'someone.else' }), 403, 'wrong_password');
+    expect((await stepUp(user.token, { password })).statusCode).toBe(204);
+    expect((await change({ username: 'someone.else' })).statusCode).toBe(200);
+    api.clock.advance(601);
+    expectProblem(await change({ username: 'another.name' }), 403, 'wrong_password');
+    expect((await stepUp(user.token, { password })).statusCode).toBe(204);
+    expect((await api.send('DELETE', '/users/me', { token: user.token, body: {} })).statusCode).toBe(204);
+  });
+});
+
+describe('admins', () => {
+  test('remove the factors of a user with a recent proof, end the sessions, and the user gets a mail', async () => {
+    const admin = await api.signUpAdmin();
+    const user = await signUpWithTotp();
+    await addPasskey(api, user.token);
+    api.clock.advance(601);
+    const remove = () => api.send('DELETE', `/users/${user.id}/factors`, { token: admin.token });
+    expectProblem(await remove(), 401, 'step_up_required');
+    expect((await stepUp(admin.token, { password })).statusCode).toBe(204);
+    expect((await remove()).statusCode).toBe(204);
+    expectProblem(await api.send('GET', '/users/me', { token: user.token }), 401, 'invalid_token');
+    await api.login(user.email);
+    expect((await api.mailsTo(user.email)).map(({ subject }) => subject)).toContain('Your second factors were removed');
+    const unknown = await api.send('DELETE', '/users/01999999-9999-7999-9999-999999999999/factors', {
+      token: admin.token,
+    });
+    expectProblem(unknown, 404, 'not_found');
+    const stranger = await api.signUp();
+    const forbidden = await api.send('DELETE', `/users/${user.id}/factors`, { token: stranger.token });
+    expectProblem(forbidden, 403, 'forbidden');
+  });
+
+  test('a mail to reset the password lifts no factor', async () => {
+    const user = await signUpWithTotp();
+    await api.send('POST', '/auth/password/forgot', { body: { email: user.email } });
+    const token = await api.tokenFor('reset-password', user.email);
+    const new_password = 'another horse battery';
+    expect((await api.send('POST', '/auth/password/reset', { body: { token, new_password } })).statusCode).toBe(204);
+    const answer = await api.send('POST', '/auth/login', { body: { email: user.email, password: new_password } });
+    expectProblem(answer, 403, 'mfa_required');
+  });
+
+  test('the password grant of OAuth 2 asks for the second factor as well', async () => {
+    const user = await signUpWithTotp();
+    const form = { grant_type: 'password', username: user.email, password };
+    const answer = await api.send('POST', '/auth/login', { form });
+    expectProblem(answer, 403, 'mfa_required');
+    expect(answer.json()).toMatchObject({
+      error: 'mfa_required',
+      mfa_token: expect.any(String),
+      methods: ['totp', 'recovery_code'],
+    });
+  });
+});

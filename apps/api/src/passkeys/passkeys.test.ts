@@ -1,0 +1,213 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createAuthenticator } from '../../testing/authenticator.ts';
+import { expectProblem, password, startTestApp, type TestApp } from '../../testing/test-app.ts';
+import { addPasskey, addTotp, assertionOf, emailCode, firstFactor } from '../../testing/ways-in.ts';
+
+let api: TestApp;
+beforeAll(async () => {
+  api = await startTestApp();
+});
+afterAll(() => api.close());
+
+const signIn = (credential: unknown) => api.send('POST', '/auth/passkey', { body: { credential } });
+const options = async (token: string) => (await api.send('POST', '/users/me/passkeys/options', { token })).json();
+const add = (token: string, credential: unknown) =>
+  api.send('POST', '/users/me/passkeys', { token, body: { credential } });
+const base64url = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64url');
+
+describe('adding a passkey', () => {
+  test('asks for a discoverable credential with user verification, without attestation, under a random handle', async () => {
+    const user = await api.signUp();
+    const first = await options(user.token);
+    expect(first).toMatchObject({
+      rp: { id: 'localhost', name: 'localhost:3000' },
+      user: { name: user.email },
+      attestation: 'none',
+      authenticatorSelection: { residentKey: 'required', userVerification: 'required' },
+      timeout: 300_000,
+      excludeCredentials: [],
+    });
+    expect(first.pubKeyCredParams.map(({ alg }: { alg: number }) => alg)).toEqual([-8, -7, -257]);
+    expect(Buffer.from(first.user.id, 'base64url')).toHaveLength(64);
+    expect(Buffer.from(first.challenge, 'base64url')).toHaveLength(32);
+    const second = await options(user.token);
+    expect(second.user.id).toBe(first.user.id);
+    expect(second.challenge).not.toBe(first.challenge);
+  });
+
+  test('ends the other sessions, sends a mail, and from then on a password needs a second factor', async () => {
+    const user = await api.signUp();
+    const other = await api.login(user.email);
+    const { passkey, authenticator } = await addPasskey(api, user.token);
+    expect(passkey).toEqual({
+      id: expect.any(String),
+      name: 'Laptop',
+      created_at: expect.any(String),
+      last_used_at: null,
+      is_backed_up: false,
+    });
+    expectProblem(await api.send('GET', '/users/me', { token: other.access_token }), 401, 'invalid_token');
+    expect((await firstFactor(api, user.email)).methods).toEqual(['passkey']);
+    expect((await api.mailsTo(user.email)).map(({ subject }) => subject)).toContain('A passkey was added');
+    const { excludeCredentials } = await options(user.token);
+    expect(excludeCredentials).toMatchObject([{ id: base64url(authenticator.credentialId), transports: ['internal'] }]);
+  });
+
+  test('refuses no user verification, another origin or site, a used, expired or made-up challenge, and twice the same', async () => {
+    const user = await api.signUp();
+    const authenticator = createAuthenticator();
+    const refusals = [
+      authenticator.create(await options(user.token), { isUserVerified: false }),
+      authenticator.create(await options(user.token), { origin: 'https://evil.example' }),
+      authenticator.create(await options(user.token), { origin: 'http://localhost:3000.evil.example' }),
+      authenticator.create(await options(user.token), { rpId: 'evil.example' }),
+      authenticator.create({ ...(await options(user.token)), challenge: base64url(randomBytes(32)) }),
+      authenticator.get(await options(user.token)),
+      { id: 'AQID', rawId: 'AQID', type: 'public-key', response: {} },
+    ];
+    for (const credential of refusals) expectProblem(await add(user.token, credential), 422, 'validation_failed');
+
+    const late = authenticator.create(await options(user.token));
+    api.clock.advance(301);
+    expectProblem(await add(user.token, late), 422, 'validation_failed');
+
+    const right = authenticator.create(await options(user.token));
+    expect((await add(user.token, right)).statusCode).toBe(201);
+    expectProblem(await add(user.token, right), 422, 'validation_failed');
+    const again = authenticator.create(await options(user.token));
+    expectProblem(await add(user.token, again), 422, 'validation_failed');
+  });
+
+  test('takes the challenge of this session only', async () => {
+    const user = await api.signUp();
+    const other = await api.login(user.email);
+    const stranger = await api.signUp();
+    for (const token of [other.access_token, stranger.token]) {
+      const credential = createAuthenticator().create(await options(user.token));
+      expectProblem(await add(token, credential), 422, 'validation_failed');
+    }
+  });
+
+  test('of 10 parallel answers to one challenge, one is added; an account has at most 20', async () => {
+    const user = await api.signUp();
+    const shared = await options(user.token);
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => add(user.token, createAuthenticator().create(shared))),
+    );
+    expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([201, ...Array(9).fill(422)]);
+    for (let n = 1; n < 20; n++) await addPasskey(api, user.token);
+    const tooMany = await api.send('POST', '/users/me/passkeys/options', { token: user.token });
+    expectProblem(tooMany, 422, 'validation_failed');
+  });
+});
+
+describe('signing in with a passkey', () => {
+  test('needs no name and counts as two factors', async () => {
+    const user = await api.signUp();
+    const { authenticator } = await addPasskey(api, user.token);
+    await addTotp(api, user.token);
+    const answer = await signIn(await assertionOf(api, authenticator));
+    expect(answer.statusCode).toBe(200);
+    const token = answer.json().access_token;
+    expect((await api.send('GET', '/users/me', { token })).json().id).toBe(user.id);
+    const { items } = (await api.send('GET', '/users/me/passkeys', { token })).json();
+    expect(items[0].last_used_at).toBe(api.clock.now().toISOString());
+  });
+
+  test('of 50 parallel uses of one challenge, one signs in', async () => {
+    const user = await api.signUp();
+    const { authenticator } = await addPasskey(api, user.token);
+    const credential = await assertionOf(api, authenticator);
+    const answers = await Promise.all(Array.from({ length: 50 }, () => signIn(credential)));
+    expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([200, ...Array(49).fill(401)]);
+  });
+
+  test('refuses no user verification, another origin or site, an expired challenge, and another account', async () => {
+    const user = await api.signUp();
+    const { authenticator } = await addPasskey(api, user.token);
+    const stranger = await api.signUp();
+    const theirs = await addPasskey(api, stranger.token);
+    const handleOf = async (token: string) => (await options(token)).user.id;
+    const refusals = [
+      await assertionOf(api, authenticator, { isUserVerified: false }),
+      await assertionOf(api, authenticator, { origin: 'https://evil.example' }),
+      await assertionOf(api, authenticator, { rpId: 'evil.example' }),
+      await assertionOf(api, authenticator, { userHandle: await handleOf(stranger.token) }),
+      await assertionOf(api, authenticator, { userHandle: base64url(randomBytes(64)) }),
+      await assertionOf(api, createAuthenticator()),
+      authenticator.get({ challenge: base64url(randomBytes(32)) }),
+      { ...(await assertionOf(api, authenticator)), id: base64url(theirs.authenticator.credentialId) },
+      { id: 'AQID', rawId: 'AQID', type: 'public-key', response: { userHandle: 'AQID' } },
+    ];
+    for (const credential of refusals) expectProblem(await signIn(credential), 401, 'invalid_credentials');
+    const late = await assertionOf(api, authenticator);
+    api.clock.advance(301);
+    expectProblem(await signIn(late), 401, 'invalid_credentials');
+    const second = await firstFactor(api, user.email);
+    const body = { mfa_token: second.mfa_token, credential: await assertionOf(api, theirs.authenticator) };
+    expectProblem(await api.send('POST', '/auth/mfa', { body }), 401, 'invalid_credentials');
+  });
+
+  test('a falling counter is noted, not refused', async () => {
+    const user = await api.signUp();
+    const { authenticator } = await addPasskey(api, user.token);
+    expect((await signIn(await assertionOf(api, authenticator, { counter: 7 }))).statusCode).toBe(200);
+    const answer = await signIn(await assertionOf(api, authenticator, { counter: 3 }));
+    expect(answer.statusCode).toBe(200);
+    const events = await api.send('GET', '/users/me/audit-events', { token: answer.json().access_token });
+    const actions = events.json().items.map(({ action }: { action: string }) => action);
+    expect(actions).toContain('passkey_counter_fell');
+  });
+
+  test('a key that can be backed up is named as one', async () => {
+    const user = await api.signUp();
+    const { authenticator, passkey } = await addPasskey(api, user.token, createAuthenticator({ isSyncable: true }));
+    expect(passkey).toMatchObject({ is_backed_up: true });
+    const answer = await signIn(await assertionOf(api, authenticator));
+    const sessions = await api.send('GET', '/auth/sessions', { token: answer.json().access_token });
+    expect(sessions.json().items[0].methods).toEqual(['swk', 'mfa']);
+  });
+});
+
+describe('one’s passkeys', () => {
+  test('are listed, renamed and removed by their owner only', async () => {
+    const user = await api.signUp();
+    const stranger = await api.signUp();
+    const { passkey, authenticator } = await addPasskey(api, user.token);
+    const path = `/users/me/passkeys/${passkey.id}`;
+    const rename = (token: string, name: string) => api.send('PATCH', path, { token, body: { name } });
+    expect((await rename(user.token, 'Old laptop')).json().name).toBe('Old laptop');
+    expectProblem(await rename(stranger.token, 'Mine'), 404, 'not_found');
+    expectProblem(await rename(user.token, ' '), 422, 'validation_failed');
+    expectProblem(await api.send('DELETE', path, { token: stranger.token }), 404, 'not_found');
+    expect((await api.send('DELETE', path, { token: user.token })).statusCode).toBe(204);
+    expectProblem(await api.send('DELETE', path, { token: user.token }), 404, 'not_found');
+    expectProblem(await signIn(await assertionOf(api, authenticator)), 401, 'invalid_credentials');
+    await api.login(user.email, password);
+    expect((await api.mailsTo(user.email)).map(({ subject }) => subject)).toContain('A passkey was removed');
+  });
+
+  test('the last way in stays', async () => {
+    const { email } = await api.register();
+    const { challenge, code } = await emailCode(api, email);
+    const signedIn = await api.send('POST', '/auth/email-code/confirm', { body: { challenge, code } });
+    const token = signedIn.json().access_token;
+    const [first, second] = [await addPasskey(api, token), await addPasskey(api, token)];
+    const remove = ({ passkey }: typeof first) => api.send('DELETE', `/users/me/passkeys/${passkey.id}`, { token });
+    const answers = await Promise.all([remove(first), remove(second)]);
+    expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([204, 409]);
+    const refused = answers.find(({ statusCode }) => statusCode === 409);
+    expect(refused?.json().code).toBe('last_sign_in_method');
+  });
+
+  test('related origins are published', async () => {
+    const related = await startTestApp({ WEBAUTHN_ORIGINS: 'https://app.example.com,https://app.example.org' });
+    try {
+      const answer = await related.send('GET', '//.well-known/webauthn');
+      expect(answer.json()).toEqual({ origins: ['https://app.example.com', 'https://app.example.org'] });
+    } finally {
+      await related.close();
+    }
+  });
+});

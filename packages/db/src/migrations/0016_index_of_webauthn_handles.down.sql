@@ -1,0 +1,2 @@
+-- transaction: none
+drop index concurrently idx_users_webauthn_handle;

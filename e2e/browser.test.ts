@@ -1,12 +1,10 @@
 /// <reference lib="dom" />
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { stripTypeScriptTypes } from 'node:module';
-import type { AddressInfo } from 'node:net';
+import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createTestDatabase, type TestDatabase, testServerUrl } from '@quoin/db/testing';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { serveClient } from './client-site.ts';
 import { newDirectory, send, startServer } from './server.ts';
 
 // The documentation page and @quoin/client in a real browser: the Chromium of TEST_CHROMIUM. Without it, these tests are reported as skipped; CI sets
@@ -32,7 +30,7 @@ beforeAll(async () => {
   mkdirSync(screenshots, { recursive: true });
   directory = newDirectory();
   database = testServerUrl ? await createTestDatabase() : undefined;
-  site = await serveClient();
+  site = await serveClient(() => server.url);
   const env = { CORS_ORIGINS: site.url, ...(database && { DATABASE_URL: database.url }) };
   server = await startServer({ cwd: directory.path, env });
   expect((await send(`${server.url}/api/v1/auth/register`, { body: ada })).status).toBe(201);
@@ -155,29 +153,3 @@ describe.skipIf(!chromiumPath)('@quoin/client in two tabs', () => {
     expectPeace();
   });
 });
-
-/** Serves a front end on another origin, which loads @quoin/client from the repository. */
-async function serveClient() {
-  const types = { js: 'text/javascript', html: 'text/html' };
-  const page = (apiUrl: string) => `<!doctype html><title>Client</title><link rel="icon" href="data:,">
-<script type="importmap">{ "imports": { "openapi-fetch": "/openapi-fetch.js" } }</script>
-<script type="module">
-  import { browserStore, createClient } from '/client/index.ts';
-  globalThis.store = browserStore();
-  globalThis.api = createClient({ baseUrl: '${apiUrl}', store });
-</script>`;
-  const answer = (path: string): [type: keyof typeof types, text: string] => {
-    if (path === '/') return ['html', page(server.url)];
-    if (path === '/openapi-fetch.js')
-      return ['js', readFileSync(`${root}node_modules/openapi-fetch/dist/index.mjs`, 'utf8')];
-    const source = readFileSync(`${root}packages/client/src/${path.replace('/client/', '')}`, 'utf8');
-    return ['js', stripTypeScriptTypes(source)];
-  };
-  const http = createServer((request, response) => {
-    const [type, text] = answer(request.url ?? '/');
-    response.writeHead(200, { 'content-type': types[type] }).end(text);
-  });
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
-  const { port } = http.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, close: () => http.close().closeAllConnections() };
-}

@@ -4,7 +4,9 @@ import createFetchClient, {
   type FetchResponse,
   type MaybeOptionalInit,
 } from 'openapi-fetch';
-import type { paths } from './openapi.d.ts';
+import { createCookieSession } from './cookie-session.ts';
+import type { components, paths } from './openapi.d.ts';
+import { createPasskeys, type Passkeys } from './passkeys.ts';
 import { ProblemError } from './problem-error.ts';
 import { type Fetch, withIdempotencyKey } from './retry.ts';
 import { type Credentials, createSession, type SignInOptions } from './session.ts';
@@ -13,13 +15,18 @@ import { memoryStore, type TokenStore } from './token-store.ts';
 export interface ClientOptions {
   /** URL of the server, such as `https://api.example.com`. */
   baseUrl: string;
-  /** Storage of the session. Default: memory. */
+  /** Storage of the session's tokens. Default: memory. */
   store?: TokenStore;
+  /** `cookie`: the browser keeps the session in a cookie that scripts cannot read. Default: tokens in `store`. */
+  session?: 'tokens' | 'cookie';
   /** Sends requests. Default: `globalThis.fetch`. */
   fetch?: Fetch;
   /** Called when a call finds that the session has ended: it expired, the server ended it, or another tab signed out. */
   onSessionEnd?: () => void;
 }
+
+export type MfaAnswer = Omit<components['schemas']['MfaCompletion'], 'session'>;
+export type EmailCodeAnswer = Omit<components['schemas']['EmailCodeConfirmation'], 'session'>;
 
 type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 type PathWith<M extends Method> = ClientPathsWithMethod<FetchClient<paths>, M>;
@@ -50,8 +57,17 @@ export interface Client {
   PUT: Call<'put'>;
   PATCH: Call<'patch'>;
   DELETE: Call<'delete'>;
-  /** Signs in by email or username, and password. @throws ProblemError `invalid_credentials`, `account_inactive`, `rate_limited` */
+  /**
+   * Signs in by email or username, and password.
+   *
+   * @throws ProblemError `invalid_credentials`, `account_inactive`, `rate_limited`; `mfa_required` with `mfaToken` and `methods`, for `completeMfa`
+   */
   signIn(credentials: Credentials, options?: SignInOptions): Promise<void>;
+  /** Finishes signing in with a second factor. @throws ProblemError `invalid_credentials`; after five the token is void */
+  completeMfa(answer: MfaAnswer, options?: SignInOptions): Promise<void>;
+  /** Signs in with the `challenge` of `POST /auth/email-code` and the code from the mail. @throws ProblemError `invalid_credentials`, `mfa_required` */
+  signInWithEmailCode(answer: EmailCodeAnswer, options?: SignInOptions): Promise<void>;
+  passkeys: Passkeys;
   /** Ends the session, also on the server. @throws if the server cannot be reached; the session continues */
   signOut(): Promise<void>;
   /** Whether the store contains a session. The server may have ended it; the next call will find out. */
@@ -66,15 +82,12 @@ export interface Client {
 export function createClient({
   baseUrl,
   store = memoryStore(),
+  session: form = 'tokens',
   fetch = globalThis.fetch,
   onSessionEnd,
 }: ClientOptions): Client {
-  const session = createSession({
-    baseUrl: baseUrl.replace(/\/+$/, ''),
-    store,
-    fetch: (request) => fetch(request),
-    onSessionEnd,
-  });
+  const options = { baseUrl: baseUrl.replace(/\/+$/, ''), fetch: (request: Request) => fetch(request), onSessionEnd };
+  const session = form === 'cookie' ? createCookieSession(options) : createSession({ ...options, store });
   const { request } = createFetchClient<paths>({
     baseUrl,
     fetch: (input) => session.fetch(withIdempotencyKey(input)),
@@ -89,13 +102,17 @@ export function createClient({
     };
     return checked as Call<M>;
   };
+  const POST = call('post');
   return {
     GET: call('get'),
-    POST: call('post'),
+    POST,
     PUT: call('put'),
     PATCH: call('patch'),
     DELETE: call('delete'),
-    signIn: session.signIn,
+    signIn: (credentials, options) => session.enter('/api/v1/auth/login', credentials, options),
+    completeMfa: (answer, options) => session.enter('/api/v1/auth/mfa', answer, options),
+    signInWithEmailCode: (answer, options) => session.enter('/api/v1/auth/email-code/confirm', answer, options),
+    passkeys: createPasskeys({ POST }, session),
     signOut: session.signOut,
     isSignedIn: session.isSignedIn,
   };

@@ -16,6 +16,10 @@ export class ProblemError extends Error {
   readonly title: string;
   /** For `validation_failed`: the errors and their parts of the request. Otherwise empty. */
   readonly errors: readonly InputError[];
+  /** For `mfa_required` at sign-in: the token for `completeMfa`. */
+  readonly mfaToken: string | undefined;
+  /** For `mfa_required`: the second factors of the account. Otherwise empty. */
+  readonly methods: readonly string[];
   /** Id to search for in the server's log. */
   readonly requestId: string | undefined;
   /** `Retry-After` in seconds, if the response has it. */
@@ -30,6 +34,8 @@ export class ProblemError extends Error {
     this.code = problem?.code ?? 'not_a_problem';
     this.title = problem?.title ?? response.statusText;
     this.errors = problem?.errors ?? [];
+    this.mfaToken = problem?.mfa_token;
+    this.methods = problem?.methods ?? [];
     this.requestId = problem?.request_id ?? response.headers.get('x-request-id') ?? undefined;
     this.retryAfterSeconds = retryAfterSeconds(response);
     this.response = response;

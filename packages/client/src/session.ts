@@ -4,19 +4,35 @@ import { abortable, type Fetch, retrying } from './retry.ts';
 import type { TokenStore, Tokens } from './token-store.ts';
 
 type TokenPair = components['schemas']['TokenPair'];
-export type Credentials = components['schemas']['Login'];
+export type Credentials = Omit<components['schemas']['Login'], 'session' | 'grant_type'>;
 
 /** Time before its expiry at which a token is refreshed, or halfway through a shorter lifetime. */
 const leewaySeconds = 30;
 /** Limits a refresh that hangs, because every other tab waits for it. */
 const refreshSecondsMax = 30;
 
-const login = '/api/v1/auth/login' satisfies keyof paths;
 const refresh = '/api/v1/auth/refresh' satisfies keyof paths;
 const logout = '/api/v1/auth/logout' satisfies keyof paths;
 
 export interface SignInOptions {
   signal?: AbortSignal | null;
+}
+
+/** Routes that begin a session. */
+export type WayIn =
+  | '/api/v1/auth/login'
+  | '/api/v1/auth/mfa'
+  | '/api/v1/auth/passkey'
+  | '/api/v1/auth/email-code/confirm';
+
+/** A session as tokens or as a cookie. */
+export interface Session {
+  /** Sends a request in the session, if there is one. */
+  fetch: Fetch;
+  /** Begins a session. @throws ProblemError */
+  enter: (path: WayIn & keyof paths, body: object, options?: SignInOptions) => Promise<void>;
+  signOut: () => Promise<void>;
+  isSignedIn: () => Promise<boolean>;
 }
 
 interface SessionOptions {
@@ -29,7 +45,7 @@ interface SessionOptions {
 }
 
 /** Authorizes requests with the tokens of the store, and refreshes them once for all waiting calls and tabs. */
-export function createSession({ baseUrl, store, fetch, onSessionEnd }: SessionOptions) {
+export function createSession({ baseUrl, store, fetch, onSessionEnd }: SessionOptions): Session {
   const send = retrying(fetch);
   const exclusively = createLock(store.name);
   let renewing: Promise<Tokens | undefined> | undefined;
@@ -106,9 +122,8 @@ export function createSession({ baseUrl, store, fetch, onSessionEnd }: SessionOp
       return send(signedWith(next, request));
     },
 
-    /** @throws ProblemError `invalid_credentials`, `account_inactive`, `rate_limited` */
-    signIn: async (credentials: Credentials, { signal = null }: SignInOptions = {}): Promise<void> => {
-      const response = await send(post(login, { body: credentials }, signal));
+    enter: async (path, body, { signal = null } = {}) => {
+      const response = await send(post(path, { body }, signal));
       if (!response.ok) throw await ProblemError.from(response);
       const tokens = await tokensOf(response, newSession());
       await exclusively(async () => store.set(tokens));

@@ -1,8 +1,8 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { Secret, TOTP } from 'otpauth';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { expectProblem, password, startTestApp, type TestApp } from '../../testing/test-app.ts';
+import { expectProblem, password, startTestApp, type TestApp, testOathtool } from '../../testing/test-app.ts';
 import { addPasskey, addTotp, assertionOf, codeAt, firstFactor } from '../../testing/ways-in.ts';
 import { createSealed } from '../config/sealed.ts';
 import { hashOfRecoveryCode, newRecoveryCodes } from './recovery-codes.ts';
@@ -22,20 +22,19 @@ const stepUp = (token: string, body: Record<string, unknown>) => api.send('POST'
 const statuses = (answers: { statusCode: number }[]) => answers.map(({ statusCode }) => statusCode).sort();
 
 describe('an authenticator app', () => {
-  test('gives the codes of RFC 6238, and oathtool agrees', async () => {
+  test('gives the codes of RFC 6238', () => {
     // RFC 6238, appendix B, SHA-1, cut to six digits.
     const secret = Secret.fromUTF8('12345678901234567890');
     const vectors = { 59: '287082', 1111111109: '081804', 1234567890: '005924', 20000000000: '353130' };
     for (const [seconds, code] of Object.entries(vectors))
       expect(new TOTP({ secret }).generate({ timestamp: Number(seconds) * 1000 })).toBe(code);
+  });
 
-    const hasOathtool = spawnSync('oathtool', ['--version']).status === 0;
-    if (process.env.CI) expect(hasOathtool).toBe(true);
-    if (!hasOathtool) return;
+  test.skipIf(!testOathtool)('oathtool computes the same codes', async () => {
     const user = await api.signUp();
     const begun = (await api.send('POST', '/users/me/totp', { token: user.token })).json();
     const now = `@${Math.floor(api.clock.now().getTime() / 1000)}`;
-    const code = execFileSync('oathtool', ['--totp', '--base32', `--now=${now}`, begun.secret])
+    const code = execFileSync(testOathtool ?? '', ['--totp', '--base32', `--now=${now}`, begun.secret])
       .toString()
       .trim();
     const confirmed = await api.send('POST', '/users/me/totp/confirm', { token: user.token, body: { code } });

@@ -1,9 +1,5 @@
-import createFetchClient, {
-  type ClientPathsWithMethod,
-  type Client as FetchClient,
-  type FetchResponse,
-  type MaybeOptionalInit,
-} from 'openapi-fetch';
+import createFetchClient from 'openapi-fetch';
+import type { Call, Method } from './call.ts';
 import { createCookieSession } from './cookie-session.ts';
 import type { components, paths } from './openapi.d.ts';
 import { createPasskeys, type Passkeys } from './passkeys.ts';
@@ -28,28 +24,12 @@ export interface ClientOptions {
 export type MfaAnswer = Omit<components['schemas']['MfaCompletion'], 'session'>;
 export type EmailCodeAnswer = Omit<components['schemas']['EmailCodeConfirmation'], 'session'>;
 
-type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
-type PathWith<M extends Method> = ClientPathsWithMethod<FetchClient<paths>, M>;
-type Init<M extends Method, Path extends keyof paths> = MaybeOptionalInit<paths[Path], M>;
-type Arguments<T> = undefined extends T ? [init?: T] : [init: T];
-type Data<T> = T extends { data: infer Value } ? Value : never;
 /** The methods of `openapi-fetch`, without its types. */
 type Send = (
   method: Method,
   path: string,
   init?: object,
 ) => Promise<{ data?: unknown; error?: unknown; response: Response }>;
-
-/**
- * Sends a request to a path of the OpenAPI document. `init` contains its `params` and `body`, and options of `fetch` such as `signal`.
- *
- * @returns the body of the response; undefined if it has none
- * @throws ProblemError if the status is not a success; the error of `fetch` if there is no response; the reason of the `signal`
- */
-type Call<M extends Method> = <Path extends PathWith<M>>(
-  path: Path,
-  ...init: Arguments<Init<M, Path>>
-) => Promise<Data<FetchResponse<paths[Path][M] & object, object, `${string}/${string}`>>>;
 
 export interface Client {
   GET: Call<'get'>;

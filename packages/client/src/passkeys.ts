@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-import type { Client } from './client.ts';
+import type { Call } from './call.ts';
 import type { components, paths } from './openapi.d.ts';
 import { ProblemError } from './problem-error.ts';
 import type { Session, SignInOptions } from './session.ts';
@@ -44,7 +44,7 @@ export interface Passkeys {
   prepareRegistration(): Promise<PreparedRegistration>;
 }
 
-export function createPasskeys(call: Pick<Client, 'POST'>, session: Session): Passkeys {
+export function createPasskeys(call: { POST: Call<'post'> }, session: Session): Passkeys {
   const signInOptions = () => call.POST('/api/v1/auth/passkey/options');
 
   const enter = async (credential: PasskeyCredential, { rpId }: RequestOptions, options?: SignInOptions) => {

@@ -161,6 +161,12 @@ describe('the tables', () => {
     expect(await violation(create('CASE@example.com', null))).toBe('idx_users_email');
     expect(await violation(create('other@example.com', 'CASE'))).toBe('idx_users_username');
     expect(violatedConstraint(new Error('x'))).toBeUndefined();
+    // As Citus reports it, with the number of a shard.
+    const message = 'duplicate key value violates unique constraint "idx_users_email_102008"';
+    expect(violatedConstraint({ code: '23505', message })).toBe('idx_users_email');
+    expect(violatedConstraint({ code: '23505', constraint: 'idempotency_keys_pkey_102014' })).toBe(
+      'idempotency_keys_pkey',
+    );
   });
 
   test('maintain updated_at for plain SQL too', async () => {

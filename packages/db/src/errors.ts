@@ -94,9 +94,11 @@ export function toPublicError(error: unknown): unknown {
 
 /**
  * Returns the name of the constraint or unique index that a statement violated, such as `idx_users_email`; undefined for other errors. Goes by the
- * SQLSTATE, because the embedded database throws errors of another class.
+ * SQLSTATE, because the embedded database throws errors of another class. Citus appends the number of a shard to the name, and can leave the field out.
  */
 export function violatedConstraint(error: unknown): string | undefined {
-  const { constraint } = (error ?? {}) as { constraint?: unknown };
-  return codeOf(error).startsWith('23') && typeof constraint === 'string' ? constraint : undefined;
+  if (!codeOf(error).startsWith('23')) return undefined;
+  const { constraint, message } = error as { constraint?: unknown; message?: unknown };
+  const name = typeof constraint === 'string' ? constraint : /constraint "(\w+)"/.exec(String(message))?.[1];
+  return name?.replace(/_\d{6,}$/, '');
 }

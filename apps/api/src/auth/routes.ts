@@ -1,6 +1,7 @@
 import { Type } from '@fastify/type-provider-typebox';
 import { clientOf } from '../http/client.ts';
 import { normalizeEmail } from '../http/email.ts';
+import { freshSeconds } from '../http/errors.ts';
 import type { App } from '../http/schema.ts';
 import { User } from '../users/account.ts';
 import type { RegistrationService } from '../users/registration.ts';
@@ -102,6 +103,7 @@ function signedInRoutes(app: App, { auth, sessionCookie }: Services) {
         description: 'All your access and refresh tokens stop working at once, on every device.',
         response: noContent,
       },
+      config: { fresh: freshSeconds },
     },
     async (request, reply) => {
       await auth.logoutAll(request.scope, clientOf(request));

@@ -1,5 +1,6 @@
 import { Type } from '@fastify/type-provider-typebox';
 import { clientOf } from '../http/client.ts';
+import { freshSeconds } from '../http/errors.ts';
 import type { App } from '../http/schema.ts';
 import { SessionList, SessionParams, UserParams } from './session-schemas.ts';
 import type { Sessions } from './session-service.ts';
@@ -27,11 +28,12 @@ export function sessionRoutes(app: App, { sessions }: { sessions: Sessions }) {
         operationId: 'endSession',
         tags: ['auth'],
         summary: 'End one of your sessions',
-        description: 'Its access and refresh tokens stop working at once.',
+        description:
+          'Its access and refresh tokens stop working at once. To end the session of this request, sign out.',
         params: SessionParams,
         response: noContent,
       },
-      config: { problems: ['not_found'] },
+      config: { fresh: freshSeconds, problems: ['not_found'] },
     },
     async (request) => {
       await sessions.end(request.scope, request.params.session_id.toLowerCase(), clientOf(request));

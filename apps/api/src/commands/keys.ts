@@ -1,29 +1,57 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { runCommand, type Terminal, UsageError } from '@quoin/db/command';
+import { type CommandDefinition, runCommand, UsageError, withProgress } from '@quoin/db/command';
+import { ConfigError, parseConfig } from '../config/config.ts';
+import { createSealed } from '../config/sealed.ts';
 import { generateSigningKey, readSigningKey, type SigningAlgorithm } from '../config/signing-key.ts';
+import { resealSecrets } from '../factors/reseal.ts';
+import { openDatabase } from '../process/open-database.ts';
 
 const usage = `Usage: npm run keys -- generate [--algorithm EdDSA|ES256] --out FILE
+       npm run keys -- reseal
 
-Writes a new private key, readable only by its owner, and prints how to use it. The default is EdDSA.
-To rotate a key, set JWT_PRIVATE_KEY to the new one and JWT_PREVIOUS_KEYS to the old one until its tokens have expired.
+generate  Writes a new private key, readable only by its owner, and prints how to use it. The default is EdDSA. To rotate a key, set
+          JWT_PRIVATE_KEY to the new one and JWT_PREVIOUS_KEYS to the old one until its tokens have expired.
+reseal    After a change of SECRET_KEY: encrypts the secrets of authenticator apps with the new one. PREVIOUS_SECRET_KEYS must contain the
+          old one; remove it afterwards. The server may run meanwhile, if it has both. With the embedded database, stop it first.
 
 Exit codes: 0 success, 1 failure, 2 wrong usage.
 
 Example: npm run keys -- generate --out .data/jwt.pem
 `;
 
-async function main({ args, stdout }: Terminal) {
-  const { positionals, values } = readArguments(args);
-  if (positionals.join(' ') !== 'generate')
-    throw new UsageError(
-      positionals[0] ? `unknown command: ${positionals.join(' ')}` : 'a command is missing: generate',
-    );
-  if (!values.out) throw new UsageError('--out FILE is missing');
-  if (values.algorithm !== 'EdDSA' && values.algorithm !== 'ES256')
-    throw new UsageError('--algorithm must be EdDSA or ES256');
-  stdout.write(writeKey(values.out, values.algorithm));
-  return 0;
+/** @param open opens the database */
+export const keysCommand = (open: typeof openDatabase = openDatabase): CommandDefinition => ({
+  usage,
+  main: async ({ args, env, stdout }) => {
+    const { positionals, values } = readArguments(args);
+    const [command, ...rest] = positionals;
+    if (command === 'reseal' && rest.length === 0) {
+      const count = await reseal(env, open);
+      stdout.write(`${count} secrets encrypted again\n`);
+      return 0;
+    }
+    if (positionals.join(' ') !== 'generate')
+      throw new UsageError(
+        command ? `unknown command: ${positionals.join(' ')}` : 'a command is missing: generate or reseal',
+      );
+    if (!values.out) throw new UsageError('--out FILE is missing');
+    if (values.algorithm !== 'EdDSA' && values.algorithm !== 'ES256')
+      throw new UsageError('--algorithm must be EdDSA or ES256');
+    stdout.write(writeKey(values.out, values.algorithm));
+    return 0;
+  },
+  explain,
+});
+
+async function reseal(env: NodeJS.ProcessEnv, open: typeof openDatabase): Promise<number> {
+  const config = parseConfig(env);
+  const database = await withProgress('opening the database', open(config));
+  try {
+    return await resealSecrets(database, createSealed(config.secretKey, config.previousSecretKeys));
+  } finally {
+    await database.close();
+  }
 }
 
 /** Returns how to use the key. */
@@ -44,9 +72,10 @@ const readArguments = (args: string[]) =>
   });
 
 function explain(error: Error): string | undefined {
+  if (error instanceof ConfigError) return error.message;
   const { code, path } = error as NodeJS.ErrnoException;
   if (code === 'EEXIST') return `${path} exists already`;
   return code === 'ENOENT' ? `there is no directory for ${path}` : undefined;
 }
 
-await runCommand({ usage, main, explain });
+if (import.meta.main) await runCommand(keysCommand());

@@ -244,6 +244,8 @@ describe('recovery codes', () => {
 
 describe('a recent proof', () => {
   const freshRoutes = [
+    ['DELETE', '/auth/sessions/01999999-9999-7999-9999-999999999999'],
+    ['POST', '/auth/logout-all'],
     ['POST', '/users/me/totp'],
     ['DELETE', '/users/me/totp'],
     ['POST', '/users/me/recovery-codes'],
@@ -252,7 +254,7 @@ describe('a recent proof', () => {
     ['DELETE', '/users/me/passkeys/01999999-9999-7999-9999-999999999999'],
   ] as const;
 
-  test('is needed to change factors, and counts for ten minutes', async () => {
+  test('is needed to change factors and to end sessions, and counts for ten minutes', async () => {
     const user = await api.signUp();
     api.clock.advance(601);
     for (const [method, path] of freshRoutes) {

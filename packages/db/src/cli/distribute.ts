@@ -55,7 +55,7 @@ async function requireCitus(connection: Connection): Promise<void> {
  */
 async function ownedTables(connection: Connection): Promise<OwnedTable[]> {
   const { rows } = await connection.query<OwnedTable>(`
-    select t.relname as name, exists (select from pg_dist_partition where logicalrelid = t.oid) as is_distributed
+    select t.relname as name, exists (select from pg_dist_partition where logicalrelid = t.oid and partmethod = 'h') as is_distributed
     from pg_class t join pg_attribute a on a.attrelid = t.oid and a.attname = 'user_id'
     where t.relkind = 'r' and t.relnamespace = 'public'::regnamespace and has_table_privilege('quoin_app', t.oid, 'insert')
       and exists (select from pg_index i where i.indrelid = t.oid and i.indisprimary)

@@ -90,10 +90,17 @@ try {
     };
   };
 
+  const challenges = new Map<string, string>();
+  for (const email of shuffled([...known, ...unknown])) {
+    const { body } = await send(`${api}/auth/email-code`, { body: { email } });
+    challenges.set(email, body.challenge);
+  }
   const wrongPassword = (email: string) => ({ email, password: 'not the password' });
   console.table([
     await measure('/auth/password/forgot', (email) => ({ email })),
     await measure('/auth/login', wrongPassword),
+    await measure('/auth/email-code/confirm', (email) => ({ challenge: challenges.get(email), code: '000000' })),
+    await measure('/auth/email-code', (email) => ({ email })),
     ...(await importedRows()),
   ]);
 

@@ -32,7 +32,7 @@ test('without SMTP_URL a mail is a file, and the token in its link works', async
   await expect.poll(() => mails().length).toBe(1);
   const [file = ''] = mails();
   const [link = '', token] =
-    /^http:\/\/localhost:3000\/verify-email\?token=(\S{43})$/m.exec(
+    /^http:\/\/localhost:3000\/verify-email\?token=(\S{64})$/m.exec(
       decodeQuotedPrintable(readFileSync(join(outbox, file), 'utf8')),
     ) ?? [];
   await expect.poll(() => server.output.stdout).toContain(link);

@@ -54,7 +54,7 @@ describe('the audit trail', () => {
         user_agent: 'the browser of Ada',
         request_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
         client_request_id: 'sign-in-1',
-        details: {},
+        details: { methods: ['pwd'] },
         created_at: expect.any(String),
       },
     ]);

@@ -66,7 +66,7 @@ export type ${entity} = Selectable<${entity}Table>;`,
   return `// Generated from the migrations by \`npm run db -- types\`. Do not edit.
 
 import type { ${kysely.join(', ')} } from 'kysely';
-${values.length > 0 ? `import type { ${values.join(', ')} } from './values.ts';\n` : ''}${body.includes('Vector') ? `import type { Vector } from './vector.ts';\n` : ''}
+${importOf(values, './values.ts')}${body.includes('Vector') ? `import type { Vector } from './vector.ts';\n` : ''}
 /** The tables as Kysely sees them. */
 export interface Tables {
 ${known.map(({ name, entity }) => `  ${name}: ${entity}Table;`).join('\n')}
@@ -74,6 +74,15 @@ ${known.map(({ name, entity }) => `  ${name}: ${entity}Table;`).join('\n')}
 
 ${body}
 `;
+}
+
+/** Wraps long lists as Biome does. */
+function importOf(names: string[], from: string): string {
+  if (names.length === 0) return '';
+  const line = `import type { ${names.join(', ')} } from '${from}';\n`;
+  return line.length <= 121
+    ? line
+    : `import type {\n${names.map((name) => `  ${name},\n`).join('')}} from '${from}';\n`;
 }
 
 function columnType(table: string, column: CatalogColumn): string {

@@ -82,9 +82,10 @@ export function createEmailCodes({ database, config, door, outbox, clock }: Depe
         user &&
         (await door.signIn(user.id, client, async (repositories) => {
           const consumed = await repositories.challenges.consume('email_code', challengeHash, clock());
-          const current = consumed && (await repositories.users.lock(user.id));
-          if (current?.email !== consumed?.email) return undefined;
-          if (current?.is_active) await proveMailbox(repositories, current, { outbox, client, now: clock() });
+          if (!consumed) return undefined;
+          const current = await repositories.users.lock(user.id);
+          if (current?.email !== consumed.email) return undefined;
+          if (current.is_active) await proveMailbox(repositories, current, { outbox, client, now: clock() });
           return ['email'];
         }));
       if (entrance) return entrance;

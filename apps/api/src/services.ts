@@ -1,10 +1,12 @@
+import { isIP } from 'node:net';
 import type { Database } from '@quoin/db';
 import type { FastifyBaseLogger } from 'fastify';
 import { maintainAuditTrail } from './audit-events/retention.ts';
 import { createAuditEvents } from './audit-events/service.ts';
 import { createAccessTokens } from './auth/access-token.ts';
-import { createDoor } from './auth/begin-session.ts';
+import { createBeginSession } from './auth/begin-session.ts';
 import { deleteExpiredChallenges } from './auth/challenges.ts';
+import { createChangeFactors } from './auth/change-factors.ts';
 import { createSessionCookie } from './auth/cookie.ts';
 import type { FactorChecks } from './auth/factors.ts';
 import { createFingerprint, forgetUnusedClients } from './auth/known-client.ts';
@@ -95,20 +97,21 @@ export function createServices({
   const outbox = createOutbox({ clock, limiter, wake: wakeMail });
 
   const fingerprintOf = createFingerprint(config.secretKey);
-  const door = createDoor({ database, config, outbox, limiter, fingerprintOf, clock });
-  const emailCodes = createEmailCodes({ database, config, door, outbox, clock });
+  const beginSession = createBeginSession({ database, config, outbox, limiter, fingerprintOf, clock });
+  const emailCodes = createEmailCodes({ database, config, beginSession, outbox, clock });
   const totp = createTotp({
     database,
     sealed: createSealed(config.secretKey, config.previousSecretKeys),
     config,
     clock,
   });
-  const factors = createFactors({ database, totp, outbox, limiter, clock });
+  const changeFactors = createChangeFactors({ database, outbox, clock });
+  const factors = createFactors({ database, totp, changeFactors, outbox, limiter, clock });
   const webauthn = createWebauthn({ database, config, clock });
   const factorChecks: FactorChecks = {
     code: totp.check,
     recoveryCode: factors.checkRecoveryCode,
-    credential: webauthn.checkSignIn,
+    credential: async (credential) => (await webauthn.checkSignIn(credential)).passkey,
   };
   const cookieValues = createRefreshTokens(config.secretKey, 'session cookie');
   const sessionCookie = createSessionCookie({ cookieValues, config, clock });
@@ -151,15 +154,17 @@ export function createServices({
   return {
     accessTokens,
     auditEvents: createAuditEvents({ database }),
-    auth: createAuth({ database, passwords, accessTokens, refreshTokens, config, door, clock }),
+    auth: createAuth({ database, passwords, accessTokens, refreshTokens, config, beginSession, clock }),
     documents: createDocuments({ database, embedder, wake: wakeEmbedding, clock }),
     emailCodes,
     embedding,
     factors,
+    // WebAuthn has no passkeys for IP addresses.
+    hasPasskeys: isIP(config.webauthnRpId) === 0,
     mail,
-    mfa: createMfa({ database, door, limiter, factorChecks, clock }),
+    mfa: createMfa({ database, beginSession, limiter, factorChecks, clock }),
     oneTimeTokens,
-    passkeys: createPasskeys({ database, webauthn, door, outbox, clock }),
+    passkeys: createPasskeys({ database, webauthn, beginSession, changeFactors, clock }),
     passwords,
     preferences: createPreferences({ database }),
     recovery: createRecovery({ database, passwords, outbox, clock }),

@@ -24,30 +24,40 @@ export function createCookieSession({ baseUrl, fetch, onSessionEnd }: CookieSess
       ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
     });
 
+  /** As far as this client has seen: scripts cannot see the cookie. */
+  let wasSignedIn = false;
+
   return {
     fetch: async (request) => {
       const response = await send(request);
       if (response.status !== 401) return response;
       const { code } = await ProblemError.from(response.clone());
-      if (code === 'invalid_token') onSessionEnd?.();
+      const hasEnded = code === 'invalid_token' || (code === 'missing_token' && wasSignedIn);
+      if (hasEnded) {
+        wasSignedIn = false;
+        onSessionEnd?.();
+      }
       return response;
     },
 
-    enter: async (path, body, { signal = null } = {}) => {
+    signIn: async (path, body, { signal = null } = {}) => {
       const response = await send(post(path, { ...body, session: 'cookie' }, signal));
       if (!response.ok) throw await ProblemError.from(response);
+      wasSignedIn = true;
     },
 
     signOut: async () => {
       const response = await send(post(logout), { isRepeatable: true });
       // 401: the session had ended before.
       if (!response.ok && response.status !== 401) throw await ProblemError.from(response);
+      wasSignedIn = false;
     },
 
-    /** Asks the server: scripts cannot see the cookie. */
+    /** Asks the server. */
     isSignedIn: async () => {
       const response = await send(new Request(`${baseUrl}${me}`));
       if (!response.ok && response.status !== 401) throw await ProblemError.from(response);
+      wasSignedIn = response.ok;
       return response.ok;
     },
   };

@@ -310,7 +310,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Prove again who you are
+         * Authenticate again
          * @description For ten minutes, this session may then call routes that answer `step_up_required`. If you have a second factor, a password does not suffice. A session cookie gets a new value.
          */
         post: operations["stepUp"];
@@ -349,7 +349,7 @@ export interface paths {
         post?: never;
         /**
          * End one of your sessions
-         * @description Its access and refresh tokens stop working at once.
+         * @description Its access and refresh tokens stop working at once. To end the session of this request, sign out.
          */
         delete: operations["endSession"];
         options?: never;
@@ -1000,6 +1000,8 @@ export interface components {
             request_id: string;
             /** @description With `mfa_required` at sign-in: for `POST /auth/mfa`, within five minutes and five tries. */
             mfa_token?: string;
+            /** @description With `invalid_credentials` for a passkey: no account has it, so the device can forget it. */
+            unknown_credential?: boolean;
             /** @description With `mfa_required`: the second factors of the account: `totp`, `recovery_code`, `passkey`. */
             methods?: string[];
         };
@@ -1035,6 +1037,8 @@ export interface components {
             request_id: string;
             /** @description With `mfa_required` at sign-in: for `POST /auth/mfa`, within five minutes and five tries. */
             mfa_token?: string;
+            /** @description With `invalid_credentials` for a passkey: no account has it, so the device can forget it. */
+            unknown_credential?: boolean;
             /** @description With `mfa_required`: the second factors of the account: `totp`, `recovery_code`, `passkey`. */
             methods?: string[];
             /** @description All errors of the input, up to 50. */
@@ -1218,6 +1222,8 @@ export interface components {
             request_id: string;
             /** @description With `mfa_required` at sign-in: for `POST /auth/mfa`, within five minutes and five tries. */
             mfa_token?: string;
+            /** @description With `invalid_credentials` for a passkey: no account has it, so the device can forget it. */
+            unknown_credential?: boolean;
             /** @description With `mfa_required`: the second factors of the account: `totp`, `recovery_code`, `passkey`. */
             methods?: string[];
             /**
@@ -1249,6 +1255,8 @@ export interface components {
             request_id: string;
             /** @description With `mfa_required` at sign-in: for `POST /auth/mfa`, within five minutes and five tries. */
             mfa_token?: string;
+            /** @description With `invalid_credentials` for a passkey: no account has it, so the device can forget it. */
+            unknown_credential?: boolean;
             /** @description With `mfa_required`: the second factors of the account: `totp`, `recovery_code`, `passkey`. */
             methods?: string[];
             /** @description All errors of the input, up to 50. */
@@ -2994,7 +3002,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. `step_up_required`: Recent authentication required. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -3707,7 +3715,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. `step_up_required`: Recent authentication required. */
             401: {
                 headers: {
                     /** @description `Bearer`. */

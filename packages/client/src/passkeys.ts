@@ -9,7 +9,7 @@ type RequestOptions = components['schemas']['PasskeyRequestOptions'];
 export type PasskeyCredential = components['schemas']['PasskeySignIn']['credential'];
 
 const signInPath = '/api/v1/auth/passkey' satisfies keyof paths;
-/** Options work for five minutes. A prompt that waits longer gets new ones. */
+/** Options work for five minutes. Older ones are replaced: Safari may refuse that prompt, but the server would refuse the passkey. */
 const optionsMs = 240_000;
 
 /** A passkey that can be asked for at once. */
@@ -49,10 +49,9 @@ export function createPasskeys(call: { POST: Call<'post'> }, session: Session): 
 
   const enter = async (credential: PasskeyCredential, { rpId }: RequestOptions, options?: SignInOptions) => {
     try {
-      await session.enter(signInPath, { credential }, options);
+      await session.signIn(signInPath, { credential }, options);
     } catch (error) {
-      if (error instanceof ProblemError && error.code === 'invalid_credentials')
-        await signalUnknown(rpId, credential.id);
+      if (error instanceof ProblemError && error.isUnknownCredential) await signalUnknown(rpId, credential.id);
       throw error;
     }
   };
@@ -61,10 +60,18 @@ export function createPasskeys(call: { POST: Call<'post'> }, session: Session): 
     isAvailable: () => typeof globalThis.PublicKeyCredential?.parseRequestOptionsFromJSON === 'function',
 
     prepareSignIn: async () => {
-      const options = await signInOptions();
+      let options = await signInOptions();
+      let preparedAt = Date.now();
+      const current = async () => {
+        if (Date.now() - preparedAt > optionsMs) {
+          options = await signInOptions();
+          preparedAt = Date.now();
+        }
+        return options;
+      };
       return {
-        signIn: async (given) => enter(await ask(options, given), options, given),
-        prove: (given) => ask(options, given),
+        signIn: async (given) => enter(await ask(await current(), given), options, given),
+        prove: async (given) => ask(await current(), given),
       };
     },
 

@@ -20,6 +20,8 @@ export class ProblemError extends Error {
   readonly mfaToken: string | undefined;
   /** For `mfa_required`: the second factors of the account. Otherwise empty. */
   readonly methods: readonly string[];
+  /** For `invalid_credentials`: the passkey belongs to no account. */
+  readonly isUnknownCredential: boolean;
   /** Id to search for in the server's log. */
   readonly requestId: string | undefined;
   /** `Retry-After` in seconds, if the response has it. */
@@ -35,6 +37,7 @@ export class ProblemError extends Error {
     this.title = problem?.title ?? response.statusText;
     this.errors = problem?.errors ?? [];
     this.mfaToken = problem?.mfa_token;
+    this.isUnknownCredential = problem?.unknown_credential ?? false;
     this.methods = problem?.methods ?? [];
     this.requestId = problem?.request_id ?? response.headers.get('x-request-id') ?? undefined;
     this.retryAfterSeconds = retryAfterSeconds(response);

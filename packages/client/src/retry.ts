@@ -13,11 +13,17 @@ const noResponseWaitSeconds = [0.5, 1.5];
 const isIdempotent = ({ method, headers }: Request) =>
   ['GET', 'HEAD', 'PUT', 'DELETE'].includes(method) || headers.has('idempotency-key');
 
-/** Adds an Idempotency-Key to a change, so that it can be repeated if its response is lost. The server has none under `/auth`. */
+/** Routes about the session have no Idempotency-Key. */
+const aboutSession = /\/auth\//;
+/** Their response is a secret that the server does not keep, so it cannot repeat the response. */
+const withSecretResponse = /\/(totp|totp\/confirm|recovery-codes|passkeys\/options)$/;
+
+/** Adds an Idempotency-Key to a change, so that it can be repeated if its response is lost. */
 export function withIdempotencyKey(request: Request): Request {
   const isChange = ['POST', 'PATCH', 'DELETE'].includes(request.method);
-  const isAboutSession = /\/auth\//.test(new URL(request.url).pathname);
-  if (!isChange || isAboutSession || request.headers.has('idempotency-key')) return request;
+  const { pathname } = new URL(request.url);
+  const hasNoKey = aboutSession.test(pathname) || (request.method === 'POST' && withSecretResponse.test(pathname));
+  if (!isChange || hasNoKey || request.headers.has('idempotency-key')) return request;
   const keyed = new Request(request);
   keyed.headers.set('idempotency-key', crypto.randomUUID());
   return keyed;

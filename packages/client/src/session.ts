@@ -19,7 +19,7 @@ export interface SignInOptions {
 }
 
 /** Routes that begin a session. */
-export type WayIn =
+export type SignInPath =
   | '/api/v1/auth/login'
   | '/api/v1/auth/mfa'
   | '/api/v1/auth/passkey'
@@ -30,7 +30,7 @@ export interface Session {
   /** Sends a request in the session, if there is one. */
   fetch: Fetch;
   /** Begins a session. @throws ProblemError */
-  enter: (path: WayIn & keyof paths, body: object, options?: SignInOptions) => Promise<void>;
+  signIn: (path: SignInPath & keyof paths, body: object, options?: SignInOptions) => Promise<void>;
   signOut: () => Promise<void>;
   isSignedIn: () => Promise<boolean>;
 }
@@ -122,7 +122,7 @@ export function createSession({ baseUrl, store, fetch, onSessionEnd }: SessionOp
       return send(signedWith(next, request));
     },
 
-    enter: async (path, body, { signal = null } = {}) => {
+    signIn: async (path, body, { signal = null } = {}) => {
       const response = await send(post(path, { body }, signal));
       if (!response.ok) throw await ProblemError.from(response);
       const tokens = await tokensOf(response, newSession());

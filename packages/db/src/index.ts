@@ -7,7 +7,6 @@ export * as drift from './migrate/drift.ts';
 export { lockWarnings } from './migrate/lock-warnings.ts';
 export * as migrations from './migrate/migrate.ts';
 export type { AuditFilter, NewAuditEvent } from './repositories/audit-events.ts';
-export type { Challenge } from './repositories/challenges.ts';
 export type { DocumentKey } from './repositories/document-embeddings.ts';
 export type { DocumentChanges, DocumentSearch, NewDocument, OwnDocument } from './repositories/documents.ts';
 export type { Factors } from './repositories/factors.ts';

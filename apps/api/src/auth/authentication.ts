@@ -42,7 +42,7 @@ const recordUseEveryMs = 60_000;
 const recordUseDelayMs = 1_000;
 
 /** A session that a request wants to act in: what its access token or its cookie says. */
-interface Credential extends SessionUse {
+interface SessionCredential extends SessionUse {
   cookie?: RefreshToken | undefined;
 }
 
@@ -50,7 +50,7 @@ export function authentication(
   app: FastifyInstance,
   { database, accessTokens, sessionCookie, config, clock }: Dependencies,
 ) {
-  const sessions = new DataLoader<Credential, SignedInUser | undefined>(
+  const sessions = new DataLoader<SessionCredential, SignedInUser | undefined>(
     async (credentials) => {
       const requested = credentials.map(({ userId, sessionId, cookie }) => ({
         userId,
@@ -68,7 +68,7 @@ export function authentication(
   app.decorateRequest('scope', null as unknown as Scope);
   app.decorateRequest('user', null as unknown as SignedInUser);
 
-  const authenticate = async (request: FastifyRequest, credential: Credential) => {
+  const authenticate = async (request: FastifyRequest, credential: SessionCredential) => {
     const { userId, sessionId, generation, cookie } = credential;
     const user = await sessions.load(credential);
     if (user?.id !== userId) throw invalidToken();
@@ -90,7 +90,7 @@ export function authentication(
   };
 
   /** Returns what the request says about its session. @throws Problem `missing_token`, `invalid_token`, `expired_token`, `csrf_failed` */
-  const credentialOf = (request: FastifyRequest): Credential => {
+  const sessionCredentialOf = (request: FastifyRequest): SessionCredential => {
     const isCookie = sessionCookie.isSent(request);
     if (isCookie && request.headers.authorization !== undefined)
       throw new Problem('malformed_request', 'Send a session cookie or an access token, not both.');
@@ -101,17 +101,19 @@ export function authentication(
     return { ...cookie, cookie };
   };
 
-  app.addHook('onRequest', (request, _reply, done) => {
+  app.addHook('onRequest', (request, reply, done) => {
     const { config: route } = request.routeOptions;
     if (request.is404 || route.public === true) return done();
     const isAnonymous = request.headers.authorization === undefined && !sessionCookie.isSent(request);
     if (route.public && isAnonymous) return done();
-    const authenticated = async () => authenticate(request, credentialOf(request));
+    const authenticated = async () => authenticate(request, sessionCredentialOf(request));
     authenticated().then(
       () => done(),
       (error) => {
+        const isDeadCookie =
+          error instanceof Problem && error.code === 'invalid_token' && sessionCookie.isSent(request);
+        if (isDeadCookie) sessionCookie.remove(request, reply);
         // A browser sends a dead cookie without being asked.
-        const isDeadCookie = error instanceof Problem && request.headers.authorization === undefined;
         done(route.public && isDeadCookie ? undefined : error);
       },
     );

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { addPasskey, addTotp, assertionOf, codeAt, emailCode, firstFactor } from '../../testing/sign-in-steps.ts';
 import { expectProblem, password, startTestApp, type TestApp } from '../../testing/test-app.ts';
-import { addPasskey, addTotp, assertionOf, codeAt, emailCode, firstFactor } from '../../testing/ways-in.ts';
+import { deleteExpiredChallenges } from './challenges.ts';
+import { forgetUnusedClients } from './known-client.ts';
 
 let api: TestApp;
 beforeAll(async () => {
@@ -75,7 +77,7 @@ async function outcomeOf(answer: Answer): Promise<string> {
   return methods.join(' + ');
 }
 
-describe('the only door to a session', () => {
+describe('beginning a session', () => {
   test('the matrix below has every route that begins a session', async () => {
     const paths = (api.app.swagger() as unknown as { paths: Record<string, Record<string, Operation>> }).paths;
     const operations = Object.values(paths).flatMap((path) => Object.values(path));
@@ -163,6 +165,33 @@ describe('the only door to a session', () => {
       connection.query<{ row: string }>('select k::text as row from known_clients k where user_id = $1', [user.id]),
     );
     expect(JSON.stringify(rows)).not.toMatch(/203|198|Firefox/);
+  });
+
+  test('challenges and clients that nobody needs any more are deleted', async () => {
+    const user = await api.signUp();
+    await emailCode(api, user.email);
+    const rows = async () =>
+      (
+        await api.database.inspect((connection) =>
+          connection.query<{ challenges: number; clients: number }>(
+            `select (select count(*)::int from challenges where email = $1) as challenges,
+               (select count(*)::int from known_clients where user_id = $2) as clients`,
+            [user.email, user.id],
+          ),
+        )
+      ).rows[0];
+    const clean = async () => {
+      await deleteExpiredChallenges(api.database, api.clock.now);
+      await forgetUnusedClients(api.database, api.clock.now);
+    };
+    await clean();
+    expect(await rows()).toEqual({ challenges: 1, clients: 1 });
+    api.clock.advance(601);
+    await clean();
+    expect(await rows()).toEqual({ challenges: 0, clients: 1 });
+    api.clock.advance(181 * 86_400);
+    await clean();
+    expect(await rows()).toEqual({ challenges: 0, clients: 0 });
   });
 
   test('access tokens tell other services how and when the user signed in', async () => {

@@ -26,7 +26,7 @@ const mfaSeconds = 300;
 const signInsPerAccount: Rate = { burst: 100, perMinute: 10 };
 
 /** What a sign-in leads to: a session, the question for the second factor, or nothing, because the account is deactivated. */
-export type Entrance =
+export type SignInResult =
   | { session: SessionKeys }
   | { mfa: { mfa_token: string; methods: SecondFactor[] } }
   | { isInactive: true };
@@ -34,35 +34,43 @@ export type Entrance =
 export type SecondFactor = 'totp' | 'recovery_code' | 'passkey';
 
 /**
- * Proves that the caller is the user, in the transaction that begins the session: a proof that works once is consumed here. Resolves to how they proved it; undefined if
- * the proof does not hold.
+ * Verifies that the caller is the user, in the transaction that begins the session: a proof that works once is consumed here. Resolves to how the user proved it; undefined
+ * if the proof does not hold.
  */
-type Prove = (repositories: SystemRepositories) => Promise<AuthenticationMethod[] | undefined>;
+type Verify = (repositories: SystemRepositories) => Promise<AuthenticationMethod[] | undefined>;
+
+/** Signs a user in. Resolves to undefined if `verify` does. */
+export type BeginSession = (userId: string, client: Client, verify: Verify) => Promise<SignInResult | undefined>;
 
 /**
- * The only door to a session. Every way to sign in ends here, and nothing else creates sessions (`scripts/layers.ts` checks it). So what must hold for every session holds
- * here: the account is active, a second factor was given if there is one, sign-ins are limited, and the owner hears of sign-ins from a new place.
+ * Creates the only function that begins sessions. Every way to sign in calls it, and nothing else creates sessions (`scripts/layers.ts` checks it). So what must hold for
+ * every session holds here: the account is active, a second factor was given if there is one, sign-ins are limited, and the owner gets a notice of sign-ins from a new
+ * network or browser.
  */
-export function createDoor({ database, config, outbox, limiter, fingerprintOf, clock }: Dependencies) {
-  return {
-    /** Signs a user in. Resolves to undefined if `prove` does. */
-    signIn: async (userId: string, client: Client, prove: Prove): Promise<Entrance | undefined> => {
-      await limiter.take('sign-ins', userId, signInsPerAccount);
-      const entrance = await database.system().transaction(async (repositories) => {
-        const methods = await prove(repositories);
-        return methods && beginSession(repositories, userId, methods, client);
-      });
-      outbox.wake();
-      return entrance;
-    },
+export function createBeginSession({
+  database,
+  config,
+  outbox,
+  limiter,
+  fingerprintOf,
+  clock,
+}: Dependencies): BeginSession {
+  return async (userId, client, verify) => {
+    await limiter.take('sign-ins', userId, signInsPerAccount);
+    const result = await database.system().transaction(async (repositories) => {
+      const methods = await verify(repositories);
+      return methods && signIn(repositories, userId, methods, client);
+    });
+    outbox.wake();
+    return result;
   };
 
-  async function beginSession(
+  async function signIn(
     repositories: SystemRepositories,
     userId: string,
     methods: AuthenticationMethod[],
     client: Client,
-  ): Promise<Entrance> {
+  ): Promise<SignInResult> {
     const { users, factors, challenges, auditEvents } = repositories;
     // Locked, so that a session either exists before a change of factors, which revokes it, or sees the new factors.
     const user = await users.lock(userId);
@@ -117,8 +125,6 @@ export function createDoor({ database, config, outbox, limiter, fingerprintOf, c
   }
 }
 
-export type Door = ReturnType<typeof createDoor>;
-
 /** Returns the second factors that a user can give; empty if the account needs none. */
 export function secondFactorsOf({ totp, passkeys, recovery_codes_left }: Factors): SecondFactor[] {
   if (!totp && passkeys === 0) return [];
@@ -134,11 +140,11 @@ export const credentialsOf = ({ email, password_hash }: Pick<User, 'email' | 'pa
   hash('sha256', JSON.stringify([email, password_hash]), 'base64url');
 
 /** Returns the session. @throws Problem `account_inactive`, `mfa_required` */
-export function sessionOf(entrance: Entrance): SessionKeys {
-  if ('session' in entrance) return entrance.session;
-  if ('mfa' in entrance)
+export function sessionOf(result: SignInResult): SessionKeys {
+  if ('session' in result) return result.session;
+  if ('mfa' in result)
     throw new Problem('mfa_required', 'Send mfa_token and a second factor to POST /auth/mfa.', {
-      fields: entrance.mfa,
+      fields: result.mfa,
     });
   throw new Problem('account_inactive', 'An admin has deactivated this account.');
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { addPasskey, addTotp, assertionOf, codeAt, emailCode, firstFactor } from '../../testing/sign-in-steps.ts';
 import { expectProblem, password, startTestApp, type TestApp } from '../../testing/test-app.ts';
-import { addPasskey, addTotp, assertionOf, codeAt, emailCode, firstFactor } from '../../testing/ways-in.ts';
 
 let api: TestApp;
 beforeAll(async () => {
@@ -153,14 +153,16 @@ describe('a session cookie', () => {
     const user = await api.register();
     const cookie = cookieOf(await signIn(user.email));
     api.clock.advance(8 * 86_400);
-    expectProblem(await asBrowser('GET', '/users/me', cookie), 401, 'invalid_token');
-    const body = { token: 'made up' };
-    const verify = await api.send('POST', '/auth/email/verify', { body, headers: { cookie, ...sameOrigin } });
-    expectProblem(verify, 422, 'validation_failed');
-    expect(
-      (await api.send('POST', '/auth/login', { body: { email: user.email, password }, headers: { cookie } }))
-        .statusCode,
-    ).toBe(200);
+    const dead = await asBrowser('GET', '/users/me', cookie);
+    expectProblem(dead, 401, 'invalid_token');
+    expect(dead.headers['set-cookie']).toMatch(/^quoin_session=; .*Expires=Thu, 01 Jan 1970/);
+    const verify = (headers: Record<string, string>) =>
+      api.send('POST', '/auth/email/verify', { body: { token: 'made up' }, headers: { cookie, ...headers } });
+    expectProblem(await verify(sameOrigin), 422, 'validation_failed');
+    expectProblem(await verify({}), 403, 'csrf_failed');
+    const login = await api.send('POST', '/auth/login', { body: { email: user.email, password }, headers: { cookie } });
+    expect(login.statusCode).toBe(200);
+    expect(login.headers['set-cookie']).toMatch(/^quoin_session=; /);
   });
 
   test('counts for pages of other origins only if CORS_ORIGINS names them', async () => {

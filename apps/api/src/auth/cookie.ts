@@ -66,17 +66,23 @@ export function createSessionCookie({ cookieValues, config, clock }: Dependencie
       });
     },
 
+    remove,
+
     /** Removes the cookie, and what the browser has stored of the site. */
-    clear: (request: FastifyRequest, reply: FastifyReply): void => {
-      reply.clearCookie(nameFor(request), attributesFor(request));
+    signOut: (request: FastifyRequest, reply: FastifyReply): void => {
+      remove(request, reply);
       reply.header('clear-site-data', '"cache", "cookies", "storage"');
     },
   };
 }
 
+function remove(request: FastifyRequest, reply: FastifyReply): void {
+  reply.clearCookie(nameFor(request), attributesFor(request));
+}
+
 export type SessionCookie = ReturnType<typeof createSessionCookie>;
 
-/** Browsers keep no Secure cookie of a plain HTTP page, so a developer's own machine gets another name. */
+/** Browsers drop Secure cookies over plain HTTP, so loopback uses another name. */
 const isPlainLoopback = ({ protocol, hostname }: FastifyRequest): boolean =>
   protocol === 'http' && /^(localhost|127\.0\.0\.1|\[::1\]|.+\.localhost)$/.test(hostname);
 

@@ -10,11 +10,14 @@ import type { StepUp } from './step-up.ts';
 interface Services {
   mfa: Mfa;
   stepUp: StepUp;
+  /** Whether passkeys can be used at APP_URL. */
+  hasPasskeys: boolean;
   signInAnswer: SignInAnswer;
   sessionCookie: SessionCookie;
 }
 
 export function mfaRoutes(app: App, services: Services): void {
+  const { hasPasskeys } = services;
   app.get(
     '/auth/methods',
     {
@@ -26,7 +29,7 @@ export function mfaRoutes(app: App, services: Services): void {
       },
       config: { public: true },
     },
-    async () => ({ password: true, email_code: true, passkey: true, providers: [] }),
+    async () => ({ password: true, email_code: true, passkey: hasPasskeys, providers: [] }),
   );
   mfaRoute(app, services);
   stepUpRoute(app, services);
@@ -53,8 +56,8 @@ function mfaRoute(app: App, { mfa, signInAnswer }: Services): void {
     },
     async (request, reply) => {
       const { mfa_token, session, ...answer } = request.body;
-      const entrance = await mfa.complete(mfa_token, answer, clientOf(request));
-      return signInAnswer(request, reply, entrance, session);
+      const result = await mfa.complete(mfa_token, answer, clientOf(request));
+      return signInAnswer(request, reply, result, session);
     },
   );
 }
@@ -66,7 +69,7 @@ function stepUpRoute(app: App, { stepUp, sessionCookie }: Services): void {
       schema: {
         operationId: 'stepUp',
         tags: ['auth'],
-        summary: 'Prove again who you are',
+        summary: 'Authenticate again',
         description:
           'For ten minutes, this session may then call routes that answer `step_up_required`. If you have a second factor, a password does not suffice. A session cookie gets a new value.',
         body: StepUpProof,

@@ -1,4 +1,4 @@
-import { type Static, Type } from '@fastify/type-provider-typebox';
+import { Type } from '@fastify/type-provider-typebox';
 import { closed } from '../http/schema.ts';
 import { SessionForm } from './schemas.ts';
 
@@ -45,7 +45,6 @@ export const MfaCompletion = closed(
     examples: [{ mfa_token: 'Zm9yIGFuIGV4YW1wbGUsIGl0IGhhcyAzMiBieXRlczo', code: '492039' }],
   },
 );
-export type MfaCompletion = Static<typeof MfaCompletion>;
 
 export const StepUpProof = closed(
   {
@@ -59,7 +58,6 @@ export const StepUpProof = closed(
     examples: [{ password: 'correct horse battery' }],
   },
 );
-export type StepUpProof = Static<typeof StepUpProof>;
 
 export const SignInMethods = closed(
   {

@@ -2,13 +2,13 @@ import type { AuthenticationMethod, Database } from '@quoin/db';
 import type { Client } from '../http/client.ts';
 import { Problem } from '../http/errors.ts';
 import type { Limiter } from '../http/throttle/limiter.ts';
-import { credentialsOf, type Door, type Entrance } from './begin-session.ts';
+import { type BeginSession, credentialsOf, type SignInResult } from './begin-session.ts';
 import { hashOfChallenge } from './challenges.ts';
-import { checkFactor, type FactorAnswer, type FactorChecks, factorGuesses } from './factors.ts';
+import { type CheckedFactor, checkFactor, type FactorAnswer, type FactorChecks, factorGuesses } from './factors.ts';
 
 interface Dependencies {
   database: Database;
-  door: Door;
+  beginSession: BeginSession;
   limiter: Limiter;
   factorChecks: FactorChecks;
   clock: () => Date;
@@ -18,18 +18,18 @@ interface Dependencies {
 const attemptsMax = 5;
 
 /** One response for a wrong, used or expired proof. */
-export const invalidProof = () =>
-  new Problem('invalid_credentials', 'This proof is wrong, was used before, or has expired.');
+export const invalidProof = (fields: Record<string, unknown> = {}) =>
+  new Problem('invalid_credentials', 'The code or passkey is wrong, was already used, or has expired.', { fields });
 
 /** The second step of signing in. */
-export function createMfa({ database, door, limiter, factorChecks, clock }: Dependencies) {
+export function createMfa({ database, beginSession, limiter, factorChecks, clock }: Dependencies) {
   return {
     /**
      * Signs in with the token of the first step and a second factor.
      *
      * @throws Problem `invalid_credentials` for a wrong, used or expired token or factor, and after five tries
      */
-    complete: async (token: string, answer: FactorAnswer, client: Client): Promise<Entrance> => {
+    complete: async (token: string, answer: FactorAnswer, client: Client): Promise<SignInResult> => {
       const tokenHash = hashOfChallenge(token);
       const challenge = await database.system().challenges.try('mfa', tokenHash, clock(), attemptsMax);
       const userId = challenge?.user_id;
@@ -37,23 +37,31 @@ export function createMfa({ database, door, limiter, factorChecks, clock }: Depe
       await limiter.take(factorGuesses.name, userId, factorGuesses.rate);
       const checked = await checkFactor(factorChecks, userId, answer);
       const { methods, credentials } = challenge.data as { methods: AuthenticationMethod[]; credentials: string };
-      const entrance =
-        checked &&
-        (await door
-          .signIn(userId, client, async (repositories) => {
-            const consumed = await repositories.challenges.consume('mfa', tokenHash, clock());
-            const user = consumed && (await repositories.users.lock(userId));
-            // The rollback keeps the token for another try.
-            if (!user || credentialsOf(user) !== credentials || !(await checked.use(repositories)))
-              throw invalidProof();
-            return [...methods, ...checked.methods.filter((method) => method !== 'mfa'), 'mfa'];
-          })
-          .catch(ignoreInvalidProof));
-      if (!entrance) return refuse(userId, client);
+      const result = checked && (await complete(userId, methods, credentials, tokenHash, checked, client));
+      if (!result) return refuse(userId, client);
       await limiter.giveBack([{ ...factorGuesses, key: userId }]);
-      return entrance;
+      return result;
     },
   };
+
+  /** Resolves to undefined if the token or the factor was used meanwhile, or the credentials have changed. */
+  async function complete(
+    userId: string,
+    first: AuthenticationMethod[],
+    credentials: string,
+    tokenHash: Buffer,
+    second: CheckedFactor,
+    client: Client,
+  ): Promise<SignInResult | undefined> {
+    const begun = beginSession(userId, client, async (repositories) => {
+      const consumed = await repositories.challenges.consume('mfa', tokenHash, clock());
+      const user = consumed && (await repositories.users.lock(userId));
+      // The rollback keeps the token for another try.
+      if (!user || credentialsOf(user) !== credentials || !(await second.use(repositories))) throw invalidProof();
+      return [...first, ...second.methods.filter((method) => method !== 'mfa'), 'mfa'];
+    });
+    return begun.catch(ignoreInvalidProof);
+  }
 
   async function refuse(user_id: string, client: Client): Promise<never> {
     const event = { action: 'sign_in_failed', user_id, details: { reason: 'wrong_factor' } } as const;

@@ -11,7 +11,7 @@ interface Proof {
 }
 
 /**
- * Records that whoever acts reads the mail of an account, and ends all other sessions if the address was not verified before. Unless an own session proves it, an impostor
+ * Verifies the address of an account: the caller has access to its mailbox. Ends all other sessions if the address was not verified before. Unless an own session sent the proof, an impostor
  * may have registered the account: a password from before the proof stops working, and the owner gets a mail to choose one.
  *
  * @returns false if the account is deactivated or has another address

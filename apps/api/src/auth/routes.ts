@@ -25,6 +25,7 @@ interface Services {
   sessions: Sessions;
   mfa: Mfa;
   stepUp: StepUp;
+  hasPasskeys: boolean;
   signInAnswer: SignInAnswer;
   sessionCookie: SessionCookie;
 }
@@ -89,7 +90,7 @@ function signedInRoutes(app: App, { auth, sessionCookie }: Services) {
     },
     async (request, reply) => {
       await auth.logout(request.scope, clientOf(request));
-      if (sessionCookie.isSent(request)) sessionCookie.clear(request, reply);
+      if (sessionCookie.isSent(request)) sessionCookie.signOut(request, reply);
     },
   );
 
@@ -107,7 +108,7 @@ function signedInRoutes(app: App, { auth, sessionCookie }: Services) {
     },
     async (request, reply) => {
       await auth.logoutAll(request.scope, clientOf(request));
-      if (sessionCookie.isSent(request)) sessionCookie.clear(request, reply);
+      if (sessionCookie.isSent(request)) sessionCookie.signOut(request, reply);
     },
   );
 }

@@ -6,7 +6,7 @@ import { Problem } from '../http/errors.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import { type AccessTokens, invalidToken } from './access-token.ts';
 import { aliveAt } from './alive.ts';
-import type { Door, Entrance } from './begin-session.ts';
+import type { BeginSession, SignInResult } from './begin-session.ts';
 import type { RefreshTokens } from './refresh-token.ts';
 import type { TokenPair } from './schemas.ts';
 import { tokenPairOf } from './tokens.ts';
@@ -17,7 +17,7 @@ interface Dependencies {
   accessTokens: AccessTokens;
   refreshTokens: RefreshTokens;
   config: Pick<Config, 'sessionInactivitySeconds' | 'refreshGraceSeconds'>;
-  door: Door;
+  beginSession: BeginSession;
   clock: () => Date;
 }
 
@@ -26,7 +26,7 @@ export type Account = User | undefined;
 
 /** Signs in, refreshes and signs out. */
 export function createAuth(dependencies: Dependencies) {
-  const { database, passwords, refreshTokens, config, door, clock } = dependencies;
+  const { database, passwords, refreshTokens, config, beginSession, clock } = dependencies;
   return {
     findAccount,
 
@@ -37,12 +37,12 @@ export function createAuth(dependencies: Dependencies) {
      * @param account the result of `findAccount` for the name
      * @throws Problem `invalid_credentials` for an unknown name and for a wrong password
      */
-    login: async (account: Account, name: string, password: string, client: Client): Promise<Entrance> => {
-      const entrance =
+    login: async (account: Account, name: string, password: string, client: Client): Promise<SignInResult> => {
+      const result =
         (await signIn(account, name, password, client)) ??
         // The hash has changed meanwhile: another sign-in may have renewed it.
         (await signIn(await findAccount(name), name, password, client));
-      return entrance ?? refuse('wrong_password', undefined, client);
+      return result ?? refuse('wrong_password', undefined, client);
     },
 
     /**
@@ -95,14 +95,19 @@ export function createAuth(dependencies: Dependencies) {
   }
 
   /** Resolves to undefined if the password changed while it was verified. */
-  async function signIn(user: Account, name: string, password: string, client: Client): Promise<Entrance | undefined> {
+  async function signIn(
+    user: Account,
+    name: string,
+    password: string,
+    client: Client,
+  ): Promise<SignInResult | undefined> {
     const caller = turnCallerOf(user?.id ?? normalizeEmail(name), client);
     const isRight = await passwords.verify(password, user?.password_hash, caller);
     if (!user) return refuse('unknown_account', undefined, client);
     if (!isRight || !user.password_hash) return refuse('wrong_password', user.id, client);
     const { password_hash } = user;
     const newHash = passwords.isOutdated(password_hash) ? await passwords.hash(password, caller) : undefined;
-    return door.signIn(user.id, client, async ({ users }) => {
+    return beginSession(user.id, client, async ({ users }) => {
       if (!(await users.lockUnchanged(user.id, password_hash))) return undefined;
       if (newHash) await users.update(user.id, { password_hash: newHash });
       return ['pwd'];

@@ -1,7 +1,7 @@
 import { Type } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AccessTokens } from './access-token.ts';
-import { type Entrance, sessionOf } from './begin-session.ts';
+import { type SignInResult, sessionOf } from './begin-session.ts';
 import type { SessionCookie } from './cookie.ts';
 import type { RefreshTokens } from './refresh-token.ts';
 import { type SessionForm, TokenPair } from './schemas.ts';
@@ -25,13 +25,17 @@ export function createSignInAnswer({ accessTokens, refreshTokens, sessionCookie 
   return async (
     request: FastifyRequest,
     reply: FastifyReply,
-    entrance: Entrance,
+    result: SignInResult,
     form: SessionForm,
   ): Promise<TokenPair | undefined> => {
-    const session = sessionOf(entrance);
-    // Whoever signs in owns the account: guesses of others from elsewhere do not lock this address out.
+    const session = sessionOf(result);
+    // The caller is the owner, so failed guesses of others must not block this address.
     await request.server.recordOwnerAddress('login', session.user_id, request);
-    if (form !== 'cookie') return tokenPairOf({ accessTokens, refreshTokens }, session);
+    if (form !== 'cookie') {
+      // Beside an access token, an old cookie would make every request malformed, and scripts cannot remove it.
+      if (sessionCookie.isSent(request)) sessionCookie.remove(request, reply);
+      return tokenPairOf({ accessTokens, refreshTokens }, session);
+    }
     sessionCookie.set(request, reply, session);
     reply.code(204);
     return undefined;

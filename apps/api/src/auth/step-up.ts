@@ -23,7 +23,8 @@ interface StepUpAnswer {
   credential?: unknown;
 }
 
-const failed = () => new Problem('wrong_password', 'This proof is wrong, was used before, or has expired.');
+const failed = () =>
+  new Problem('wrong_password', 'The password, code or passkey is wrong, was already used, or has expired.');
 
 /** Lets a signed-in user prove again who they are. */
 export function createStepUp({ database, passwords, limiter, factorChecks, clock }: Dependencies) {

@@ -62,8 +62,8 @@ function loginRoute(app: App, auth: Auth, signInAnswer: SignInAnswer) {
       const name = nameOf(body);
       // The rate limit has looked the account up, if there are limits. An unknown name costs one lookup too, so that the time reveals nothing.
       const account = request.account === null ? await auth.findAccount(name) : request.account;
-      const entrance = await auth.login(account, name, body.password, clientOf(request));
-      return signInAnswer(request, reply, entrance, 'session' in body ? body.session : undefined);
+      const result = await auth.login(account, name, body.password, clientOf(request));
+      return signInAnswer(request, reply, result, 'session' in body ? body.session : undefined);
     },
   );
 }

@@ -1,7 +1,7 @@
 import { keptOpen, runInProcess } from '@quoin/db/testing';
 import { expect, test } from 'vitest';
+import { addTotp } from '../../testing/sign-in-steps.ts';
 import { startTestApp, testEnvironment } from '../../testing/test-app.ts';
-import { addTotp } from '../../testing/ways-in.ts';
 import { createSealed } from '../config/sealed.ts';
 import { keysCommand } from './keys.ts';
 

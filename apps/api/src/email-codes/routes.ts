@@ -81,8 +81,8 @@ export function emailCodeRoutes(
     },
     async (request, reply) => {
       const { challenge, code, session } = request.body;
-      const entrance = await emailCodes.confirm(challenge, code, clientOf(request));
-      return signInAnswer(request, reply, entrance, session);
+      const result = await emailCodes.confirm(challenge, code, clientOf(request));
+      return signInAnswer(request, reply, result, session);
     },
   );
 }

@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey, hkdfSync, randomInt, timingSafeEqual } from 'node:crypto';
 import type { Database } from '@quoin/db';
-import type { Door, Entrance } from '../auth/begin-session.ts';
+import type { BeginSession, SignInResult } from '../auth/begin-session.ts';
 import { hashOfChallenge, newChallenge } from '../auth/challenges.ts';
 import { invalidProof } from '../auth/mfa.ts';
 import { proveMailbox } from '../auth/prove-mailbox.ts';
@@ -12,7 +12,7 @@ import type { Outbox } from '../mail/outbox.ts';
 interface Dependencies {
   database: Database;
   config: Pick<Config, 'secretKey'>;
-  door: Door;
+  beginSession: BeginSession;
   outbox: Outbox;
   clock: () => Date;
 }
@@ -22,10 +22,10 @@ const attemptsMax = 5;
 const digits = 6;
 
 /**
- * Signing in with a code from a mail. A code counts only together with the challenge of whoever asked for it, so neither a guess nor the mail suffices. The code is made
+ * Signing in with a code from a mail. A code works only with the challenge from the same request: guessing the code, or reading the mail, is not enough. The code is made
  * when the mail is sent, and the database has only an HMAC of it.
  */
-export function createEmailCodes({ database, config, door, outbox, clock }: Dependencies) {
+export function createEmailCodes({ database, config, beginSession, outbox, clock }: Dependencies) {
   const key = createSecretKey(Buffer.from(hkdfSync('sha256', config.secretKey, '', 'quoin email code', 32)));
   const hmacOf = (challengeHash: Uint8Array, code: string) =>
     createHmac('sha256', key).update(challengeHash).update(code).digest();
@@ -46,7 +46,7 @@ export function createEmailCodes({ database, config, door, outbox, clock }: Depe
         await challenges.create({
           token_hash: hashOfChallenge(challenge),
           purpose: 'email_code',
-          // Without an address, it gets no code.
+          // A challenge without an address gets no code.
           email: permit.isAllowed ? recipient : null,
           data: {},
           created_at: now,
@@ -70,17 +70,17 @@ export function createEmailCodes({ database, config, door, outbox, clock }: Depe
       }),
 
     /** @throws Problem `invalid_credentials` for a wrong, used or expired code, and after five tries */
-    confirm: async (challenge: string, code: string, client: Client): Promise<Entrance> => {
+    confirm: async (challenge: string, code: string, client: Client): Promise<SignInResult> => {
       const challengeHash = hashOfChallenge(challenge);
       const tried = await database.system().challenges.try('email_code', challengeHash, clock(), attemptsMax);
       const expected = Buffer.from(String(tried?.data.code ?? ''), 'hex');
       const given = hmacOf(challengeHash, code);
       const isRight = expected.length === given.length && timingSafeEqual(expected, given);
       const user = tried?.email ? await database.system().users.findByEmail(tried.email) : undefined;
-      const entrance =
+      const result =
         isRight &&
         user &&
-        (await door.signIn(user.id, client, async (repositories) => {
+        (await beginSession(user.id, client, async (repositories) => {
           const consumed = await repositories.challenges.consume('email_code', challengeHash, clock());
           if (!consumed) return undefined;
           const current = await repositories.users.lock(user.id);
@@ -88,7 +88,7 @@ export function createEmailCodes({ database, config, door, outbox, clock }: Depe
           if (current.is_active) await proveMailbox(repositories, current, { outbox, client, now: clock() });
           return ['email'];
         }));
-      if (entrance) return entrance;
+      if (result) return result;
       const event = { action: 'sign_in_failed', user_id: user?.id ?? null } as const;
       await database.system().auditEvents.create({ ...event, details: { reason: 'wrong_email_code' }, ...client });
       throw invalidProof();

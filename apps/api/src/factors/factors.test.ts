@@ -2,8 +2,15 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { Secret, TOTP } from 'otpauth';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { expectProblem, password, startTestApp, type TestApp, testOathtool } from '../../testing/test-app.ts';
-import { addPasskey, addTotp, assertionOf, codeAt, firstFactor } from '../../testing/ways-in.ts';
+import { addPasskey, addTotp, assertionOf, codeAt, emailCode, firstFactor } from '../../testing/sign-in-steps.ts';
+import {
+  expectProblem,
+  password,
+  startTestApp,
+  type TestApp,
+  testOathtool,
+  uniqueEmail,
+} from '../../testing/test-app.ts';
 import { createSealed } from '../config/sealed.ts';
 import { hashOfRecoveryCode, newRecoveryCodes } from './recovery-codes.ts';
 
@@ -161,11 +168,15 @@ describe('the token for the second factor', () => {
     const late = await firstFactor(api, email);
     api.clock.advance(301);
     expectProblem(await mfa({ mfa_token: late.mfa_token, code: codeAt(api, secret) }), 401, 'invalid_credentials');
-    await api.app.services.mail.deliver();
   });
 
   test('is void after the password or the address changes', async () => {
     const { email, secret, id } = await signUpWithTotp();
+    const other = await signUpWithTotp();
+    const ofOther = await firstFactor(api, other.email);
+    await api.database.system().users.update(other.id, { email: uniqueEmail() });
+    const refused = await mfa({ mfa_token: ofOther.mfa_token, code: codeAt(api, other.secret) });
+    expectProblem(refused, 401, 'invalid_credentials');
     const { mfa_token } = await firstFactor(api, email);
     const [hash] = [await api.app.services.passwords.hash('another horse battery', { account: id, address: '' })];
     await api.database.system().users.update(id, { password_hash: hash });
@@ -290,6 +301,33 @@ describe('a recent proof', () => {
     api.clock.advance(601);
     expect((await stepUp(token, { credential: await assertionOf(api, authenticator) })).statusCode).toBe(204);
     expect((await api.send('POST', '/users/me/recovery-codes', { token })).statusCode).toBe(200);
+  });
+
+  test('is not the adding of a factor', async () => {
+    const user = await signUpWithTotp();
+    const body = { password: 'another horse battery' };
+    expectProblem(await api.send('PATCH', '/users/me', { token: user.token, body }), 403, 'wrong_password');
+    await addPasskey(api, user.token);
+    expectProblem(await api.send('PATCH', '/users/me', { token: user.token, body }), 403, 'wrong_password');
+  });
+
+  test('uses up a code, which then does not sign in', async () => {
+    const { token, email, secret } = await signUpWithTotp();
+    const code = codeAt(api, secret);
+    const { mfa_token } = await firstFactor(api, email);
+    expect((await stepUp(token, { code })).statusCode).toBe(204);
+    expectProblem(await mfa({ mfa_token, code }), 401, 'invalid_credentials');
+  });
+
+  test('of an account without a password is its sign-in', async () => {
+    const { email } = await api.register();
+    const { challenge, code } = await emailCode(api, email);
+    const signedIn = await api.send('POST', '/auth/email-code/confirm', { body: { challenge, code } });
+    const token = signedIn.json().access_token;
+    const change = (username: string) => api.send('PATCH', '/users/me', { token, body: { username } });
+    expect((await change('with.no.password')).statusCode).toBe(200);
+    api.clock.advance(601);
+    expectProblem(await change('another.one'), 401, 'step_up_required');
   });
 
   test('of another account does not count', async () => {

@@ -19,7 +19,7 @@ export async function crossOrigin(app: FastifyInstance, origins: string[]): Prom
   const isOpen = origins.includes('*');
   await app.register(cors, {
     origin: isOpen ? '*' : origins,
-    // Session cookies. Browsers send them to no API that is open to every page.
+    // Allows session cookies. Browsers refuse credentials with `*`.
     credentials: !isOpen,
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     exposedHeaders,

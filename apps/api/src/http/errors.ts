@@ -97,7 +97,7 @@ export const freshSeconds = 600;
 
 /** The error of RFC 9470: the caller must authenticate again. */
 export const stepUpRequired = (seconds = freshSeconds) =>
-  new Problem('step_up_required', 'Prove again who you are with POST /auth/step-up, or sign in again.', {
+  new Problem('step_up_required', 'Authenticate again with POST /auth/step-up, or sign in again.', {
     headers: {
       'www-authenticate': `Bearer error="insufficient_user_authentication", error_description="Authenticate again", max_age="${seconds}"`,
     },

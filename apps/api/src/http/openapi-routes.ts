@@ -29,6 +29,11 @@ const problemProperties = {
       description: 'With `mfa_required` at sign-in: for `POST /auth/mfa`, within five minutes and five tries.',
     }),
   ),
+  unknown_credential: Type.Optional(
+    Type.Boolean({
+      description: 'With `invalid_credentials` for a passkey: no account has it, so the device can forget it.',
+    }),
+  ),
   methods: Type.Optional(
     Type.Array(Type.String(), {
       description: 'With `mfa_required`: the second factors of the account: `totp`, `recovery_code`, `passkey`.',

@@ -24,7 +24,7 @@ const english: Texts = ({ site, at, ipAddress, url, code }) => {
   const when = `on ${at}${ipAddress ? ` from ${ipAddress}` : ''}`;
   const someone = `Someone${ipAddress ? ` (${ipAddress})` : ''}`;
   const resetNow = 'If it was not you, reset your password now: choose "Forgotten password" on the sign-in page.';
-  const reactNow = 'If it was not you, sign in now, remove what you do not know, and change your password.';
+  const reactNow = 'If it was not you, reset your password, and contact the operator of the site now.';
   return {
     reset_password: [
       'Reset your password',
@@ -51,7 +51,7 @@ const english: Texts = ({ site, at, ipAddress, url, code }) => {
       `${someone} wants to sign in to your account at ${site}.`,
       `If it was you, type this code where you asked for it. It works once, for ten minutes: ${code}`,
       { label: 'Open the sign-in page', url },
-      'If it was not you, ignore this mail, and give the code to nobody.',
+      'If it was not you, ignore this mail, and do not share the code.',
     ],
     password_changed: [
       'Your password was changed',
@@ -96,7 +96,7 @@ const english: Texts = ({ site, at, ipAddress, url, code }) => {
     passkey_removed: ['A passkey was removed', `A passkey of your account at ${site} was removed ${when}.`, reactNow],
     factors_removed: [
       'Your second factors were removed',
-      `An admin removed the second factors and passkeys of your account at ${site} on ${at}, and ended its sessions. Your password alone now signs in.`,
+      `An admin removed the second factors and passkeys of your account at ${site} on ${at}, and ended its sessions. Signing in needs no second factor now.`,
       'Add a second factor again after you have signed in. If you did not ask for this, contact the operator of the site now.',
     ],
   };
@@ -108,7 +108,7 @@ const german: Texts = ({ site, at, ipAddress, url, code }) => {
   const resetNow =
     'Waren Sie es nicht, setzen Sie jetzt Ihr Passwort zurück: Wählen Sie auf der Anmeldeseite „Passwort vergessen“.';
   const reactNow =
-    'Waren Sie es nicht, melden Sie sich jetzt an, entfernen Sie, was Sie nicht kennen, und ändern Sie Ihr Passwort.';
+    'Waren Sie es nicht, setzen Sie Ihr Passwort zurück, und wenden Sie sich jetzt an den Betreiber der Seite.';
   return {
     reset_password: [
       'Passwort zurücksetzen',
@@ -184,7 +184,7 @@ const german: Texts = ({ site, at, ipAddress, url, code }) => {
     ],
     factors_removed: [
       'Ihre zweiten Faktoren wurden entfernt',
-      `Am ${at} wurden die zweiten Faktoren und Passkeys Ihres Kontos bei ${site} von der Verwaltung entfernt und alle Sitzungen beendet. Zum Anmelden genügt nun das Passwort.`,
+      `Am ${at} wurden die zweiten Faktoren und Passkeys Ihres Kontos bei ${site} von der Verwaltung entfernt und alle Sitzungen beendet. Die Anmeldung braucht nun keinen zweiten Faktor.`,
       'Richten Sie nach dem Anmelden wieder einen zweiten Faktor ein. Haben Sie das nicht gewünscht, wenden Sie sich jetzt an den Betreiber der Seite.',
     ],
   };

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createAuthenticator } from '../../testing/authenticator.ts';
+import { addPasskey, addTotp, assertionOf, emailCode, firstFactor } from '../../testing/sign-in-steps.ts';
 import { expectProblem, password, startTestApp, type TestApp } from '../../testing/test-app.ts';
-import { addPasskey, addTotp, assertionOf, emailCode, firstFactor } from '../../testing/ways-in.ts';
 
 let api: TestApp;
 beforeAll(async () => {
@@ -141,6 +141,12 @@ describe('signing in with a passkey', () => {
       { id: 'AQID', rawId: 'AQID', type: 'public-key', response: { userHandle: 'AQID' } },
     ];
     for (const credential of refusals) expectProblem(await signIn(credential), 401, 'invalid_credentials');
+    // The device may forget a passkey only if no account has it.
+    const answers = await Promise.all([
+      signIn(await assertionOf(api, authenticator, { origin: 'https://evil.example' })),
+      signIn(await assertionOf(api, authenticator, { userHandle: base64url(randomBytes(64)) })),
+    ]);
+    expect(answers.map((answer) => answer.json().unknown_credential)).toEqual([undefined, true]);
     const late = await assertionOf(api, authenticator);
     api.clock.advance(301);
     expectProblem(await signIn(late), 401, 'invalid_credentials');
@@ -171,6 +177,17 @@ describe('signing in with a passkey', () => {
 });
 
 describe('one’s passkeys', () => {
+  test('GET /auth/methods lists them unless APP_URL is an IP address, which has none', async () => {
+    const methods = { password: true, email_code: true, passkey: true, providers: [] };
+    expect((await api.send('GET', '/auth/methods')).json()).toEqual(methods);
+    const onAddress = await startTestApp({ APP_URL: 'http://127.0.0.1:3000' });
+    try {
+      expect((await onAddress.send('GET', '/auth/methods')).json()).toEqual({ ...methods, passkey: false });
+    } finally {
+      await onAddress.close();
+    }
+  });
+
   test('are listed, renamed and removed by their owner only', async () => {
     const user = await api.signUp();
     const stranger = await api.signUp();

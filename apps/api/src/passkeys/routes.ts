@@ -64,8 +64,8 @@ function signInRoutes(app: App, { passkeys, signInAnswer }: Services): void {
     },
     async (request, reply) => {
       const { credential, session } = request.body;
-      const entrance = await passkeys.signIn(credential, clientOf(request));
-      return signInAnswer(request, reply, entrance, session);
+      const result = await passkeys.signIn(credential, clientOf(request));
+      return signInAnswer(request, reply, result, session);
     },
   );
 }

@@ -1,4 +1,4 @@
-import { type Static, Type } from '@fastify/type-provider-typebox';
+import { Type } from '@fastify/type-provider-typebox';
 import { Credential } from '../auth/mfa-schemas.ts';
 import { SessionForm } from '../auth/schemas.ts';
 import { closed, Id, nullable, Timestamp } from '../http/schema.ts';
@@ -39,7 +39,6 @@ export const PasskeySignIn = closed(
   { credential: Credential, session: SessionForm },
   { title: 'PasskeySignIn', examples: [{ credential: exampleCredential }] },
 );
-export type PasskeySignIn = Static<typeof PasskeySignIn>;
 
 const exampleChallenge = 'Zm9yIGFuIGV4YW1wbGUsIGl0IGhhcyAzMiBieXRlczo';
 const open = { additionalProperties: true };

@@ -28,6 +28,20 @@ export interface CheckedCredential {
   is_backed_up: boolean;
 }
 
+interface VerifiedSignIn {
+  challengeHash: Buffer;
+  counter: number;
+  is_backed_up: boolean;
+}
+
+/** The columns of a passkey that a sign-in needs. */
+interface KnownPasskey {
+  id: string;
+  user_id: string;
+  counter: string;
+  is_device_bound: boolean;
+}
+
 export function createWebauthn({ database, config, clock }: Dependencies) {
   const { webauthnOrigins: origins, webauthnRpId: rpID } = config;
   const rpName = new URL(config.appUrl).host;
@@ -86,7 +100,7 @@ export function createWebauthn({ database, config, clock }: Dependencies) {
       };
     },
 
-    /** Options for signing in as whoever the authenticator knows. */
+    /** Options for signing in without a name. */
     signInOptions: async () => {
       const { generateAuthenticationOptions } = await import('@simplewebauthn/server');
       const challenge = await create('passkey_sign_in', null, {});
@@ -98,35 +112,45 @@ export function createWebauthn({ database, config, clock }: Dependencies) {
       });
     },
 
-    /** Checks a credential for signing in. User verification on the device counts as a second factor. */
-    checkSignIn: async (given: unknown): Promise<CheckedFactor | undefined> => {
+    /**
+     * Checks a credential for signing in. User verification on the device counts as a second factor.
+     *
+     * @returns `isUnknown` if no account has the credential
+     */
+    checkSignIn: async (given: unknown): Promise<{ passkey?: CheckedFactor; isUnknown: boolean }> => {
       const credential = given as AuthenticationResponseJSON;
       const handle = bytesOf(credential.response?.userHandle);
       const credentialId = bytesOf(credential.id);
-      if (handle.length === 0 || credentialId.length === 0) return undefined;
-      const passkey = await database
+      if (handle.length === 0 || credentialId.length === 0) return { isUnknown: false };
+      const known = await database
         .system()
         .transaction(({ passkeys }) => passkeys.findByCredential(handle, credentialId));
-      const verified = passkey && (await verifySignIn(credential, passkey.public_key));
-      if (!verified) return undefined;
-      const { id, user_id: userId } = passkey;
-      return {
-        userId,
-        methods: [passkey.is_device_bound ? 'hwk' : 'swk', 'mfa'],
-        use: async ({ challenges, passkeys, auditEvents }) => {
-          const now = clock();
-          if (!(await challenges.consume('passkey_sign_in', verified.challengeHash, now))) return false;
-          const { counter, is_backed_up } = verified;
-          // Synced passkeys may not count at all, so this is no reason to refuse (WebAuthn, 6.1.1).
-          if (counter < Number(passkey.counter))
-            await auditEvents.create({ action: 'passkey_counter_fell', user_id: userId, details: { passkey: id } });
-          return passkeys.recordUse(userId, id, { counter, is_backed_up, last_used_at: now });
-        },
-      };
+      if (!known) return { isUnknown: true };
+      const verified = await verifySignIn(credential, known.public_key);
+      return { isUnknown: false, ...(verified && { passkey: factorOf(known, verified) }) };
     },
   };
 
-  async function verifySignIn(response: AuthenticationResponseJSON, publicKey: Uint8Array) {
+  function factorOf(known: KnownPasskey, { challengeHash, counter, is_backed_up }: VerifiedSignIn): CheckedFactor {
+    const { id, user_id: userId } = known;
+    return {
+      userId,
+      methods: [known.is_device_bound ? 'hwk' : 'swk', 'mfa'],
+      use: async ({ challenges, passkeys, auditEvents }) => {
+        const now = clock();
+        if (!(await challenges.consume('passkey_sign_in', challengeHash, now))) return false;
+        // Synced passkeys may not count at all, so this is no reason to refuse (WebAuthn, 6.1.1).
+        if (counter < Number(known.counter))
+          await auditEvents.create({ action: 'passkey_counter_fell', user_id: userId, details: { passkey: id } });
+        return passkeys.recordUse(userId, id, { counter, is_backed_up, last_used_at: now });
+      },
+    };
+  }
+
+  async function verifySignIn(
+    response: AuthenticationResponseJSON,
+    publicKey: Uint8Array,
+  ): Promise<VerifiedSignIn | undefined> {
     const { verifyAuthenticationResponse } = await import('@simplewebauthn/server');
     let challengeHash: Buffer = Buffer.alloc(0);
     try {

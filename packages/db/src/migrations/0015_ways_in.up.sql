@@ -7,7 +7,6 @@ create table totps (
   secret bytea null,
   pending_secret bytea null,
   last_step bigint not null default '0',
-  confirmed_at timestamptz null,
   created_at timestamptz not null default now(),
   primary key (user_id)
 );
@@ -16,7 +15,6 @@ comment on column totps.user_id is 'The owner.';
 comment on column totps.secret is 'Secret in force, encrypted with a key derived from SECRET_KEY; null before the first confirmation.';
 comment on column totps.pending_secret is 'Secret that waits for its confirmation, encrypted in the same way.';
 comment on column totps.last_step is 'Latest time step whose code was used. No code works twice.';
-comment on column totps.confirmed_at is 'When the secret in force was confirmed.';
 comment on column totps.created_at is 'When the row was inserted.';
 
 create table recovery_codes (
@@ -86,7 +84,7 @@ create table challenges (
 comment on table challenges is 'Steps of signing in that wait for the next one: one row per challenge, deleted when it is used. Only hashes are stored.';
 comment on column challenges.token_hash is 'SHA-256 of the challenge, which has 256 random bits.';
 comment on column challenges.purpose is 'mfa, email_code, passkey_registration or passkey_sign_in.';
-comment on column challenges.user_id is 'The account that it is for; null while nobody has said who they are.';
+comment on column challenges.user_id is 'The account that it is for; null before the user is identified.';
 comment on column challenges.email is 'Address that asked for a code by mail. It has at most one challenge.';
 comment on column challenges.data is 'What it was made for, by purpose.';
 comment on column challenges.attempts is 'Number of tries to answer it.';

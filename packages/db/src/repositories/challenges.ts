@@ -5,9 +5,9 @@ import type { Context } from './context.ts';
 
 export type NewChallenge = Omit<Insertable<Tables['challenges']>, 'attempts'>;
 /** A challenge that somebody tries to answer. */
-export type Challenge = Pick<Selectable<Tables['challenges']>, 'user_id' | 'email' | 'data' | 'created_at'>;
+export type Challenge = Pick<Selectable<Tables['challenges']>, 'user_id' | 'email' | 'data'>;
 
-const columns = ['user_id', 'email', 'data', 'created_at'] as const;
+const columns = ['user_id', 'email', 'data'] as const;
 
 /** Steps of signing in that wait for the next one. They are found by the hash of a secret that the client has. */
 export const challenges = ({ db }: Context) => ({
@@ -59,15 +59,9 @@ export const challenges = ({ db }: Context) => ({
       .where('expires_at', '>', now)
       .executeTakeFirst(),
 
-  /** Replaces what a challenge was made for. Resolves to whether it still exists. */
-  setData: async (tokenHash: Uint8Array, data: Record<string, unknown>) => {
-    const { numUpdatedRows } = await db
-      .updateTable('challenges')
-      .set({ data })
-      .where('token_hash', '=', tokenHash)
-      .executeTakeFirstOrThrow();
-    return numUpdatedRows > 0n;
-  },
+  /** Replaces what a challenge was made for. */
+  setData: (tokenHash: Uint8Array, data: Record<string, unknown>) =>
+    db.updateTable('challenges').set({ data }).where('token_hash', '=', tokenHash).execute(),
 
   /** Deletes at most `limit` expired challenges, except those that another transaction has locked. Resolves to their number. */
   deleteExpired: async (before: Date, limit: number) => {

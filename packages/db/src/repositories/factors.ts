@@ -33,10 +33,10 @@ export const factors = ({ db }: Context) => ({
     db.selectFrom('totps').select(['secret', 'pending_secret']).where('user_id', '=', userId).executeTakeFirst(),
 
   /** Puts the pending secret in force, if it is still this one. Resolves to whether it did. */
-  confirmTotp: async (userId: string, pendingSecret: Uint8Array, step: number, now: Date) => {
+  confirmTotp: async (userId: string, pendingSecret: Uint8Array, step: number) => {
     const { numUpdatedRows } = await db
       .updateTable('totps')
-      .set({ secret: pendingSecret, pending_secret: null, last_step: String(step), confirmed_at: now })
+      .set({ secret: pendingSecret, pending_secret: null, last_step: String(step) })
       .where('user_id', '=', userId)
       .where('pending_secret', '=', pendingSecret)
       .executeTakeFirstOrThrow();

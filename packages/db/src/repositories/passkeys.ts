@@ -35,7 +35,7 @@ export const passkeys = ({ db }: Context) => ({
     db
       .selectFrom('passkeys')
       .innerJoin('users', 'users.id', 'passkeys.user_id')
-      .select(['passkeys.id', 'user_id', 'credential_id', 'public_key', 'counter', 'is_device_bound'])
+      .select(['passkeys.id', 'user_id', 'public_key', 'counter', 'is_device_bound'])
       .where('users.webauthn_handle', '=', handle)
       .where('credential_id', '=', credentialId)
       .executeTakeFirst(),

@@ -49,6 +49,9 @@ export const isAlive = ({ now, idleSince }: Alive) =>
 
 const listMax = 500;
 
+const union = (methods: readonly AuthenticationMethod[]) =>
+  sql<AuthenticationMethod[]>`array(select distinct unnest(methods || ${methods}::text[]))`;
+
 /** The columns from which the tokens of a session are computed. */
 export const sessionKeyColumns = [
   'user_sessions.id',
@@ -119,7 +122,7 @@ export const userSessions = (context: Context) => {
         .updateTable('user_sessions')
         .set(({ eb }) => ({
           authenticated_at: now,
-          methods: sql<AuthenticationMethod[]>`array(select distinct unnest(methods || ${methods}::text[]))`,
+          methods: union(methods),
           // A cookie gets a new value, as after signing in (OWASP ASVS 5.0, 7.2.4).
           ...(isCookie && { generation: eb('generation', '+', 1), rotated_at: now }),
         }))
@@ -128,6 +131,15 @@ export const userSessions = (context: Context) => {
         .where('revoked_at', 'is', null)
         .returning(sessionKeyColumns)
         .executeTakeFirst(),
+
+    /** Records a factor that the user has added in this session. This is no proof of who they are. */
+    addMethods: ({ userId, sessionId }: SessionKey, methods: readonly AuthenticationMethod[]) =>
+      db
+        .updateTable('user_sessions')
+        .set({ methods: union(methods) })
+        .where('user_id', '=', userId)
+        .where('id', '=', sessionId)
+        .execute(),
 
     /** Revokes all sessions of a user, or all but one. */
     revokeAllOf: (

@@ -22,7 +22,7 @@ export const ChallengeSchema = defineEntity({
         .deleteRule('cascade')
         .foreignKeyName('fk_challenges_user_id')
         .index('idx_challenges_user_id')
-        .comment('The account that it is for; null while nobody has said who they are.'),
+        .comment('The account that it is for; null before the user is identified.'),
     email: p
       .string()
       .length(255)

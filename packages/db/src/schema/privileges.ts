@@ -12,7 +12,7 @@ export const appPrivileges: Record<string, string> = {
   // A user ends sessions; signing in begins them.
   user_sessions: 'select, update',
   one_time_tokens: 'select, delete',
-  // Ways to sign in change with more checks, and some are found before anybody is signed in.
+  // Services with more checks change these, and read some of them before the user is identified.
   challenges: '',
   totps: '',
   recovery_codes: '',

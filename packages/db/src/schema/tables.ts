@@ -155,7 +155,6 @@ interface TotpTable {
   secret: Uint8Array | null;
   pending_secret: Uint8Array | null;
   last_step: Generated<string>;
-  confirmed_at: Date | null;
   created_at: Generated<Date>;
 }
 export type Totp = Selectable<TotpTable>;

@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, ownedBy, timestamp } from './columns.ts';
+import { createdAt, ownedBy } from './columns.ts';
 import { UserSchema } from './user.ts';
 
 export const TotpSchema = defineEntity({
@@ -22,7 +22,6 @@ export const TotpSchema = defineEntity({
       .comment('Secret in force, encrypted with a key derived from SECRET_KEY; null before the first confirmation.'),
     pending_secret: p.blob().nullable().comment('Secret that waits for its confirmation, encrypted in the same way.'),
     last_step: p.bigint().default(0).comment('Latest time step whose code was used. No code works twice.'),
-    confirmed_at: timestamp().nullable().comment('When the secret in force was confirmed.'),
     created_at: createdAt(),
   },
   ...ownedBy('totps', 'user_id'),

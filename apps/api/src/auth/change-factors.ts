@@ -1,0 +1,43 @@
+import type { AuditAction, Database, MailKind, Scope, SystemRepositories, User } from '@quoin/db';
+import type { Client } from '../http/client.ts';
+import { found } from '../http/errors.ts';
+import type { Outbox } from '../mail/outbox.ts';
+
+interface Dependencies {
+  database: Database;
+  outbox: Outbox;
+  clock: () => Date;
+}
+
+/** Changes the factors of the caller. The locked account is the second argument of `work`. */
+export type ChangeFactors = <T>(
+  scope: Scope,
+  what: AuditAction & MailKind,
+  client: Client,
+  work: (repositories: SystemRepositories, user: User) => Promise<T>,
+) => Promise<T>;
+
+/**
+ * Every change of a factor ends the other sessions, leaves an event, and sends a mail to the owner. Without a second factor, recovery codes replace nothing, so they are
+ * deleted with the last one.
+ */
+export function createChangeFactors({ database, outbox, clock }: Dependencies): ChangeFactors {
+  return async (scope, what, client, work) => {
+    const { userId, sessionId } = scope.actor;
+    const result = await database.system(scope).transaction(async (repositories) => {
+      const { users, factors, userSessions, auditEvents } = repositories;
+      const user = found(await users.lock(userId));
+      const done = await work(repositories, user);
+      const { totp, passkeys } = await factors.count(userId);
+      if (!totp && passkeys === 0) await factors.replaceRecoveryCodes(userId, []);
+      await userSessions.revokeAllOf(userId, 'factors_changed', clock(), { except: sessionId });
+      const event = { action: what, user_id: userId, actor_id: userId, session_id: sessionId } as const;
+      await auditEvents.create({ ...event, ...client });
+      // No permit needed: a factor changes only after a recent proof.
+      await outbox.post(repositories, { kind: what, recipient: user.email, isAllowed: true }, client);
+      return done;
+    });
+    outbox.wake();
+    return result;
+  };
+}

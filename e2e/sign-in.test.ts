@@ -117,7 +117,7 @@ const codeOf = (page: Page, run: () => Promise<unknown>): Promise<string> =>
   );
 
 describe.skipIf(!chromiumPath)('passkeys in Chromium', () => {
-  test('are added and then sign in without a name, and autofill offers them', async () => {
+  test('a passkey is added and signs in without a name, by prompt and by autofill', async () => {
     const page = await open(site.url);
     const authenticator = await withAuthenticator(page);
     const email = await register();
@@ -135,7 +135,7 @@ describe.skipIf(!chromiumPath)('passkeys in Chromium', () => {
     await page.screenshot({ path: `${screenshots}/passkeys.png` });
   });
 
-  test('finish a sign-in with a password', async () => {
+  test('a passkey finishes a sign-in with a password', async () => {
     const page = await open(site.url);
     await withAuthenticator(page);
     const email = await register();
@@ -155,7 +155,7 @@ describe.skipIf(!chromiumPath)('passkeys in Chromium', () => {
     expect(await whoAmI(page)).toBe(email);
   });
 
-  test('need the user to be verified', async () => {
+  test('a passkey needs the user to be verified', async () => {
     const page = await open(site.url);
     const { devtools, authenticatorId } = await withAuthenticator(page, { isUserVerified: false });
     await signIn(page, await register());
@@ -168,7 +168,7 @@ describe.skipIf(!chromiumPath)('passkeys in Chromium', () => {
     expect(await codeOf(page, enter)).toBe('NotAllowedError');
   });
 
-  test('of a page of another origin are refused', async () => {
+  test('a passkey of a page of another origin is refused', async () => {
     const page = await open(stranger.url);
     await withAuthenticator(page);
     const email = await register();
@@ -191,7 +191,7 @@ describe.skipIf(!chromiumPath)('passkeys in Chromium', () => {
     expect((await post('/users/me/passkeys', { credential })).status).toBe(422);
   });
 
-  test('of another account are refused', async () => {
+  test('a passkey of another account is refused', async () => {
     const page = await open(site.url);
     await withAuthenticator(page);
     await signIn(page, await register());
@@ -209,7 +209,7 @@ describe.skipIf(!chromiumPath)('passkeys in Chromium', () => {
     expect(answer.status).toBe(401);
   });
 
-  test('that the server does not know any more are forgotten by the authenticator', async () => {
+  test('the device forgets a passkey that no account has any more', async () => {
     const page = await open(site.url);
     const authenticator = await withAuthenticator(page);
     await signIn(page, await register());
@@ -225,7 +225,7 @@ describe.skipIf(!chromiumPath)('passkeys in Chromium', () => {
 });
 
 describe.skipIf(!chromiumPath)('a session cookie in Chromium', () => {
-  test('signs in, survives a reload, cannot be read by scripts, and ends', async () => {
+  test('a session cookie in Chromium survives a reload, cannot be read by scripts, and ends', async () => {
     const page = await open(cookieSite.url);
     const email = await register();
     await signIn(page, email);
@@ -247,7 +247,7 @@ describe.skipIf(!chromiumPath)('a session cookie in Chromium', () => {
     expect(await context.cookies(apiUrl)).toEqual([]);
   });
 
-  test('does nothing for pages of other origins and other sites', async () => {
+  test('a session cookie in Chromium does nothing for pages of other origins and other sites', async () => {
     const page = await open(cookieSite.url);
     const email = await register();
     await signIn(page, email);

@@ -78,7 +78,7 @@ async function outcomeOf(answer: Answer): Promise<string> {
 }
 
 describe('beginning a session', () => {
-  test('the matrix below has every route that begins a session', async () => {
+  test('the matrix has every route that begins a session', async () => {
     const paths = (api.app.swagger() as unknown as { paths: Record<string, Record<string, Operation>> }).paths;
     const operations = Object.values(paths).flatMap((path) => Object.values(path));
     const beginning = operations
@@ -88,7 +88,7 @@ describe('beginning a session', () => {
     expect([...new Set(Object.values(waysIn).map(({ operation }) => operation))].sort()).toEqual(beginning.sort());
   });
 
-  test('every way in, with every state of the factors and of the account', { timeout: 120_000 }, async () => {
+  test('every way to sign in, with every state of the factors and of the account', { timeout: 120_000 }, async () => {
     const table: Record<string, Record<string, string>> = {};
     for (const [way, { lastStep }] of Object.entries(waysIn)) {
       const row: Record<string, string> = {};

@@ -20,7 +20,7 @@ const signIn = (email: string, headers: Record<string, string> = {}) =>
   api.send('POST', '/auth/login', { body: { email, password, session: 'cookie' }, headers });
 
 describe('a session cookie', () => {
-  test('cannot be read by scripts, and is Secure and bound to the host except on one’s own machine', async () => {
+  test('a session cookie cannot be read by scripts, and is Secure and bound to the host except on one’s own machine', async () => {
     const { email } = await api.register();
     const local = await signIn(email);
     expect(local.statusCode).toBe(204);
@@ -38,7 +38,7 @@ describe('a session cookie', () => {
     expect(elsewhere.json().email).toBe(email);
   });
 
-  test('comes from every way in', async () => {
+  test('every way to sign in can set a session cookie', async () => {
     const user = await api.signUp();
     const { challenge, code } = await emailCode(api, user.email);
     const byMail = { challenge, code, session: 'cookie' };
@@ -62,7 +62,7 @@ describe('a session cookie', () => {
     }
   });
 
-  test('refuses requests that another site may have caused', async () => {
+  test('a request with a session cookie is refused if another site may have caused it', async () => {
     const { email } = await api.register();
     const cookie = cookieOf(await signIn(email));
     const refused: Record<string, string>[] = [
@@ -98,14 +98,14 @@ describe('a session cookie', () => {
     expectProblem(form, 415, 'unsupported_media_type');
   });
 
-  test('with an access token beside it is a malformed request', async () => {
+  test('a session cookie and an access token together are a malformed request', async () => {
     const user = await api.signUp();
     const cookie = cookieOf(await signIn(user.email));
     const both = await api.send('GET', '/users/me', { token: user.token, headers: { cookie } });
     expectProblem(both, 400, 'malformed_request');
   });
 
-  test('ends with signing out, which clears it and what the browser has stored', async () => {
+  test('signing out ends and clears the session cookie, and what the browser has stored', async () => {
     const { email } = await api.register();
     for (const path of ['/auth/logout', '/auth/logout-all']) {
       const cookie = cookieOf(await signIn(email));
@@ -117,7 +117,7 @@ describe('a session cookie', () => {
     }
   });
 
-  test('gets a new value with a new proof; the old one works for requests under way', async () => {
+  test('a session cookie gets a new value with a new proof; the old one works for requests under way', async () => {
     const { email } = await api.register();
     const before = cookieOf(await signIn(email));
     const answer = await api.send('POST', '/auth/step-up', {
@@ -133,7 +133,7 @@ describe('a session cookie', () => {
     expect((await asBrowser('GET', '/users/me', after)).statusCode).toBe(200);
   });
 
-  test('is neither a refresh token nor the other way round, and cannot be forged with a part of it', async () => {
+  test('a session cookie is not accepted as a refresh token, nor the reverse, and cannot be forged from a part', async () => {
     const user = await api.signUp();
     const cookie = cookieOf(await signIn(user.email));
     const value = cookie.split('=')[1] ?? '';
@@ -149,7 +149,7 @@ describe('a session cookie', () => {
     }
   });
 
-  test('expires with its session, and a dead one does not keep anyone from a public page', async () => {
+  test('a session cookie expires with its session, and a dead one does not keep anyone from a public page', async () => {
     const user = await api.register();
     const cookie = cookieOf(await signIn(user.email));
     api.clock.advance(8 * 86_400);
@@ -165,7 +165,7 @@ describe('a session cookie', () => {
     expect(login.headers['set-cookie']).toMatch(/^quoin_session=; /);
   });
 
-  test('counts for pages of other origins only if CORS_ORIGINS names them', async () => {
+  test('a session cookie counts for pages of other origins only if CORS_ORIGINS names them', async () => {
     const { email } = await api.register();
     const cookie = cookieOf(await signIn(email));
     const from = (origin: string) => asBrowser('GET', '/users/me', cookie, { origin });

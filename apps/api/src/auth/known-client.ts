@@ -1,13 +1,14 @@
-import { createHmac, createSecretKey, hkdfSync } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import type { Database } from '@quoin/db';
 import ipaddr from 'ipaddr.js';
 import type { Client } from '../http/client.ts';
+import { deleteAll } from '../http/delete-all.ts';
+import { deriveKey } from '../http/derive-key.ts';
 
 // Recognizes the network and the browser of a sign-in, coarsely: an update of the browser and another address of the same provider are not new. Only an HMAC is stored.
 
 const dayMs = 86_400_000;
 const keptMs = 180 * dayMs;
-const deletedPerBatch = 1_000;
 
 const systems = ['Android', 'iPhone', 'iPad', 'Windows', 'CrOS', 'Mac OS X', 'Linux'];
 /** In this order: Edge and Opera also say Chrome, and Chrome also says Safari. */
@@ -16,7 +17,7 @@ const browsers = ['Edg', 'OPR', 'Firefox', 'FxiOS', 'CriOS', 'Chrome', 'Safari']
 export type FingerprintOf = (userId: string, client: Client) => Buffer;
 
 export function createFingerprint(secretKey: string): FingerprintOf {
-  const key = createSecretKey(Buffer.from(hkdfSync('sha256', secretKey, '', 'quoin known client', 32)));
+  const key = deriveKey(secretKey, 'known client');
   return (userId, { ip_address, user_agent }) =>
     createHmac('sha256', key)
       .update(JSON.stringify([userId, networkOf(ip_address), familyOf(user_agent ?? '')]))
@@ -38,11 +39,7 @@ function familyOf(userAgent: string): string {
 }
 
 /** Forgets clients that nobody has signed in from for half a year. Resolves to their number. */
-export async function forgetUnusedClients(database: Database, clock: () => Date): Promise<number> {
-  let total = 0;
-  for (let deleted = deletedPerBatch; deleted === deletedPerBatch; total += deleted) {
-    const before = new Date(clock().getTime() - keptMs);
-    deleted = await database.system().knownClients.deleteUnused(before, deletedPerBatch);
-  }
-  return total;
+export function forgetUnusedClients(database: Database, clock: () => Date): Promise<number> {
+  const before = new Date(clock().getTime() - keptMs);
+  return deleteAll((limit) => database.system().knownClients.deleteUnused(before, limit));
 }

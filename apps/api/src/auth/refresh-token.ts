@@ -1,5 +1,6 @@
-import { createHmac, createSecretKey, hash, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import type { AuthenticationMethod } from '@quoin/db';
+import { deriveKey } from '../http/derive-key.ts';
 import { bytesOf, idBytes, uuidOf } from '../http/uuid-bytes.ts';
 
 // A refresh token is base64url(user id | session id | generation | server seal | session seal); each seal has 128 bits (docs/decisions/009).
@@ -38,7 +39,7 @@ export interface RefreshToken {
  * Creates and parses refresh tokens, or the values of session cookies, which have the same form and another key. A token can be computed again, so none is stored.
  */
 export function createRefreshTokens(secretKey: string, use: 'refresh token' | 'session cookie' = 'refresh token') {
-  const key = createSecretKey(Buffer.from(hkdfSync('sha256', secretKey, '', `quoin ${use}`, 32)));
+  const key = deriveKey(secretKey, use);
   const serverSeal = (payload: Uint8Array) => createHmac('sha256', key).update(payload).digest().subarray(0, sealBytes);
   const sessionSeal = (payload: Uint8Array, tokenSecret: Uint8Array) =>
     hash('sha256', Buffer.concat([tokenSecret, payload.subarray(idBytes)]), 'buffer').subarray(0, sealBytes);

@@ -1,6 +1,7 @@
 import type { Database, Scope, SessionKey } from '@quoin/db';
 import type { Config } from '../config/config.ts';
 import { type Client, noClient } from '../http/client.ts';
+import { deleteAll } from '../http/delete-all.ts';
 import { found, notFound } from '../http/errors.ts';
 import { aliveAt } from './alive.ts';
 
@@ -13,7 +14,6 @@ interface Dependencies {
 const dayMs = 86_400_000;
 /** For investigations, expired sessions stay in the table for a week, and revoked ones for a day: there are many more of them. */
 const keptMs = { expires_at: 7 * dayMs, revoked_at: dayMs };
-const deletedPerBatch = 1_000;
 const revokedPerBatch = 5_000;
 const nil = '00000000-0000-0000-0000-000000000000';
 
@@ -64,8 +64,7 @@ export function createSessions({ database, config, clock }: Dependencies) {
       let total = 0;
       for (const column of ['expires_at', 'revoked_at'] as const) {
         const before = new Date(clock().getTime() - keptMs[column]);
-        for (let deleted = deletedPerBatch; deleted === deletedPerBatch; total += deleted)
-          deleted = await database.system().userSessions.deleteEnded(column, before, deletedPerBatch);
+        total += await deleteAll((limit) => database.system().userSessions.deleteEnded(column, before, limit));
       }
       return total;
     },

@@ -1,4 +1,5 @@
-import { createCipheriv, createDecipheriv, hash, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, hash, randomBytes } from 'node:crypto';
+import { deriveKey } from '../http/derive-key.ts';
 
 // Secrets that the server must read again, such as those of authenticator apps, are stored encrypted: key id | nonce | ciphertext | tag, with AES-256-GCM and a key
 // derived from SECRET_KEY (HKDF, RFC 5869). A stolen table is useless without SECRET_KEY.
@@ -45,6 +46,6 @@ export function createSealed(secretKey: string, previousSecretKeys: readonly str
 }
 
 function keyOf(secretKey: string) {
-  const key = Buffer.from(hkdfSync('sha256', secretKey, '', 'quoin sealed secret', 32));
-  return { key, id: hash('sha256', key, 'buffer').subarray(0, keyIdBytes) };
+  const key = deriveKey(secretKey, 'sealed secret');
+  return { key, id: hash('sha256', key.export(), 'buffer').subarray(0, keyIdBytes) };
 }

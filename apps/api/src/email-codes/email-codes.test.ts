@@ -20,7 +20,7 @@ const verifiedUser = async () => {
 };
 
 describe('a code by mail', () => {
-  test('signs in once; the mail has the code and a link to the page', async () => {
+  test('a code by mail signs in once; the mail has the code and a link to the page', async () => {
     const { email } = await verifiedUser();
     const given = await emailCode(api, email);
     const mail = (await api.mailsTo(email)).at(-1);
@@ -34,7 +34,7 @@ describe('a code by mail', () => {
     await api.login(email);
   });
 
-  test('counts only with the challenge of whoever asked', async () => {
+  test('a code by mail works only with the challenge of its request', async () => {
     const { email } = await verifiedUser();
     const stranger = await emailCode(api, (await verifiedUser()).email);
     const { challenge, code } = await emailCode(api, email);
@@ -43,7 +43,7 @@ describe('a code by mail', () => {
     expect((await confirm({ challenge, code })).statusCode).toBe(200);
   });
 
-  test('is void after five wrong tries, after ten minutes, and after another one was requested', async () => {
+  test('a code by mail is void after five wrong tries, after ten minutes, and after another one was requested', async () => {
     const { email } = await verifiedUser();
     const guessed = await emailCode(api, email);
     for (let n = 0; n < 5; n++)
@@ -60,14 +60,14 @@ describe('a code by mail', () => {
     expect((await confirm(second)).statusCode).toBe(200);
   });
 
-  test('of 50 parallel uses, one signs in', async () => {
+  test('of 50 parallel uses of a code by mail, one signs in', async () => {
     const { email } = await verifiedUser();
     const given = await emailCode(api, email);
     const answers = await Promise.all(Array.from({ length: 50 }, () => confirm(given)));
     expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([200, ...Array(49).fill(401)]);
   });
 
-  test('has the same answer for an unknown address, which gets no mail and no session', async () => {
+  test('a request for a code has the same answer for an unknown address, which gets no mail and no session', async () => {
     const unknown = uniqueEmail();
     const { email } = await verifiedUser();
     const answers = [await ask(unknown), await ask(email)];
@@ -82,7 +82,7 @@ describe('a code by mail', () => {
       expectProblem(await confirm({ challenge: answers[0]?.json().challenge, code }), 401, 'invalid_credentials');
   });
 
-  test('cannot be read from the database', async () => {
+  test('codes by mail cannot be read from the database', async () => {
     const { email } = await verifiedUser();
     const { challenge, code } = await emailCode(api, email);
     const { rows } = await api.database.inspect((connection) =>
@@ -93,13 +93,13 @@ describe('a code by mail', () => {
     expect(rows[0]?.row).not.toMatch(new RegExp(`\\b${code}\\b`));
   });
 
-  test('is one factor, never the second', async () => {
+  test('a code by mail is one factor, never the second', async () => {
     const user = await verifiedUser();
     await addTotp(api, user.token);
     expectProblem(await confirm(await emailCode(api, user.email)), 403, 'mfa_required');
   });
 
-  test('proves the address: a password and sessions from before are those of an impostor', async () => {
+  test('a code by mail proves the address: a password and sessions from before are those of an impostor', async () => {
     const impostor = await api.signUp();
     const answer = await confirm(await emailCode(api, impostor.email));
     expect(answer.statusCode).toBe(200);
@@ -111,14 +111,14 @@ describe('a code by mail', () => {
     expect((await api.mailsTo(impostor.email)).map(({ subject }) => subject)).toContain('Choose a password');
   });
 
-  test('of an account whose address changed meanwhile does not work', async () => {
+  test('a code by mail does not work after the address has changed', async () => {
     const user = await verifiedUser();
     const given = await emailCode(api, user.email);
     await api.database.system().users.update(user.id, { email: uniqueEmail() });
     expectProblem(await confirm(given), 401, 'invalid_credentials');
   });
 
-  test('is mailed a limited number of times, and the answers do not tell', async () => {
+  test('codes are mailed a limited number of times, and the answers do not reveal it', async () => {
     const limited = await startTestApp({ RATE_LIMIT: 'true' });
     try {
       const { email } = await limited.register();

@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, hkdfSync, randomInt, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomInt, timingSafeEqual } from 'node:crypto';
 import type { Database } from '@quoin/db';
 import type { BeginSession, SignInResult } from '../auth/begin-session.ts';
 import { hashOfChallenge, newChallenge } from '../auth/challenges.ts';
@@ -6,6 +6,7 @@ import { invalidProof } from '../auth/mfa.ts';
 import { proveMailbox } from '../auth/prove-mailbox.ts';
 import type { Config } from '../config/config.ts';
 import type { Client } from '../http/client.ts';
+import { deriveKey } from '../http/derive-key.ts';
 import { normalizeEmail } from '../http/email.ts';
 import type { Outbox } from '../mail/outbox.ts';
 
@@ -26,7 +27,7 @@ const digits = 6;
  * when the mail is sent, and the database has only an HMAC of it.
  */
 export function createEmailCodes({ database, config, beginSession, outbox, clock }: Dependencies) {
-  const key = createSecretKey(Buffer.from(hkdfSync('sha256', config.secretKey, '', 'quoin email code', 32)));
+  const key = deriveKey(config.secretKey, 'email code');
   const hmacOf = (challengeHash: Uint8Array, code: string) =>
     createHmac('sha256', key).update(challengeHash).update(code).digest();
 

@@ -29,7 +29,7 @@ const stepUp = (token: string, body: Record<string, unknown>) => api.send('POST'
 const statuses = (answers: { statusCode: number }[]) => answers.map(({ statusCode }) => statusCode).sort();
 
 describe('an authenticator app', () => {
-  test('gives the codes of RFC 6238', () => {
+  test('TOTP codes match the vectors of RFC 6238', () => {
     // RFC 6238, appendix B, SHA-1, cut to six digits.
     const secret = Secret.fromUTF8('12345678901234567890');
     const vectors = { 59: '287082', 1111111109: '081804', 1234567890: '005924', 20000000000: '353130' };
@@ -37,7 +37,7 @@ describe('an authenticator app', () => {
       expect(new TOTP({ secret }).generate({ timestamp: Number(seconds) * 1000 })).toBe(code);
   });
 
-  test.skipIf(!testOathtool)('oathtool computes the same codes', async () => {
+  test.skipIf(!testOathtool)('oathtool computes the same TOTP codes', async () => {
     const user = await api.signUp();
     const begun = (await api.send('POST', '/users/me/totp', { token: user.token })).json();
     const now = `@${Math.floor(api.clock.now().getTime() / 1000)}`;
@@ -48,7 +48,7 @@ describe('an authenticator app', () => {
     expect(confirmed.statusCode).toBe(200);
   });
 
-  test('is in force only after its confirmation, which ends the other sessions and sends a mail', async () => {
+  test('an authenticator app is in force only after its confirmation, which ends the other sessions and sends a mail', async () => {
     const user = await api.signUp();
     const other = await api.login(user.email);
     const { secret, otpauth_url } = (await api.send('POST', '/users/me/totp', { token: user.token })).json();
@@ -72,7 +72,7 @@ describe('an authenticator app', () => {
     expect((await api.mailsTo(user.email)).map(({ subject }) => subject)).toContain('An authenticator app was added');
   });
 
-  test('a code works once and one time step early or late', async () => {
+  test('a TOTP code works once, and one time step early or late', async () => {
     const { email, secret } = await signUpWithTotp();
     const codeOf = (seconds: number) =>
       new TOTP({ secret: Secret.fromBase32(secret) }).generate({
@@ -89,7 +89,7 @@ describe('an authenticator app', () => {
     expect((await tryCode(codeOf(30))).statusCode).toBe(200);
   });
 
-  test('of 50 parallel uses of one code, one signs in', async () => {
+  test('of 50 parallel uses of a TOTP code, one signs in', async () => {
     const { email, secret } = await signUpWithTotp();
     const tokens = await Promise.all(Array.from({ length: 50 }, () => firstFactor(api, email)));
     const code = codeAt(api, secret);
@@ -97,7 +97,7 @@ describe('an authenticator app', () => {
     expect(statuses(answers)).toEqual([200, ...Array(49).fill(401)]);
   });
 
-  test('replacing it keeps the old one in force until the new one is confirmed', async () => {
+  test('replacing an authenticator app keeps the old one in force until the new one is confirmed', async () => {
     const { token, email, secret } = await signUpWithTotp();
     const next = (await api.send('POST', '/users/me/totp', { token })).json();
     expect(
@@ -111,7 +111,7 @@ describe('an authenticator app', () => {
     expect((await mfa({ mfa_token, code: codeAt(api, next.secret) })).statusCode).toBe(200);
   });
 
-  test('removing it needs one that is in force, ends the other sessions, and voids the recovery codes', async () => {
+  test('removing the authenticator app ends the other sessions and voids the recovery codes', async () => {
     const { token, email, secret } = await signUpWithTotp();
     const { mfa_token } = await firstFactor(api, email);
     const other = (await mfa({ mfa_token, code: codeAt(api, secret) })).json();
@@ -124,7 +124,7 @@ describe('an authenticator app', () => {
     expect((await api.mailsTo(email)).map(({ subject }) => subject)).toContain('Your authenticator app was removed');
   });
 
-  test('neither its secret nor recovery codes can be read from the database', async () => {
+  test('neither TOTP secrets nor recovery codes can be read from the database', async () => {
     const { id, secret, recoveryCodes } = await signUpWithTotp();
     const { rows } = await api.database.inspect((connection) =>
       connection.query<{ secret: Buffer }>('select secret from totps where user_id = $1', [id]),
@@ -152,7 +152,7 @@ describe('an authenticator app', () => {
 });
 
 describe('the token for the second factor', () => {
-  test('is void after five wrong tries, after five minutes, and after its use', async () => {
+  test('mfa_token is void after five wrong tries, after five minutes, and after its use', async () => {
     const { email, secret } = await signUpWithTotp();
     const guessed = await firstFactor(api, email);
     for (let n = 0; n < 5; n++)
@@ -170,7 +170,7 @@ describe('the token for the second factor', () => {
     expectProblem(await mfa({ mfa_token: late.mfa_token, code: codeAt(api, secret) }), 401, 'invalid_credentials');
   });
 
-  test('is void after the password or the address changes', async () => {
+  test('mfa_token is void after the password or the address changes', async () => {
     const { email, secret, id } = await signUpWithTotp();
     const other = await signUpWithTotp();
     const ofOther = await firstFactor(api, other.email);
@@ -183,7 +183,7 @@ describe('the token for the second factor', () => {
     expectProblem(await mfa({ mfa_token, code: codeAt(api, secret) }), 401, 'invalid_credentials');
   });
 
-  test('is no access token, works for its account only, and is not accepted as another kind of challenge', async () => {
+  test('mfa_token is no access token, works for its account only, and is not accepted as another kind of challenge', async () => {
     const one = await signUpWithTotp();
     const other = await signUpWithTotp();
     const { mfa_token } = await firstFactor(api, one.email);
@@ -218,7 +218,7 @@ describe('the token for the second factor', () => {
 });
 
 describe('recovery codes', () => {
-  test('have 120 bits, and can be typed in capitals, without dashes, and with O for 0', () => {
+  test('recovery codes have 120 bits, and can be typed in capitals, without dashes, and with O for 0', () => {
     const codes = newRecoveryCodes();
     expect(codes).toHaveLength(10);
     for (const code of codes) {
@@ -229,7 +229,7 @@ describe('recovery codes', () => {
     expect(hashOfRecoveryCode('abc')).toEqual(createHash('sha256').update('abc').digest());
   });
 
-  test('of 50 parallel uses of one code, one signs in', async () => {
+  test('of 50 parallel uses of a recovery code, one signs in', async () => {
     const { email, token, recoveryCodes } = await signUpWithTotp();
     const tokens = await Promise.all(Array.from({ length: 50 }, () => firstFactor(api, email)));
     const answers = await Promise.all(
@@ -240,7 +240,7 @@ describe('recovery codes', () => {
     expect(factors.json().recovery_codes_left).toBe(9);
   });
 
-  test('new ones void the old ones and send a mail; an account without a factor has none', async () => {
+  test('new recovery codes void the old ones and send a mail; an account without a factor has none', async () => {
     const { email, token, recoveryCodes } = await signUpWithTotp();
     const fresh = await api.send('POST', '/users/me/recovery-codes', { token });
     expect(fresh.json().recovery_codes).toHaveLength(10);
@@ -265,7 +265,7 @@ describe('a recent proof', () => {
     ['DELETE', '/users/me/passkeys/01999999-9999-7999-9999-999999999999'],
   ] as const;
 
-  test('is needed to change factors and to end sessions, and counts for ten minutes', async () => {
+  test('changing factors and ending sessions needs a proof within ten minutes', async () => {
     const user = await api.signUp();
     api.clock.advance(601);
     for (const [method, path] of freshRoutes) {
@@ -284,7 +284,7 @@ describe('a recent proof', () => {
     expect((await api.send('POST', '/users/me/totp', { token: user.token })).statusCode).toBe(401);
   });
 
-  test('with a second factor is a code or a passkey, not a password', async () => {
+  test('with a second factor, step-up needs a code or a passkey, not a password', async () => {
     const { token, secret } = await signUpWithTotp();
     const { authenticator } = await addPasskey(api, token);
     api.clock.advance(601);
@@ -303,7 +303,7 @@ describe('a recent proof', () => {
     expect((await api.send('POST', '/users/me/recovery-codes', { token })).statusCode).toBe(200);
   });
 
-  test('is not the adding of a factor', async () => {
+  test('adding a factor is no proof for a new password', async () => {
     const user = await signUpWithTotp();
     const body = { password: 'another horse battery' };
     expectProblem(await api.send('PATCH', '/users/me', { token: user.token, body }), 403, 'wrong_password');
@@ -311,7 +311,7 @@ describe('a recent proof', () => {
     expectProblem(await api.send('PATCH', '/users/me', { token: user.token, body }), 403, 'wrong_password');
   });
 
-  test('uses up a code, which then does not sign in', async () => {
+  test('a TOTP code that was used for step-up does not sign in', async () => {
     const { token, email, secret } = await signUpWithTotp();
     const code = codeAt(api, secret);
     const { mfa_token } = await firstFactor(api, email);
@@ -319,7 +319,7 @@ describe('a recent proof', () => {
     expectProblem(await mfa({ mfa_token, code }), 401, 'invalid_credentials');
   });
 
-  test('of an account without a password is its sign-in', async () => {
+  test('an account without a password changes its username only after a recent sign-in', async () => {
     const { email } = await api.register();
     const { challenge, code } = await emailCode(api, email);
     const signedIn = await api.send('POST', '/auth/email-code/confirm', { body: { challenge, code } });
@@ -330,7 +330,7 @@ describe('a recent proof', () => {
     expectProblem(await change('another.one'), 401, 'step_up_required');
   });
 
-  test('of another account does not count', async () => {
+  test('a factor of another account does not count for step-up', async () => {
     const one = await signUpWithTotp();
     const other = await signUpWithTotp();
     const { authenticator } = await addPasskey(api, other.token);
@@ -342,7 +342,7 @@ describe('a recent proof', () => {
     );
   });
 
-  test('replaces the current password on the routes of one’s own account', async () => {
+  test('step-up replaces the current password on the routes of one’s own account', async () => {
     const user = await api.signUp();
     const change = (body: object) => api.send('PATCH', '/users/me', { token: user.token, body });
     expectProblem(await change({ username: 'someone.else' }), 403, 'wrong_password');
@@ -356,7 +356,7 @@ describe('a recent proof', () => {
 });
 
 describe('admins', () => {
-  test('remove the factors of a user with a recent proof, end the sessions, and the user gets a mail', async () => {
+  test('an admin removes the factors of a user with a recent proof; the sessions end and the user gets a mail', async () => {
     const admin = await api.signUpAdmin();
     const user = await signUpWithTotp();
     await addPasskey(api, user.token);

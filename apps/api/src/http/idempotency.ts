@@ -1,7 +1,9 @@
-import { createHash, createHmac, createSecretKey, hkdfSync } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import type { Answer, Database, Idempotency } from '@quoin/db';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { headersOf } from './answers.ts';
+import { deleteAll } from './delete-all.ts';
+import { deriveKey } from './derive-key.ts';
 import { Problem } from './errors.ts';
 
 // Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a request that a client repeats has one effect, and gets the first answer. The answer is stored
@@ -23,7 +25,6 @@ declare module 'fastify' {
 }
 
 const keptMs = 24 * 3_600_000;
-const deletedPerBatch = 1_000;
 /** Longest stored response of a request that changed nothing. A client that repeats it gets the same without it. */
 const unchangedLengthMax = 65_536;
 
@@ -40,7 +41,7 @@ const isNotStored = (status: number) => [401, 408, 429].includes(status);
 
 export function idempotency(app: FastifyInstance, { database, secretKey }: { database: Database; secretKey: string }) {
   const { idempotencyKeys } = database.system();
-  const fingerprintKey = createSecretKey(Buffer.from(hkdfSync('sha256', secretKey, '', 'quoin idempotency', 32)));
+  const fingerprintKey = deriveKey(secretKey, 'idempotency');
 
   /** Contains the caller's role, so that an admin who is no longer one gets no answer about others. */
   const fingerprintOf = ({ method, url, headers, bodyDigest, scope }: FastifyRequest) =>
@@ -119,12 +120,9 @@ export function idempotency(app: FastifyInstance, { database, secretKey }: { dat
 }
 
 /** Deletes the answers that are older than a day. Resolves to their number. */
-export async function deleteOldAnswers(database: Database, clock: () => Date): Promise<number> {
+export function deleteOldAnswers(database: Database, clock: () => Date): Promise<number> {
   const before = new Date(clock().getTime() - keptMs);
-  let total = 0;
-  for (let deleted = deletedPerBatch; deleted === deletedPerBatch; total += deleted)
-    deleted = await database.system().idempotencyKeys.deleteBefore(before, deletedPerBatch);
-  return total;
+  return deleteAll((limit) => database.system().idempotencyKeys.deleteBefore(before, limit));
 }
 
 /** The answer that Fastify sends for this result. */

@@ -17,7 +17,7 @@ const add = (token: string, credential: unknown) =>
 const base64url = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64url');
 
 describe('adding a passkey', () => {
-  test('asks for a discoverable credential with user verification, without attestation, under a random handle', async () => {
+  test('the options for a new passkey ask for a discoverable credential with user verification, without attestation, under a random handle', async () => {
     const user = await api.signUp();
     const first = await options(user.token);
     expect(first).toMatchObject({
@@ -36,7 +36,7 @@ describe('adding a passkey', () => {
     expect(second.challenge).not.toBe(first.challenge);
   });
 
-  test('ends the other sessions, sends a mail, and from then on a password needs a second factor', async () => {
+  test('a new passkey ends the other sessions, sends a mail, and from then on a password needs a second factor', async () => {
     const user = await api.signUp();
     const other = await api.login(user.email);
     const { passkey, authenticator } = await addPasskey(api, user.token);
@@ -54,7 +54,7 @@ describe('adding a passkey', () => {
     expect(excludeCredentials).toMatchObject([{ id: base64url(authenticator.credentialId), transports: ['internal'] }]);
   });
 
-  test('refuses no user verification, another origin or site, a used, expired or made-up challenge, and twice the same', async () => {
+  test('a new passkey is refused without user verification, for another origin or site, for a used, expired or made-up challenge, and twice', async () => {
     const user = await api.signUp();
     const authenticator = createAuthenticator();
     const refusals = [
@@ -79,7 +79,7 @@ describe('adding a passkey', () => {
     expectProblem(await add(user.token, again), 422, 'validation_failed');
   });
 
-  test('takes the challenge of this session only', async () => {
+  test('a new passkey needs a challenge of its own session', async () => {
     const user = await api.signUp();
     const other = await api.login(user.email);
     const stranger = await api.signUp();
@@ -89,7 +89,7 @@ describe('adding a passkey', () => {
     }
   });
 
-  test('of 10 parallel answers to one challenge, one is added; an account has at most 20', async () => {
+  test('of 10 passkeys for one challenge, one is added; an account has at most 20', async () => {
     const user = await api.signUp();
     const shared = await options(user.token);
     const answers = await Promise.all(
@@ -103,7 +103,7 @@ describe('adding a passkey', () => {
 });
 
 describe('signing in with a passkey', () => {
-  test('needs no name and counts as two factors', async () => {
+  test('signing in with a passkey needs no name and counts as two factors', async () => {
     const user = await api.signUp();
     const { authenticator } = await addPasskey(api, user.token);
     await addTotp(api, user.token);
@@ -115,7 +115,7 @@ describe('signing in with a passkey', () => {
     expect(items[0].last_used_at).toBe(api.clock.now().toISOString());
   });
 
-  test('of 50 parallel uses of one challenge, one signs in', async () => {
+  test('of 50 parallel uses of a passkey challenge, one signs in', async () => {
     const user = await api.signUp();
     const { authenticator } = await addPasskey(api, user.token);
     const credential = await assertionOf(api, authenticator);
@@ -123,7 +123,7 @@ describe('signing in with a passkey', () => {
     expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([200, ...Array(49).fill(401)]);
   });
 
-  test('refuses no user verification, another origin or site, an expired challenge, and another account', async () => {
+  test('signing in with a passkey is refused without user verification, for another origin, site or account, and for an expired challenge', async () => {
     const user = await api.signUp();
     const { authenticator } = await addPasskey(api, user.token);
     const stranger = await api.signUp();
@@ -155,7 +155,7 @@ describe('signing in with a passkey', () => {
     expectProblem(await api.send('POST', '/auth/mfa', { body }), 401, 'invalid_credentials');
   });
 
-  test('a falling counter is noted, not refused', async () => {
+  test('a passkey with a falling counter signs in and leaves an event', async () => {
     const user = await api.signUp();
     const { authenticator } = await addPasskey(api, user.token);
     expect((await signIn(await assertionOf(api, authenticator, { counter: 7 }))).statusCode).toBe(200);
@@ -166,7 +166,7 @@ describe('signing in with a passkey', () => {
     expect(actions).toContain('passkey_counter_fell');
   });
 
-  test('a key that can be backed up is named as one', async () => {
+  test('a passkey that can be backed up has the method swk', async () => {
     const user = await api.signUp();
     const { authenticator, passkey } = await addPasskey(api, user.token, createAuthenticator({ isSyncable: true }));
     expect(passkey).toMatchObject({ is_backed_up: true });
@@ -177,7 +177,7 @@ describe('signing in with a passkey', () => {
 });
 
 describe('one’s passkeys', () => {
-  test('GET /auth/methods lists them unless APP_URL is an IP address, which has none', async () => {
+  test('GET /auth/methods lists passkeys unless APP_URL is an IP address, which has none', async () => {
     const methods = { password: true, email_code: true, passkey: true, providers: [] };
     expect((await api.send('GET', '/auth/methods')).json()).toEqual(methods);
     const onAddress = await startTestApp({ APP_URL: 'http://127.0.0.1:3000' });
@@ -188,7 +188,7 @@ describe('one’s passkeys', () => {
     }
   });
 
-  test('are listed, renamed and removed by their owner only', async () => {
+  test('passkeys are listed, renamed and removed by their owner only', async () => {
     const user = await api.signUp();
     const stranger = await api.signUp();
     const { passkey, authenticator } = await addPasskey(api, user.token);
@@ -205,7 +205,7 @@ describe('one’s passkeys', () => {
     expect((await api.mailsTo(user.email)).map(({ subject }) => subject)).toContain('A passkey was removed');
   });
 
-  test('the last way in stays', async () => {
+  test('the last passkey of an account without a password stays', async () => {
     const { email } = await api.register();
     const { challenge, code } = await emailCode(api, email);
     const signedIn = await api.send('POST', '/auth/email-code/confirm', { body: { challenge, code } });

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Database, PresentedOneTimeToken, TokenPurpose } from '@quoin/db';
+import { deleteAll } from '../http/delete-all.ts';
 import { invalid } from '../http/errors.ts';
 import { bytesOf, idBytes, uuidOf } from '../http/uuid-bytes.ts';
 
@@ -8,7 +9,6 @@ import { bytesOf, idBytes, uuidOf } from '../http/uuid-bytes.ts';
 
 /** Ten minutes for a password (OWASP ASVS 5.0, 6.5.5); a day for an address, because some people read mail once a day. */
 const lifetimeSeconds: Record<TokenPurpose, number> = { reset_password: 600, verify_email: 86_400 };
-const deletedPerBatch = 1_000;
 
 const randomPart = 32;
 
@@ -47,7 +47,7 @@ export function createOneTimeTokens({ database, clock }: { database: Database; c
     },
 
     /** Deletes expired tokens. Resolves to their number. */
-    deleteExpired: () => database.system().oneTimeTokens.deleteExpired(clock(), deletedPerBatch),
+    deleteExpired: () => deleteAll((limit) => database.system().oneTimeTokens.deleteExpired(clock(), limit)),
   };
 }
 

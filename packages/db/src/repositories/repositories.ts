@@ -10,11 +10,12 @@ import { idempotencyKeys } from './idempotency-keys.ts';
 import { knownClients } from './known-clients.ts';
 import { mails } from './mails.ts';
 import { oneTimeTokens, ownOneTimeTokens } from './one-time-tokens.ts';
+import { ownSessions } from './own-sessions.ts';
 import { passkeys } from './passkeys.ts';
 import { refreshTokens } from './refresh-tokens.ts';
 import { tasks } from './tasks.ts';
 import { userPreferences } from './user-preferences.ts';
-import { ownSessions, userSessions } from './user-sessions.ts';
+import { userSessions } from './user-sessions.ts';
 import { users } from './users.ts';
 
 /** The repositories of `database.as(scope)`: rows of the owner in the scope. */

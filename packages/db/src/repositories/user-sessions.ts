@@ -2,7 +2,7 @@ import { type Insertable, sql } from 'kysely';
 import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { AuthenticationMethod, RevokedReason } from '../schema/values.ts';
-import type { Context, OwnerContext } from './context.ts';
+import type { Context } from './context.ts';
 import { userColumns } from './users.ts';
 
 export type NewUserSession = Pick<
@@ -47,8 +47,6 @@ export const isAlive = ({ now, idleSince }: Alive) =>
   sql<boolean>`user_sessions.revoked_at is null
     and user_sessions.expires_at > ${now} and user_sessions.last_used_at > ${idleSince}`;
 
-const listMax = 500;
-
 const union = (methods: readonly AuthenticationMethod[]) =>
   sql<AuthenticationMethod[]>`array(select distinct unnest(methods || ${methods}::text[]))`;
 
@@ -64,7 +62,7 @@ export const sessionKeyColumns = [
 
 const idsOf = (keys: readonly SessionKey[]) => [keys.map((one) => one.userId), keys.map((one) => one.sessionId)];
 
-const revoke = ({ db }: Context, reason: RevokedReason, now: Date) =>
+export const revoke = ({ db }: Context, reason: RevokedReason, now: Date) =>
   db.updateTable('user_sessions').set({ revoked_at: now, revoked_reason: reason }).where('revoked_at', 'is', null);
 
 /** Sessions: one per sign-in. */
@@ -225,35 +223,3 @@ export const userSessions = (context: Context) => {
 
 /** The account that a request acts for: its columns without the password hash, and its session. */
 export type SignedInUser = Awaited<ReturnType<ReturnType<typeof userSessions>['findAlive']>>[number];
-
-/** Sessions of the owner. */
-export const ownSessions = ({ scope, ...context }: OwnerContext) => {
-  const { userId } = scope.owner;
-  const { revokeAllOf } = userSessions(context);
-  return {
-    /** Returns the newest 500 sessions that are alive. */
-    listAlive: (alive: Alive) =>
-      context.db
-        .selectFrom('user_sessions')
-        .select(['id', 'user_agent', 'ip_address', 'methods', 'created_at', 'last_used_at', 'expires_at'])
-        .select(sql<Date>`coalesce(authenticated_at, created_at)`.as('authenticated_at'))
-        .where('user_id', '=', userId)
-        .where(isAlive(alive))
-        .orderBy('id', 'desc')
-        .limit(listMax)
-        .execute(),
-
-    /** Resolves to whether the session existed and was not revoked before. */
-    revoke: async (id: string, reason: RevokedReason, now: Date) => {
-      const { numUpdatedRows } = await revoke(context, reason, now)
-        .where('user_id', '=', userId)
-        .where('id', '=', id)
-        .executeTakeFirstOrThrow();
-      return numUpdatedRows > 0n;
-    },
-
-    /** Revokes all sessions, or all but one. */
-    revokeAll: (reason: RevokedReason, now: Date, options?: { except?: string | undefined }) =>
-      revokeAllOf(userId, reason, now, options),
-  };
-};

@@ -98,7 +98,7 @@ export function createServices({
 
   const fingerprintOf = createFingerprint(config.secretKey);
   const beginSession = createBeginSession({ database, config, outbox, limiter, fingerprintOf, clock });
-  const emailCodes = createEmailCodes({ database, config, beginSession, outbox, clock });
+  const emailCodes = createEmailCodes({ database, config, beginSession, outbox, limiter, clock });
   const totp = createTotp({
     database,
     sealed: createSealed(config.secretKey, config.previousSecretKeys),
@@ -162,7 +162,7 @@ export function createServices({
     // WebAuthn has no passkeys for IP addresses.
     hasPasskeys: isIP(config.webauthnRpId) === 0,
     mail,
-    mfa: createMfa({ database, beginSession, limiter, factorChecks, clock }),
+    mfa: createMfa({ database, beginSession, limiter, factorChecks, outbox, clock }),
     oneTimeTokens,
     passkeys: createPasskeys({ database, webauthn, beginSession, changeFactors, clock }),
     passwords,

@@ -50,7 +50,10 @@ export function createAuthenticator(defaults: Options = {}) {
     credentialId,
 
     /** Answers the options of `POST /users/me/passkeys/options`. */
-    create: (options: { challenge: string; user: { id: string } }, overrides: Options = {}) => {
+    create: (
+      options: { challenge: string; user: { id: string } },
+      overrides: Options & { attestation?: { fmt: string; attStmt: object } } = {},
+    ) => {
       const all = { ...defaults, ...overrides };
       userHandle = options.user.id;
       const { x = '', y = '' } = publicKey.export({ format: 'jwk' });
@@ -65,8 +68,8 @@ export function createAuthenticator(defaults: Options = {}) {
       length.writeUInt16BE(credentialId.length);
       const attested = Buffer.concat([Buffer.alloc(16), length, credentialId, cose]);
       const attestation = cborMap([
-        ['fmt', 'none'],
-        ['attStmt', {}],
+        ['fmt', overrides.attestation?.fmt ?? 'none'],
+        ['attStmt', overrides.attestation?.attStmt ?? {}],
         ['authData', authenticatorData(all, attested)],
       ]);
       return credentialOf({
@@ -100,6 +103,7 @@ function cbor(value: string | number | Buffer | object): Buffer {
   if (typeof value === 'number') return value >= 0 ? head(0, value) : head(1, -1 - value);
   if (typeof value === 'string') return Buffer.concat([head(3, Buffer.byteLength(value)), Buffer.from(value)]);
   if (Buffer.isBuffer(value)) return Buffer.concat([head(2, value.length), value]);
+  if (Array.isArray(value)) return Buffer.concat([head(4, value.length), ...value.map(cbor)]);
   return cborMap(Object.entries(value));
 }
 

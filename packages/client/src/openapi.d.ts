@@ -2165,7 +2165,7 @@ export interface components {
              * @example signed_in
              * @enum {string}
              */
-            action: "account_created" | "account_changed" | "account_deleted" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
+            action: "account_created" | "account_changed" | "account_deleted" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
             /**
              * Format: uuid
              * @description Id of the account that the event concerns; null if no account matched.
@@ -9408,7 +9408,7 @@ export interface operations {
                  * @description What happened.
                  * @example signed_in
                  */
-                action?: "account_created" | "account_changed" | "account_deleted" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
+                action?: "account_created" | "account_changed" | "account_deleted" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
                 /** @description Events at or after this time (ISO 8601). */
                 since?: string;
                 /** @description Events before this time (ISO 8601). */
@@ -9529,7 +9529,7 @@ export interface operations {
                  * @description What happened.
                  * @example signed_in
                  */
-                action?: "account_created" | "account_changed" | "account_deleted" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
+                action?: "account_created" | "account_changed" | "account_deleted" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
                 /** @description Events at or after this time (ISO 8601). */
                 since?: string;
                 /** @description Events before this time (ISO 8601). */

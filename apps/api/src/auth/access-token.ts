@@ -3,7 +3,7 @@ import type { AuthenticationMethod } from '@quoin/db';
 import { type Algorithm, createSigner, createVerifier } from 'fast-jwt';
 import type { Config } from '../config/config.ts';
 import type { PublicJwk } from '../config/signing-key.ts';
-import { Problem } from '../http/errors.ts';
+import { Problem, sessionEnded } from '../http/errors.ts';
 
 // Access tokens: JWTs by RFC 9068 (`typ: at+jwt`), with the user (`sub`), the session (`sid`) and its generation (`gen`). `amr` and `auth_time` tell other services
 // how and when the user signed in; this server reads both from the session.
@@ -98,7 +98,7 @@ export function createAccessTokens(
 
   function parse(token: string): Verified {
     const { sub, sid, exp, gen = 0 } = verifiedClaims(token);
-    if (typeof exp !== 'number' || !Number.isInteger(gen) || !uuid.test(sub) || !uuid.test(sid)) throw invalidToken();
+    if (typeof exp !== 'number' || !Number.isInteger(gen) || !uuid.test(sub) || !uuid.test(sid)) throw sessionEnded();
     const claims = { userId: sub, sessionId: sid, exp, generation: gen };
     verified.set(token, claims);
     return claims;
@@ -110,7 +110,7 @@ export function createAccessTokens(
       if (!verifier) throw new Error('unknown kid');
       return verifier(token);
     } catch (cause) {
-      throw invalidToken(cause);
+      throw sessionEnded(cause);
     }
   }
 }
@@ -148,7 +148,3 @@ function kidOf(token: string): string {
   const header = token.slice(0, token.indexOf('.'));
   return JSON.parse(Buffer.from(header, 'base64url').toString()).kid;
 }
-
-/** The same error for every invalid token, without the reason. */
-export const invalidToken = (cause?: unknown) =>
-  new Problem('invalid_token', 'The token is invalid, or its session has ended.', { cause });

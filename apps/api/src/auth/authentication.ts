@@ -2,8 +2,8 @@ import type { Database, RequestedSession, Scope, SessionUse, SignedInUser } from
 import DataLoader from 'dataloader';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.ts';
-import { forbidden, Problem } from '../http/errors.ts';
-import { type AccessTokens, invalidToken } from './access-token.ts';
+import { forbidden, Problem, sessionEnded } from '../http/errors.ts';
+import type { AccessTokens } from './access-token.ts';
 import { aliveAt } from './alive.ts';
 import type { SessionCookie } from './cookie.ts';
 import type { RefreshToken } from './refresh-token.ts';
@@ -71,8 +71,10 @@ export function authentication(
   const authenticate = async (request: FastifyRequest, credential: SessionCredential) => {
     const { userId, sessionId, generation, cookie } = credential;
     const user = await sessions.load(credential);
-    if (user?.id !== userId) throw invalidToken();
-    if (cookie && !(user.cookie && sessionCookie.isCurrent(cookie, user.cookie))) throw invalidToken();
+    if (user?.id !== userId) throw sessionEnded();
+    const age = cookie && user.cookie ? sessionCookie.ageOf(cookie, user.cookie) : undefined;
+    if (cookie && !age) throw sessionEnded();
+    const reauthenticatedAt = age === 'previous' ? undefined : (user.authenticated_at ?? undefined);
     const isFirstUse = generation > user.used_generation;
     if (isFirstUse || clock().getTime() - user.last_used_at.getTime() >= recordUseEveryMs)
       recordUse({ userId, sessionId, generation });
@@ -81,8 +83,8 @@ export function authentication(
       actor: {
         userId,
         sessionId,
-        authenticatedAt: user.authenticated_at ?? user.signed_in_at,
-        reauthenticatedAt: user.authenticated_at ?? undefined,
+        authenticatedAt: reauthenticatedAt ?? user.signed_in_at,
+        reauthenticatedAt,
       },
       owner: { userId },
       isAdmin: user.is_admin,
@@ -97,11 +99,11 @@ export function authentication(
     if (!isCookie) return accessTokens.verify(bearerToken(request));
     sessionCookie.requireSameSite(request);
     const cookie = sessionCookie.parse(request);
-    if (!cookie) throw invalidToken();
+    if (!cookie) throw sessionEnded();
     return { ...cookie, cookie };
   };
 
-  app.addHook('onRequest', (request, reply, done) => {
+  app.addHook('onRequest', (request, _reply, done) => {
     const { config: route } = request.routeOptions;
     if (request.is404 || route.public === true) return done();
     const isAnonymous = request.headers.authorization === undefined && !sessionCookie.isSent(request);
@@ -112,7 +114,6 @@ export function authentication(
       (error) => {
         const isDeadCookie =
           error instanceof Problem && error.code === 'invalid_token' && sessionCookie.isSent(request);
-        if (isDeadCookie) sessionCookie.remove(request, reply);
         // A browser sends a dead cookie without being asked.
         done(route.public && isDeadCookie ? undefined : error);
       },

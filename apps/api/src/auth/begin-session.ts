@@ -92,6 +92,8 @@ export function createBeginSession({
           created_at: now,
           expires_at: new Date(now.getTime() + mfaSeconds * 1000),
         });
+        const event = { action: 'mfa_required', user_id: userId, details: { methods } } as const;
+        await auditEvents.create({ ...event, ...client });
         return { mfa: { mfa_token, methods: seconds } };
       }
     }
@@ -118,9 +120,8 @@ export function createBeginSession({
     });
     const event = { action: 'signed_in', user_id, actor_id: user_id, session_id: id, details: { methods } } as const;
     await auditEvents.create({ ...event, ...client });
-    // No permit needed: only the owner can cause this mail, and once for each place.
     if (await knownClients.record(user_id, fingerprintOf(user_id, client), now))
-      await outbox.post({ mails }, { kind: 'new_sign_in', recipient: email, isAllowed: true }, client);
+      await outbox.post({ mails }, await outbox.permit('new_sign_in', email), client);
     return { id, user_id, generation: 0, token_secret, methods, authenticated_at: now };
   }
 }

@@ -1,6 +1,6 @@
 import type { AuditAction, Database, MailKind, Scope, SystemRepositories, User } from '@quoin/db';
 import type { Client } from '../http/client.ts';
-import { found } from '../http/errors.ts';
+import { found, sessionEnded } from '../http/errors.ts';
 import type { Outbox } from '../mail/outbox.ts';
 
 interface Dependencies {
@@ -24,17 +24,20 @@ export type ChangeFactors = <T>(
 export function createChangeFactors({ database, outbox, clock }: Dependencies): ChangeFactors {
   return async (scope, what, client, work) => {
     const { userId, sessionId } = scope.actor;
+    const { email } = found(await database.as(scope).account.find());
+    const permit = await outbox.permit(what, email);
     const result = await database.system(scope).transaction(async (repositories) => {
       const { users, factors, userSessions, auditEvents } = repositories;
       const user = found(await users.lock(userId));
+      // The request may have begun before the session was revoked.
+      if (!(await userSessions.lockUnrevoked({ userId, sessionId }))) throw sessionEnded();
       const done = await work(repositories, user);
       const { totp, passkeys } = await factors.count(userId);
       if (!totp && passkeys === 0) await factors.replaceRecoveryCodes(userId, []);
       await userSessions.revokeAllOf(userId, 'factors_changed', clock(), { except: sessionId });
       const event = { action: what, user_id: userId, actor_id: userId, session_id: sessionId } as const;
       await auditEvents.create({ ...event, ...client });
-      // No permit needed: a factor changes only after a recent proof.
-      await outbox.post(repositories, { kind: what, recipient: user.email, isAllowed: true }, client);
+      await outbox.post(repositories, { ...permit, recipient: user.email }, client);
       return done;
     });
     outbox.wake();

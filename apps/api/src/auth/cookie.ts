@@ -26,6 +26,9 @@ interface Dependencies {
 export function createSessionCookie({ cookieValues, config, clock }: Dependencies) {
   const trusted = new Set([new URL(config.appUrl).origin, ...config.corsOrigins.filter((origin) => origin !== '*')]);
 
+  const isSameSite = ({ headers }: FastifyRequest) =>
+    headers['sec-fetch-site'] === 'same-origin' || trusted.has(headers.origin ?? '');
+
   return {
     /** Whether the request has a session cookie. */
     isSent: (request: FastifyRequest): boolean => read(request) !== undefined,
@@ -36,12 +39,16 @@ export function createSessionCookie({ cookieValues, config, clock }: Dependencie
       return value === undefined ? undefined : cookieValues.parse(value);
     },
 
-    /** Whether the cookie is the current value of its session, or was until a moment ago. */
-    isCurrent: (cookie: RefreshToken, { generation, token_secret, rotated_at }: CookieKeys): boolean => {
-      if (!cookieValues.isSealOf(cookie, Buffer.from(token_secret, 'hex'))) return false;
+    /**
+     * Returns whether the cookie has the current value of its session, or had it until a moment ago. Undefined if neither. Only the current value shares in a new proof:
+     * whoever proved it has got the new value.
+     */
+    ageOf: (cookie: RefreshToken, session: CookieKeys): 'current' | 'previous' | undefined => {
+      const { generation, token_secret, rotated_at } = session;
+      if (!cookieValues.isSealOf(cookie, Buffer.from(token_secret, 'hex'))) return undefined;
+      if (cookie.generation === generation) return 'current';
       const isPrevious = cookie.generation === generation - 1 && rotated_at !== null;
-      const isInGrace = isPrevious && clock().getTime() - new Date(rotated_at).getTime() < graceMs;
-      return cookie.generation === generation || isInGrace;
+      return isPrevious && clock().getTime() - new Date(rotated_at).getTime() < graceMs ? 'previous' : undefined;
     },
 
     /**
@@ -49,9 +56,8 @@ export function createSessionCookie({ cookieValues, config, clock }: Dependencie
      *
      * @throws Problem `csrf_failed`
      */
-    requireSameSite: ({ method, headers }: FastifyRequest): void => {
-      if (safeMethods.includes(method)) return;
-      if (headers['sec-fetch-site'] === 'same-origin' || trusted.has(headers.origin ?? '')) return;
+    requireSameSite: (request: FastifyRequest): void => {
+      if (safeMethods.includes(request.method) || isSameSite(request)) return;
       throw new Problem(
         'csrf_failed',
         'With a session cookie, this method needs `Sec-Fetch-Site: same-origin`, or an Origin that is APP_URL’s or in CORS_ORIGINS.',
@@ -66,7 +72,10 @@ export function createSessionCookie({ cookieValues, config, clock }: Dependencie
       });
     },
 
-    remove,
+    /** Removes the cookie, unless a page of another site may have caused the request. */
+    remove: (request: FastifyRequest, reply: FastifyReply): void => {
+      if (isSameSite(request)) remove(request, reply);
+    },
 
     /** Removes the cookie, and what the browser has stored of the site. */
     signOut: (request: FastifyRequest, reply: FastifyReply): void => {
@@ -83,8 +92,10 @@ function remove(request: FastifyRequest, reply: FastifyReply): void {
 export type SessionCookie = ReturnType<typeof createSessionCookie>;
 
 /** Browsers drop Secure cookies over plain HTTP, so loopback uses another name. */
-const isPlainLoopback = ({ protocol, hostname }: FastifyRequest): boolean =>
-  protocol === 'http' && /^(localhost|127\.0\.0\.1|\[::1\]|.+\.localhost)$/.test(hostname);
+const isPlainLoopback = ({ protocol, hostname, headers }: FastifyRequest): boolean =>
+  protocol === 'http' &&
+  headers['x-forwarded-proto'] !== 'https' &&
+  /^(localhost|127\.0\.0\.1|\[::1\]|.+\.localhost)$/.test(hostname);
 
 const nameFor = (request: FastifyRequest): string =>
   isPlainLoopback(request) ? 'quoin_session' : '__Host-quoin_session';

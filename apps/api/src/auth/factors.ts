@@ -25,11 +25,12 @@ export interface FactorAnswer {
   credential?: unknown;
 }
 
-/** Guesses of all second factors of an account together. A code of six digits has three right values at a time. */
-export const factorGuesses: { name: string; rate: Rate } = {
-  name: 'second factor',
-  rate: { burst: 10, perMinute: 0.2 },
-};
+/** A code of six digits has three right values at a time. */
+const guesses: Rate = { burst: 10, perMinute: 0.2 };
+/** Guesses of all second factors of an account when signing in. */
+export const signInGuesses = { name: 'second factor', rate: guesses };
+/** The same in a session: whoever knows the password of an account cannot use up the tries of its owner. */
+export const sessionGuesses = { name: 'second factor in a session', rate: guesses };
 
 /** Checks a second factor of a user. */
 export async function checkFactor(

@@ -2,15 +2,18 @@ import type { AuthenticationMethod, Database } from '@quoin/db';
 import type { Client } from '../http/client.ts';
 import { Problem } from '../http/errors.ts';
 import type { Limiter } from '../http/throttle/limiter.ts';
+import type { Outbox } from '../mail/outbox.ts';
 import { type BeginSession, credentialsOf, type SignInResult } from './begin-session.ts';
 import { hashOfChallenge } from './challenges.ts';
-import { type CheckedFactor, checkFactor, type FactorAnswer, type FactorChecks, factorGuesses } from './factors.ts';
+import { type CheckedFactor, checkFactor, type FactorAnswer, type FactorChecks, signInGuesses } from './factors.ts';
+import { proveMailbox } from './prove-mailbox.ts';
 
 interface Dependencies {
   database: Database;
   beginSession: BeginSession;
   limiter: Limiter;
   factorChecks: FactorChecks;
+  outbox: Outbox;
   clock: () => Date;
 }
 
@@ -22,7 +25,7 @@ export const invalidProof = (fields: Record<string, unknown> = {}) =>
   new Problem('invalid_credentials', 'The code or passkey is wrong, was already used, or has expired.', { fields });
 
 /** The second step of signing in. */
-export function createMfa({ database, beginSession, limiter, factorChecks, clock }: Dependencies) {
+export function createMfa({ database, beginSession, limiter, factorChecks, outbox, clock }: Dependencies) {
   return {
     /**
      * Signs in with the token of the first step and a second factor.
@@ -34,12 +37,13 @@ export function createMfa({ database, beginSession, limiter, factorChecks, clock
       const challenge = await database.system().challenges.try('mfa', tokenHash, clock(), attemptsMax);
       const userId = challenge?.user_id;
       if (!userId) throw invalidProof();
-      await limiter.take(factorGuesses.name, userId, factorGuesses.rate);
+      // Nobody guesses a passkey.
+      if (answer.credential === undefined) await limiter.take(signInGuesses.name, userId, signInGuesses.rate);
       const checked = await checkFactor(factorChecks, userId, answer);
       const { methods, credentials } = challenge.data as { methods: AuthenticationMethod[]; credentials: string };
       const result = checked && (await complete(userId, methods, credentials, tokenHash, checked, client));
       if (!result) return refuse(userId, client);
-      await limiter.giveBack([{ ...factorGuesses, key: userId }]);
+      if (answer.credential === undefined) await limiter.giveBack([{ ...signInGuesses, key: userId }]);
       return result;
     },
   };
@@ -58,6 +62,9 @@ export function createMfa({ database, beginSession, limiter, factorChecks, clock
       const user = consumed && (await repositories.users.lock(userId));
       // The rollback keeps the token for another try.
       if (!user || credentialsOf(user) !== credentials || !(await second.use(repositories))) throw invalidProof();
+      // Mail and second factor together are those of the holder.
+      if (first.includes('email'))
+        await proveMailbox(repositories, user, { outbox, client, now: clock(), isHolder: true });
       return [...first, ...second.methods.filter((method) => method !== 'mfa'), 'mfa'];
     });
     return begun.catch(ignoreInvalidProof);

@@ -1,34 +1,39 @@
 import type { SystemRepositories, User } from '@quoin/db';
 import type { Client } from '../http/client.ts';
 import type { Outbox } from '../mail/outbox.ts';
+import { secondFactorsOf } from './begin-session.ts';
 
 interface Proof {
   outbox: Outbox;
   client: Client;
   now: Date;
-  /** The session that sent the proof, if it is one of the account: the same person holds it and reads the mail. */
-  ownSessionId?: string | undefined;
+  /** Whether the same person holds the account: they sent the proof in a session of it, or with its second factor. */
+  isHolder: boolean;
+  /** The session of the holder, which stays. */
+  sessionId?: string | undefined;
 }
 
 /**
- * Verifies the address of an account: the caller has access to its mailbox. Ends all other sessions if the address was not verified before. Unless an own session sent the proof, an impostor
- * may have registered the account: a password from before the proof stops working, and the owner gets a mail to choose one.
+ * Verifies the address of an account: the caller has access to its mailbox. Ends all other sessions if the address was not verified before. If the caller may not be the
+ * holder of the account, an impostor may have registered it: a password from before the proof stops working, and the owner of the address gets a mail to choose one. An
+ * account with a second factor is not verified then, because nobody can tell whose factor it is.
  *
- * @returns false if the account is deactivated or has another address
+ * @returns false if the address was not verified
  */
 export async function proveMailbox(
-  { oneTimeTokens, users, userSessions, auditEvents, mails }: SystemRepositories,
+  { oneTimeTokens, users, factors, userSessions, auditEvents, mails }: SystemRepositories,
   { id, email, email_verified_at }: Pick<User, 'id' | 'email' | 'email_verified_at'>,
-  { outbox, client, now, ownSessionId }: Proof,
+  { outbox, client, now, isHolder, sessionId }: Proof,
 ): Promise<boolean> {
   if (email_verified_at) return true;
-  const user = await users.proveMailbox(id, email, now, { keepsPassword: ownSessionId !== undefined });
+  if (!isHolder && secondFactorsOf(await factors.count(id)).length > 0) return false;
+  const user = await users.proveMailbox(id, email, now, { keepsPassword: isHolder });
   if (!user) return false;
   await oneTimeTokens.deleteAllOf(id);
-  await userSessions.revokeAllOf(id, 'email_verified', now, { except: ownSessionId });
+  await userSessions.revokeAllOf(id, 'email_verified', now, { except: sessionId });
   const event = { user_id: id, actor_id: id, ...client };
   await auditEvents.create({ action: 'email_verified', ...event });
-  if (user.has_password) return true;
+  if (user.has_password || isHolder) return true;
   await auditEvents.create({ action: 'password_voided', ...event });
   // No permit needed: an address is verified once.
   await outbox.post({ mails }, { kind: 'set_password', recipient: user.email, isAllowed: true }, client);

@@ -2,9 +2,9 @@ import type { Database, Scope, User } from '@quoin/db';
 import type { Config } from '../config/config.ts';
 import { type Client, turnCallerOf } from '../http/client.ts';
 import { normalizeEmail } from '../http/email.ts';
-import { Problem } from '../http/errors.ts';
+import { Problem, sessionEnded } from '../http/errors.ts';
 import type { Passwords } from '../passwords/passwords.ts';
-import { type AccessTokens, invalidToken } from './access-token.ts';
+import type { AccessTokens } from './access-token.ts';
 import { aliveAt } from './alive.ts';
 import type { BeginSession, SignInResult } from './begin-session.ts';
 import type { RefreshTokens } from './refresh-token.ts';
@@ -53,7 +53,7 @@ export function createAuth(dependencies: Dependencies) {
      */
     refresh: async (text: string, client: Client): Promise<TokenPair> => {
       const parsed = refreshTokens.parse(text);
-      if (!parsed) throw invalidToken();
+      if (!parsed) throw sessionEnded();
       const token = { ...parsed, userAgent: client.user_agent ?? '' };
       const now = clock();
       const alive = aliveAt(now, config);
@@ -63,7 +63,7 @@ export function createAuth(dependencies: Dependencies) {
       const { refreshGraceSeconds } = config;
       const graceSince = refreshGraceSeconds > 0 ? new Date(now.getTime() - refreshGraceSeconds * 1000) : undefined;
       const session = await database.system().refreshTokens.findUsed(token, alive, graceSince);
-      if (!session) throw invalidToken();
+      if (!session) throw sessionEnded();
       const event = { user_id: session.user_id, session_id: session.id, ...client };
       if (session.is_grace) {
         await database.system().auditEvents.create({ action: 'refresh_token_reused', ...event });
@@ -73,7 +73,7 @@ export function createAuth(dependencies: Dependencies) {
         const isRevoked = await repositories.refreshTokens.revokeStolen(token, now, graceSince);
         if (isRevoked) await repositories.auditEvents.create({ action: 'refresh_token_stolen', ...event });
       });
-      throw invalidToken();
+      throw sessionEnded();
     },
 
     logout: (scope: Scope, client: Client) =>

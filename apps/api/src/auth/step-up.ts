@@ -1,11 +1,10 @@
 import type { AuthenticationMethod, Database, Scope } from '@quoin/db';
 import { type Client, turnCallerOf } from '../http/client.ts';
-import { found, Problem } from '../http/errors.ts';
+import { found, Problem, sessionEnded } from '../http/errors.ts';
 import type { Limiter } from '../http/throttle/limiter.ts';
 import type { Passwords } from '../passwords/passwords.ts';
-import { invalidToken } from './access-token.ts';
 import { secondFactorsOf } from './begin-session.ts';
-import { checkFactor, type FactorChecks, factorGuesses } from './factors.ts';
+import { checkFactor, type FactorChecks, sessionGuesses } from './factors.ts';
 import type { SessionKeys } from './refresh-token.ts';
 
 interface Dependencies {
@@ -47,7 +46,7 @@ export function createStepUp({ database, passwords, limiter, factorChecks, clock
       }
       return database.system().transaction(async ({ userSessions, auditEvents }) => {
         const session = await userSessions.reauthenticate({ userId, sessionId }, methods, clock(), { isCookie });
-        if (!session) throw invalidToken();
+        if (!session) throw sessionEnded();
         const event = { action: 'reauthenticated', user_id: userId, actor_id: userId, session_id: sessionId } as const;
         await auditEvents.create({ ...event, details: { methods }, ...client });
         return session;
@@ -77,10 +76,10 @@ export function createStepUp({ database, passwords, limiter, factorChecks, clock
     userId: string,
     { code, credential }: StepUpAnswer,
   ): Promise<AuthenticationMethod[] | undefined> {
-    await limiter.take(factorGuesses.name, userId, factorGuesses.rate);
+    if (code !== undefined) await limiter.take(sessionGuesses.name, userId, sessionGuesses.rate);
     const checked = await checkFactor(factorChecks, userId, { code, credential });
     if (!checked || !(await database.system().transaction(checked.use))) return undefined;
-    await limiter.giveBack([{ ...factorGuesses, key: userId }]);
+    if (code !== undefined) await limiter.giveBack([{ ...sessionGuesses, key: userId }]);
     return checked.methods;
   }
 }

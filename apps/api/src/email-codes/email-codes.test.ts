@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { addTotp, emailCode } from '../../testing/sign-in-steps.ts';
+import { addTotp, codeAt, emailCode } from '../../testing/sign-in-steps.ts';
 import { expectProblem, password, startTestApp, type TestApp, uniqueEmail } from '../../testing/test-app.ts';
 
 let api: TestApp;
@@ -109,6 +109,57 @@ describe('a code by mail', () => {
     const login = await api.send('POST', '/auth/login', { body: { email: impostor.email, password } });
     expectProblem(login, 401, 'invalid_credentials');
     expect((await api.mailsTo(impostor.email)).map(({ subject }) => subject)).toContain('Choose a password');
+  });
+
+  test('an impostor’s account with a second factor is not verified by the mails of the owner', async () => {
+    const impostor = await api.signUp();
+    await addTotp(api, impostor.token);
+    const verified = async () =>
+      (await api.send('GET', '/users/me', { token: impostor.token })).json().email_verified_at;
+    expectProblem(await confirm(await emailCode(api, impostor.email)), 403, 'mfa_required');
+    const token = await api.tokenFor('verify-email', impostor.email);
+    expectProblem(await api.send('POST', '/auth/email/verify', { body: { token } }), 422, 'validation_failed');
+    expect(await verified()).toBeNull();
+    // The holder of the account verifies it in a session, or with the second factor.
+    const own = await api.send('POST', '/auth/email/verify', { token: impostor.token, body: { token } });
+    expect(own.statusCode).toBe(204);
+    expect(await verified()).not.toBeNull();
+
+    const other = await api.signUp();
+    const { secret } = await addTotp(api, other.token);
+    const asked = await confirm(await emailCode(api, other.email));
+    const body = { mfa_token: asked.json().mfa_token, code: codeAt(api, secret) };
+    const signedIn = await api.send('POST', '/auth/mfa', { body });
+    const account = await api.send('GET', '/users/me', { token: signedIn.json().access_token });
+    expect(account.json().email_verified_at).not.toBeNull();
+    await api.send('POST', '/auth/login', { body: { email: other.email, password } });
+
+    const third = await api.signUp();
+    await addTotp(api, third.token);
+    await api.send('POST', '/auth/password/forgot', { body: { email: third.email } });
+    const reset = { token: await api.tokenFor('reset-password', third.email), new_password: 'another horse battery' };
+    expect((await api.send('POST', '/auth/password/reset', { body: reset })).statusCode).toBe(204);
+    expect((await api.database.system().users.find(third.id))?.email_verified_at).toBeNull();
+  });
+
+  test('guesses of an address’s codes are limited over all challenges', async () => {
+    const limited = await startTestApp({ RATE_LIMIT: 'true' });
+    try {
+      const { email } = await limited.register();
+      const statuses: number[] = [];
+      for (let round = 0; round < 6; round++) {
+        limited.clock.advance(120);
+        const { challenge, code } = await emailCode(limited, email);
+        for (let n = 0; n < 5; n++) {
+          const body = { challenge, code: wrong(code) };
+          statuses.push((await limited.send('POST', '/auth/email-code/confirm', { body })).statusCode);
+        }
+      }
+      expect(statuses.slice(0, 25)).toEqual(Array(25).fill(401));
+      expect(statuses.slice(27)).toEqual([429, 429, 429]);
+    } finally {
+      await limited.close();
+    }
   });
 
   test('a code by mail does not work after the address has changed', async () => {

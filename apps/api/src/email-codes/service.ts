@@ -8,6 +8,7 @@ import type { Config } from '../config/config.ts';
 import type { Client } from '../http/client.ts';
 import { deriveKey } from '../http/derive-key.ts';
 import { normalizeEmail } from '../http/email.ts';
+import type { Limiter } from '../http/throttle/limiter.ts';
 import type { Outbox } from '../mail/outbox.ts';
 
 interface Dependencies {
@@ -15,18 +16,21 @@ interface Dependencies {
   config: Pick<Config, 'secretKey'>;
   beginSession: BeginSession;
   outbox: Outbox;
+  limiter: Limiter;
   clock: () => Date;
 }
 
 const challengeSeconds = 600;
 const attemptsMax = 5;
 const digits = 6;
+/** Tries of all codes of an address: 144 a day for a million codes. */
+const guesses = { name: 'code by mail', rate: { burst: 25, perMinute: 0.1 } };
 
 /**
  * Signing in with a code from a mail. A code works only with the challenge from the same request: guessing the code, or reading the mail, is not enough. The code is made
  * when the mail is sent, and the database has only an HMAC of it.
  */
-export function createEmailCodes({ database, config, beginSession, outbox, clock }: Dependencies) {
+export function createEmailCodes({ database, config, beginSession, outbox, limiter, clock }: Dependencies) {
   const key = deriveKey(config.secretKey, 'email code');
   const hmacOf = (challengeHash: Uint8Array, code: string) =>
     createHmac('sha256', key).update(challengeHash).update(code).digest();
@@ -76,6 +80,7 @@ export function createEmailCodes({ database, config, beginSession, outbox, clock
       const tried = await database.system().challenges.try('email_code', challengeHash, clock(), attemptsMax);
       const expected = Buffer.from(String(tried?.data.code ?? ''), 'hex');
       const given = hmacOf(challengeHash, code);
+      if (tried?.email) await limiter.take(guesses.name, tried.email, guesses.rate);
       const isRight = expected.length === given.length && timingSafeEqual(expected, given);
       const user = tried?.email ? await database.system().users.findByEmail(tried.email) : undefined;
       const result =
@@ -86,10 +91,14 @@ export function createEmailCodes({ database, config, beginSession, outbox, clock
           if (!consumed) return undefined;
           const current = await repositories.users.lock(user.id);
           if (current?.email !== consumed.email) return undefined;
-          if (current.is_active) await proveMailbox(repositories, current, { outbox, client, now: clock() });
+          if (current.is_active)
+            await proveMailbox(repositories, current, { outbox, client, now: clock(), isHolder: false });
           return ['email'];
         }));
-      if (result) return result;
+      if (result) {
+        await limiter.giveBack([{ ...guesses, key: user.email }]);
+        return result;
+      }
       const event = { action: 'sign_in_failed', user_id: user?.id ?? null } as const;
       await database.system().auditEvents.create({ ...event, details: { reason: 'wrong_email_code' }, ...client });
       throw invalidProof();

@@ -12,6 +12,7 @@ import {
   uniqueEmail,
 } from '../../testing/test-app.ts';
 import { createSealed } from '../config/sealed.ts';
+import { noClient } from '../http/client.ts';
 import { hashOfRecoveryCode, newRecoveryCodes } from './recovery-codes.ts';
 
 let api: TestApp;
@@ -95,6 +96,50 @@ describe('an authenticator app', () => {
     const code = codeAt(api, secret);
     const answers = await Promise.all(tokens.map(({ mfa_token }) => mfa({ mfa_token, code })));
     expect(statuses(answers)).toEqual([200, ...Array(49).fill(401)]);
+  });
+
+  test('a new secret can be confirmed in its own session only, for ten minutes', async () => {
+    const user = await api.signUp();
+    const other = await api.login(user.email);
+    const { secret } = (await api.send('POST', '/users/me/totp', { token: user.token })).json();
+    const confirm = (token: string) =>
+      api.send('POST', '/users/me/totp/confirm', { token, body: { code: codeAt(api, secret) } });
+    expectProblem(await confirm(other.access_token), 422, 'validation_failed');
+    api.clock.advance(601);
+    expectProblem(await confirm(user.token), 422, 'validation_failed');
+  });
+
+  test('a session that was revoked during the request changes nothing', async () => {
+    const { id, email } = await api.register();
+    const { access_token } = await api.login(email);
+    const { sid } = JSON.parse(Buffer.from(access_token.split('.')[1] ?? '', 'base64url').toString());
+    const now = api.clock.now();
+    const scope = {
+      actor: { userId: id, sessionId: sid, authenticatedAt: now, reauthenticatedAt: now },
+      owner: { userId: id },
+      isAdmin: false,
+    };
+    const { factors, ownAccount } = api.app.services;
+    const { secret } = await factors.beginTotp(scope);
+    expect((await api.send('POST', '/auth/logout', { token: access_token })).statusCode).toBe(204);
+    const ended = { code: 'invalid_token' };
+    await expect(factors.confirmTotp(scope, codeAt(api, secret), noClient)).rejects.toMatchObject(ended);
+    const change = ownAccount.update(scope, { password: 'another horse battery' }, noClient, undefined);
+    await expect(change).rejects.toMatchObject(ended);
+    await api.login(email);
+  });
+
+  test('mails about factors are limited', async () => {
+    const limited = await startTestApp({ RATE_LIMIT: 'true' });
+    try {
+      const user = await limited.signUp();
+      await addTotp(limited, user.token);
+      for (let n = 0; n < 40; n++)
+        expect((await limited.send('POST', '/users/me/recovery-codes', { token: user.token })).statusCode).toBe(200);
+      expect((await limited.mailsTo(user.email)).length).toBeLessThanOrEqual(21);
+    } finally {
+      await limited.close();
+    }
   });
 
   test('replacing an authenticator app keeps the old one in force until the new one is confirmed', async () => {
@@ -196,21 +241,25 @@ describe('the token for the second factor', () => {
       expectProblem(await mfa(body), 422, 'validation_failed');
   });
 
-  test('guesses of all factors of an account share one limit', async () => {
+  test('guesses of codes of an account share one limit, which blocks neither passkeys nor its open sessions', async () => {
     const limited = await startTestApp({ RATE_LIMIT: 'true' });
     try {
       const user = await limited.signUp();
-      const { secret } = await addTotp(limited, user.token);
-      const guess = (path: string, body: object, token?: string) => limited.send('POST', path, { body, token });
-      for (let round = 0; round < 2; round++) {
+      const { secret, recoveryCodes } = await addTotp(limited, user.token);
+      const { authenticator } = await addPasskey(limited, user.token);
+      const post = (path: string, body: object, token?: string) => limited.send('POST', path, { body, token });
+      for (let round = 0; round < 5; round++) {
         const { mfa_token } = await firstFactor(limited, user.email);
-        for (let n = 0; n < 4; n++)
-          expect((await guess('/auth/mfa', { mfa_token, code: '000000' })).statusCode).toBe(401);
-        expect((await guess('/auth/step-up', { code: '000000' }, user.token)).statusCode).toBe(403);
+        for (const guess of [{ code: '000000' }, { recovery_code: 'made up' }])
+          expect((await post('/auth/mfa', { mfa_token, ...guess })).statusCode).toBe(401);
       }
       const { mfa_token } = await firstFactor(limited, user.email);
-      expectProblem(await guess('/auth/mfa', { mfa_token, code: codeAt(limited, secret) }), 429, 'rate_limited');
-      expectProblem(await guess('/auth/step-up', { code: codeAt(limited, secret) }, user.token), 429, 'rate_limited');
+      expectProblem(await post('/auth/mfa', { mfa_token, code: codeAt(limited, secret) }), 429, 'rate_limited');
+      const recovery = { mfa_token, recovery_code: recoveryCodes[0] };
+      expectProblem(await post('/auth/mfa', recovery), 429, 'rate_limited');
+      expect((await post('/auth/step-up', { code: codeAt(limited, secret) }, user.token)).statusCode).toBe(204);
+      const credential = await assertionOf(limited, authenticator);
+      expect((await post('/auth/mfa', { mfa_token, credential })).statusCode).toBe(200);
     } finally {
       await limited.close();
     }
@@ -385,6 +434,13 @@ describe('admins', () => {
     expect((await api.send('POST', '/auth/password/reset', { body: { token, new_password } })).statusCode).toBe(204);
     const answer = await api.send('POST', '/auth/login', { body: { email: user.email, password: new_password } });
     expectProblem(answer, 403, 'mfa_required');
+  });
+
+  test('a right password of an account with a second factor leaves an event', async () => {
+    const user = await signUpWithTotp();
+    await firstFactor(api, user.email);
+    const { items } = (await api.send('GET', '/users/me/audit-events', { token: user.token })).json();
+    expect(items[0]).toMatchObject({ action: 'mfa_required', details: { methods: ['pwd'] } });
   });
 
   test('the password grant of OAuth 2 asks for the second factor as well', async () => {

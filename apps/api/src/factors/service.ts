@@ -1,6 +1,6 @@
 import type { Database, Scope, SystemRepositories } from '@quoin/db';
 import type { ChangeFactors } from '../auth/change-factors.ts';
-import { type CheckedFactor, factorGuesses } from '../auth/factors.ts';
+import { type CheckedFactor, sessionGuesses } from '../auth/factors.ts';
 import { type Client, noClient } from '../http/client.ts';
 import { found, invalid, notFound } from '../http/errors.ts';
 import type { Limiter } from '../http/throttle/limiter.ts';
@@ -27,10 +27,10 @@ export function createFactors({ database, totp, changeFactors, outbox, limiter, 
     /** Puts the pending secret in force. @returns new recovery codes; the old ones are void @throws Problem `validation_failed` at `/code` */
     confirmTotp: async (scope: Scope, code: string, client: Client): Promise<string[]> => {
       const { userId, sessionId } = scope.actor;
-      await limiter.take(factorGuesses.name, userId, factorGuesses.rate);
-      const checked = await totp.checkPending(userId, code);
+      await limiter.take(sessionGuesses.name, userId, sessionGuesses.rate);
+      const checked = await totp.checkPending(scope, code);
       if (!checked) throw wrongCode();
-      await limiter.giveBack([{ ...factorGuesses, key: userId }]);
+      await limiter.giveBack([{ ...sessionGuesses, key: userId }]);
       return changeFactors(scope, 'totp_added', client, async ({ factors, userSessions }) => {
         if (!(await factors.confirmTotp(userId, checked.pending, checked.step))) throw wrongCode();
         await userSessions.addMethods({ userId, sessionId }, ['otp', 'mfa']);

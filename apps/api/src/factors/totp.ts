@@ -8,6 +8,8 @@ import { found } from '../http/errors.ts';
 // Authenticator apps (RFC 6238): six digits, SHA-1 and 30 s, which every app supports.
 
 const secretBytes = 20;
+/** Time to confirm a new secret, in the session that asked for it. */
+const pendingSeconds = 600;
 const periodSeconds = 30;
 /** Time steps before and after the current one whose codes count, because clocks differ (RFC 6238, 5.2). */
 const window = 1;
@@ -29,30 +31,36 @@ export function createTotp({ database, sealed, config, clock }: Dependencies) {
       const { userId } = scope.owner;
       const { email } = found(await database.as(scope).account.find());
       const secret = randomBytes(secretBytes);
-      await database.system().transaction(({ factors }) => factors.setPendingTotp(userId, sealed.seal(secret, userId)));
+      const pending = {
+        pending_secret: sealed.seal(secret, userId),
+        pending_session_id: scope.actor.sessionId,
+        pending_until: new Date(clock().getTime() + pendingSeconds * 1000),
+      };
+      await database.system().transaction(({ factors }) => factors.setPendingTotp(userId, pending));
       const totp = await totpOf(secret, { issuer, label: email });
       return { secret: totp.secret.base32, otpauth_url: totp.toString() };
     },
 
-    /** Returns the pending secret and the time step, if the code is right for it. */
-    checkPending: async (userId: string, code: string): Promise<{ pending: Uint8Array; step: number } | undefined> => {
-      const pending = (await find(userId))?.pending_secret;
-      const step = pending ? await stepOf(pending, userId, code) : undefined;
+    /** Returns the pending secret of this session and the time step, if the code is right for it. */
+    checkPending: async (
+      { actor: { userId, sessionId } }: Scope,
+      code: string,
+    ): Promise<{ pending: Uint8Array; step: number } | undefined> => {
+      const pending = await database
+        .system()
+        .transaction(({ factors }) => factors.findPendingTotp(userId, sessionId, clock()));
+      const step = pending && (await stepOf(pending, userId, code));
       return pending && step !== undefined ? { pending, step } : undefined;
     },
 
     /** Checks a code of the secret in force. */
     check: async (userId: string, code: string): Promise<CheckedFactor | undefined> => {
-      const secret = (await find(userId))?.secret;
-      const step = secret ? await stepOf(secret, userId, code) : undefined;
+      const secret = await database.system().transaction(({ factors }) => factors.findTotp(userId));
+      const step = secret && (await stepOf(secret, userId, code));
       if (!secret || step === undefined) return undefined;
       return { userId, methods: ['otp', 'mfa'], use: ({ factors }) => factors.useTotpStep(userId, secret, step) };
     },
   };
-
-  function find(userId: string) {
-    return database.system().transaction(({ factors }) => factors.findTotp(userId));
-  }
 
   /** Returns the time step of a code; undefined if it is wrong. */
   async function stepOf(stored: Uint8Array, userId: string, code: string): Promise<number | undefined> {

@@ -90,6 +90,10 @@ export function found<T>(row: T | undefined): T {
   return row;
 }
 
+/** The same error for every invalid access token or cookie, without the reason. */
+export const sessionEnded = (cause?: unknown) =>
+  new Problem('invalid_token', 'The token is invalid, or its session has ended.', { cause });
+
 export const forbidden = () => new Problem('forbidden', 'This account is not allowed to do this.');
 
 /** Time after a proof in which it counts for sensitive changes. */

@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createAuthenticator } from '../../testing/authenticator.ts';
 import { addPasskey, addTotp, assertionOf, emailCode, firstFactor } from '../../testing/sign-in-steps.ts';
@@ -77,6 +80,25 @@ describe('adding a passkey', () => {
     expectProblem(await add(user.token, right), 422, 'validation_failed');
     const again = authenticator.create(await options(user.token));
     expectProblem(await add(user.token, again), 422, 'validation_failed');
+  });
+
+  test('a statement about the maker of the device is ignored, and nothing that it names is fetched', async () => {
+    let requests = 0;
+    const server = createServer((_, response) => {
+      requests += 1;
+      response.end();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const certificate = Buffer.from(`http://127.0.0.1:${port}/crl`);
+    const attStmt = { alg: -7, sig: randomBytes(70), x5c: [certificate, certificate] };
+    const user = await api.signUp();
+    for (const fmt of ['android-key', 'packed', 'tpm', 'fido-u2f', 'apple', 'made up']) {
+      const credential = createAuthenticator().create(await options(user.token), { attestation: { fmt, attStmt } });
+      expect((await add(user.token, credential)).statusCode).toBe(201);
+    }
+    expect(requests).toBe(0);
+    server.close();
   });
 
   test('a new passkey needs a challenge of its own session', async () => {

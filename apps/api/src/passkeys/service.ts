@@ -76,7 +76,10 @@ export function createPasskeys({ database, webauthn, beginSession, changeFactors
       const result =
         passkey &&
         (await beginSession(passkey.userId, client, async (repositories) =>
-          (await passkey.use(repositories)) ? passkey.methods : undefined,
+          // In the order in which passkeys are removed.
+          (await repositories.users.lock(passkey.userId)) && (await passkey.use(repositories))
+            ? passkey.methods
+            : undefined,
         ));
       if (result) return result;
       const event = { action: 'sign_in_failed', user_id: passkey?.userId ?? null } as const;

@@ -1,7 +1,9 @@
 import type { Database, Scope } from '@quoin/db';
+import { secondFactorsOf } from '../auth/begin-session.ts';
 import { proveMailbox } from '../auth/prove-mailbox.ts';
 import { type Client, turnCallerOf } from '../http/client.ts';
 import { normalizeEmail } from '../http/email.ts';
+import { invalid } from '../http/errors.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import { invalidOneTimeToken, parseOneTimeToken } from './one-time-tokens.ts';
@@ -47,10 +49,14 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
 
       const isReset = await database
         .system()
-        .transaction(async ({ oneTimeTokens, users, userSessions, auditEvents, mails }) => {
+        .transaction(async ({ oneTimeTokens, users, factors, userSessions, auditEvents, mails }) => {
           const now = clock();
           const consumed = await oneTimeTokens.consume('reset_password', presented, now);
-          const user = consumed && (await users.proveMailbox(consumed.user_id, consumed.email, now, { password_hash }));
+          if (!consumed) return false;
+          // Of an impostor, perhaps: `proveMailbox` says why.
+          const verifies = secondFactorsOf(await factors.count(consumed.user_id)).length === 0;
+          const proof = { password_hash, verifies };
+          const user = await users.proveMailbox(consumed.user_id, consumed.email, now, proof);
           if (!user) return false;
           await oneTimeTokens.deleteAllOf(user.id);
           await userSessions.revokeAllOf(user.id, 'password_changed', now);
@@ -76,8 +82,11 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
         const consumed = await repositories.oneTimeTokens.consume('verify_email', presented, now);
         const user = consumed && (await repositories.users.lock(consumed.user_id));
         if (!consumed || !user?.is_active || user.email !== consumed.email) return false;
-        const ownSessionId = scope?.actor.userId === user.id ? scope.actor.sessionId : undefined;
-        return proveMailbox(repositories, user, { outbox, client, now, ownSessionId });
+        const sessionId = scope?.actor.userId === user.id ? scope.actor.sessionId : undefined;
+        const isHolder = sessionId !== undefined;
+        if (await proveMailbox(repositories, user, { outbox, client, now, isHolder, sessionId })) return true;
+        // The rollback keeps the token.
+        throw invalid('/token', 'needs a session of the account, because it has a second factor: sign in first');
       });
       if (!isVerified) throw invalidOneTimeToken();
       outbox.wake();

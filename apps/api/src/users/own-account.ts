@@ -1,6 +1,6 @@
 import type { Database, Scope, Versions } from '@quoin/db';
 import type { Client } from '../http/client.ts';
-import { found } from '../http/errors.ts';
+import { found, sessionEnded } from '../http/errors.ts';
 import { requireRow, requireVersion } from '../http/preconditions.ts';
 import type { Limiter } from '../http/throttle/limiter.ts';
 import type { Outbox } from '../mail/outbox.ts';
@@ -56,6 +56,8 @@ export function createOwnAccount({ database, passwords, outbox, accountDeletion,
           .as(scope)
           .transaction(async ({ account, userSessions, mails: outgoing, auditEvents, oneTimeTokens }) => {
             const before = found(await account.lock());
+            // The request may have begun before the session was revoked.
+            if (!(await userSessions.lockUnrevoked(scope.actor.sessionId))) throw sessionEnded();
             // The password that was checked, or the address that gets the mails, has changed meanwhile.
             if (isSensitive && (before.password_hash !== self.password_hash || before.email !== self.email))
               throw wrongPassword();

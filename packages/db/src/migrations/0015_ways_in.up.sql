@@ -6,6 +6,8 @@ create table totps (
   user_id uuid not null,
   secret bytea null,
   pending_secret bytea null,
+  pending_session_id uuid null,
+  pending_until timestamptz null,
   last_step bigint not null default '0',
   created_at timestamptz not null default now(),
   primary key (user_id)
@@ -14,6 +16,8 @@ comment on table totps is 'Authenticator apps: one per user (RFC 6238).';
 comment on column totps.user_id is 'The owner.';
 comment on column totps.secret is 'Secret in force, encrypted with a key derived from SECRET_KEY; null before the first confirmation.';
 comment on column totps.pending_secret is 'Secret that waits for its confirmation, encrypted in the same way.';
+comment on column totps.pending_session_id is 'The session that may confirm it.';
+comment on column totps.pending_until is 'Until when it can be confirmed.';
 comment on column totps.last_step is 'Latest time step whose code was used. No code works twice.';
 comment on column totps.created_at is 'When the row was inserted.';
 

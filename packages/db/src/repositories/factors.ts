@@ -1,4 +1,5 @@
-import { sql } from 'kysely';
+import { sql, type Updateable } from 'kysely';
+import type { Tables } from '../schema/tables.ts';
 import type { Context } from './context.ts';
 
 /** The second factors of a user. */
@@ -8,6 +9,8 @@ export interface Factors {
   passkeys: number;
   recovery_codes_left: number;
 }
+
+export type PendingTotp = Pick<Updateable<Tables['totps']>, 'pending_secret' | 'pending_session_id' | 'pending_until'>;
 
 /** Second factors: authenticator apps and recovery codes. `passkeys.ts` has the third kind. */
 export const factors = ({ db }: Context) => ({
@@ -22,15 +25,30 @@ export const factors = ({ db }: Context) => ({
   },
 
   /** Stores a secret that waits for its confirmation. A secret in force stays in force until then. */
-  setPendingTotp: (user_id: string, pending_secret: Uint8Array) =>
+  setPendingTotp: (user_id: string, pending: PendingTotp) =>
     db
       .insertInto('totps')
-      .values({ user_id, pending_secret })
-      .onConflict((conflict) => conflict.column('user_id').doUpdateSet({ pending_secret }))
+      .values({ user_id, ...pending })
+      .onConflict((conflict) => conflict.column('user_id').doUpdateSet(pending))
       .execute(),
 
-  findTotp: (userId: string) =>
-    db.selectFrom('totps').select(['secret', 'pending_secret']).where('user_id', '=', userId).executeTakeFirst(),
+  /** Returns the secret that waits for a confirmation in this session. */
+  findPendingTotp: async (userId: string, sessionId: string, now: Date) => {
+    const totp = await db
+      .selectFrom('totps')
+      .select('pending_secret')
+      .where('user_id', '=', userId)
+      .where('pending_session_id', '=', sessionId)
+      .where('pending_until', '>', now)
+      .executeTakeFirst();
+    return totp?.pending_secret ?? undefined;
+  },
+
+  /** Returns the secret in force. */
+  findTotp: async (userId: string) => {
+    const totp = await db.selectFrom('totps').select('secret').where('user_id', '=', userId).executeTakeFirst();
+    return totp?.secret ?? undefined;
+  },
 
   /** Puts the pending secret in force, if it is still this one. Resolves to whether it did. */
   confirmTotp: async (userId: string, pendingSecret: Uint8Array, step: number) => {

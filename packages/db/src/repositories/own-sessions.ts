@@ -8,7 +8,7 @@ const listMax = 500;
 /** Sessions of the owner. */
 export const ownSessions = ({ scope, ...context }: OwnerContext) => {
   const { userId } = scope.owner;
-  const { revokeAllOf } = userSessions(context);
+  const { lockUnrevoked, revokeAllOf } = userSessions(context);
   return {
     /** Returns the newest 500 sessions that are alive. */
     listAlive: (alive: Alive) =>
@@ -21,6 +21,9 @@ export const ownSessions = ({ scope, ...context }: OwnerContext) => {
         .orderBy('id', 'desc')
         .limit(listMax)
         .execute(),
+
+    /** Same as for all sessions: whether this session is not revoked. Locks its row. */
+    lockUnrevoked: (sessionId: string) => lockUnrevoked({ userId, sessionId }),
 
     /** Resolves to whether the session existed and was not revoked before. */
     revoke: async (id: string, reason: RevokedReason, now: Date) => {

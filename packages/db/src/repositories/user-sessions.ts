@@ -130,6 +130,22 @@ export const userSessions = (context: Context) => {
         .returning(sessionKeyColumns)
         .executeTakeFirst(),
 
+    /**
+     * Resolves to whether the session is not revoked. If so, locks its row until the transaction ends: a change that the session makes either happens before it is
+     * revoked, or not at all.
+     */
+    lockUnrevoked: async ({ userId, sessionId }: SessionKey): Promise<boolean> => {
+      const session = await db
+        .selectFrom('user_sessions')
+        .select('id')
+        .where('user_id', '=', userId)
+        .where('id', '=', sessionId)
+        .where('revoked_at', 'is', null)
+        .forNoKeyUpdate()
+        .executeTakeFirst();
+      return session !== undefined;
+    },
+
     /** Records a factor that the user has added in this session. This is no proof of who they are. */
     addMethods: ({ userId, sessionId }: SessionKey, methods: readonly AuthenticationMethod[]) =>
       db

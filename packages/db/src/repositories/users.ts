@@ -129,20 +129,25 @@ export const users = ({ db, fast }: Context) => ({
 
   /**
    * Verifies the address of an account, if it is active and still has this address. A password from before the proof may be that of an impostor who registered
-   * the address first: it stops working, unless `keepsPassword` (a session of the account sent the token) or a new hash is given.
+   * the address first: it stops working, unless `keepsPassword` (the holder of the account sent the proof) or a new hash is given. With `verifies: false`, the address is
+   * not verified.
    */
   proveMailbox: (
     id: string,
     email: string,
     now: Date,
-    { password_hash, keepsPassword = false }: { password_hash?: string; keepsPassword?: boolean } = {},
+    {
+      password_hash,
+      keepsPassword = false,
+      verifies = true,
+    }: { password_hash?: string; keepsPassword?: boolean; verifies?: boolean } = {},
   ) => {
     const provenHash = sql<string | null>`case when email_verified_at is not null then password_hash end`;
     return db
       .updateTable('users')
       .set({
         ...(password_hash ? { password_hash } : keepsPassword ? {} : { password_hash: provenHash }),
-        email_verified_at: sql`coalesce(email_verified_at, ${now})`,
+        ...(verifies && { email_verified_at: sql`coalesce(email_verified_at, ${now})` }),
       })
       .where('id', '=', id)
       .where('email', '=', email)

@@ -154,6 +154,8 @@ interface TotpTable {
   user_id: string;
   secret: Uint8Array | null;
   pending_secret: Uint8Array | null;
+  pending_session_id: string | null;
+  pending_until: Date | null;
   last_step: Generated<string>;
   created_at: Generated<Date>;
 }

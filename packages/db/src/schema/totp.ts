@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, ownedBy } from './columns.ts';
+import { createdAt, ownedBy, timestamp } from './columns.ts';
 import { UserSchema } from './user.ts';
 
 export const TotpSchema = defineEntity({
@@ -21,6 +21,8 @@ export const TotpSchema = defineEntity({
       .nullable()
       .comment('Secret in force, encrypted with a key derived from SECRET_KEY; null before the first confirmation.'),
     pending_secret: p.blob().nullable().comment('Secret that waits for its confirmation, encrypted in the same way.'),
+    pending_session_id: p.uuid().nullable().comment('The session that may confirm it.'),
+    pending_until: timestamp().nullable().comment('Until when it can be confirmed.'),
     last_step: p.bigint().default(0).comment('Latest time step whose code was used. No code works twice.'),
     created_at: createdAt(),
   },

@@ -10,6 +10,7 @@ export const auditActions = [
   'email_code_requested',
   'email_verified',
   'factors_removed',
+  'mfa_required',
   'passkey_added',
   'passkey_counter_fell',
   'passkey_removed',

@@ -27,7 +27,7 @@ const digits = 6;
 const guesses = { name: 'code by mail', rate: { burst: 25, perMinute: 0.1 } };
 
 /**
- * Signing in with a code from a mail. A code works only with the challenge from the same request: guessing the code, or reading the mail, is not enough. The code is made
+ * Signing in with a code from a mail. A code works only with the challenge from the same request: whoever reads the mail, but did not ask, cannot sign in with it. The code is made
  * when the mail is sent, and the database has only an HMAC of it.
  */
 export function createEmailCodes({ database, config, beginSession, outbox, limiter, clock }: Dependencies) {

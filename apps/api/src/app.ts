@@ -1,7 +1,7 @@
+import cookie from '@fastify/cookie';
 import type { Database } from '@quoin/db';
 import { auditEventRoutes } from './audit-events/routes.ts';
 import { adminsOnly, authentication } from './auth/authentication.ts';
-import { cookies } from './auth/cookie.ts';
 import { freshOnly } from './auth/fresh.ts';
 import { authRoutes, keyRoutes } from './auth/routes.ts';
 import type { Config } from './config/config.ts';
@@ -78,7 +78,7 @@ export async function buildApp(config: Config, database: Database, options: Opti
   metrics?.watch(database, services.passwords.load);
 
   throttling(app, store);
-  await cookies(app);
+  await app.register(cookie);
   authentication(app, { ...services, database, config, clock });
   if (config.hasRateLimit) userLimits(app, { perMinute: config.userRequestsPerMinute, clock: now });
   adminsOnly(app);

@@ -2454,7 +2454,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            /** @description `database_unavailable`: Database unavailable. */
             503: {
                 headers: {
                     /** @description Seconds to wait before the next attempt. */
@@ -2512,7 +2512,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            /** @description `database_unavailable`: Database unavailable. */
             503: {
                 headers: {
                     /** @description Seconds to wait before the next attempt. */

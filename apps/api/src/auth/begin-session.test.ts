@@ -68,7 +68,7 @@ const waysIn: Record<string, { operation: string; lastStep: (account: Account) =
   },
 };
 
-/** The methods of the session that an answer begins; the code of the problem if there is none. */
+/** Returns the methods of the new session, or the code of the problem. */
 async function outcomeOf(answer: Answer): Promise<string> {
   if (answer.statusCode !== 200) return answer.json().code;
   const token = answer.json().access_token;
@@ -88,7 +88,7 @@ describe('beginning a session', () => {
     expect([...new Set(Object.values(waysIn).map(({ operation }) => operation))].sort()).toEqual(beginning.sort());
   });
 
-  test('every way to sign in, with every state of the factors and of the account', { timeout: 120_000 }, async () => {
+  test('every way to sign in, with every state of the factors and of the account', async () => {
     const table: Record<string, Record<string, string>> = {};
     for (const [way, { lastStep }] of Object.entries(waysIn)) {
       const row: Record<string, string> = {};
@@ -167,7 +167,7 @@ describe('beginning a session', () => {
     expect(JSON.stringify(rows)).not.toMatch(/203|198|Firefox/);
   });
 
-  test('challenges and clients that nobody needs any more are deleted', async () => {
+  test('expired challenges and unused clients are deleted', async () => {
     const user = await api.signUp();
     await emailCode(api, user.email);
     const rows = async () =>

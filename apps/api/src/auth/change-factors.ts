@@ -26,7 +26,7 @@ export function createChangeFactors({ database, outbox, clock }: Dependencies): 
     const { userId, sessionId } = scope.actor;
     const { email } = found(await database.as(scope).account.find());
     const permit = await outbox.permit(what, email);
-    const result = await database.system(scope).transaction(async (repositories) => {
+    const change = database.system(scope).transaction(async (repositories) => {
       const { users, factors, userSessions, auditEvents } = repositories;
       const user = found(await users.lock(userId));
       // The request may have begun before the session was revoked.
@@ -39,6 +39,11 @@ export function createChangeFactors({ database, outbox, clock }: Dependencies): 
       await auditEvents.create({ ...event, ...client });
       await outbox.post(repositories, { ...permit, recipient: user.email }, client);
       return done;
+    });
+    const result = await change.catch(async (error) => {
+      // Otherwise failed requests would use up the mails that tell the owner of a change.
+      await outbox.release(permit);
+      throw error;
     });
     outbox.wake();
     return result;

@@ -1,16 +1,10 @@
 import type { CookieKeys } from '@quoin/db';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.ts';
 import { Problem } from '../http/errors.ts';
 import type { RefreshToken, RefreshTokens, SessionKeys } from './refresh-token.ts';
 
 // Sessions of browsers in a cookie that scripts cannot read. Its value has the form of a refresh token, but does not rotate: the session decides whether it is alive.
-
-declare module 'fastify' {
-  interface FastifyInstance {
-    sessionCookie: SessionCookie;
-  }
-}
 
 const safeMethods = ['GET', 'HEAD', 'OPTIONS'];
 /** Requests that were under way when the value changed can still use the previous one. */
@@ -40,8 +34,8 @@ export function createSessionCookie({ cookieValues, config, clock }: Dependencie
     },
 
     /**
-     * Returns whether the cookie has the current value of its session, or had it until a moment ago. Undefined if neither. Only the current value shares in a new proof:
-     * whoever proved it has got the new value.
+     * Returns whether the cookie has the current value of its session, or had it until a moment ago. Undefined if neither. A new proof makes only the current value fresh:
+     * the browser that sent the proof has it, and a thief has the previous one.
      */
     ageOf: (cookie: RefreshToken, session: CookieKeys): 'current' | 'previous' | undefined => {
       const { generation, token_secret, rotated_at } = session;
@@ -108,9 +102,3 @@ const attributesFor = (request: FastifyRequest) => ({
 });
 
 const read = (request: FastifyRequest): string | undefined => request.cookies[nameFor(request)];
-
-/** Parses cookies of requests. */
-export async function cookies(app: FastifyInstance): Promise<void> {
-  const { default: cookie } = await import('@fastify/cookie');
-  await app.register(cookie);
-}

@@ -1,7 +1,7 @@
 import type { AuthenticationMethod, SystemRepositories } from '@quoin/db';
 import type { Rate } from '../http/throttle/memory-store.ts';
 
-// What the ways in have in common when they check a factor. The features totp/ and passkeys/ implement the checks.
+// The check of a second factor. The features factors/ and passkeys/ implement it.
 
 /** A factor that was right when it was checked. */
 export interface CheckedFactor {
@@ -29,7 +29,7 @@ export interface FactorAnswer {
 const guesses: Rate = { burst: 10, perMinute: 0.2 };
 /** Guesses of all second factors of an account when signing in. */
 export const signInGuesses = { name: 'second factor', rate: guesses };
-/** The same in a session: whoever knows the password of an account cannot use up the tries of its owner. */
+/** The same in a session. It has its own bucket, so that an attacker with the password cannot block the owner's step-up. */
 export const sessionGuesses = { name: 'second factor in a session', rate: guesses };
 
 /** Checks a second factor of a user. */

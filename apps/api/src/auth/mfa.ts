@@ -6,6 +6,7 @@ import type { Outbox } from '../mail/outbox.ts';
 import { type BeginSession, credentialsOf, type SignInResult } from './begin-session.ts';
 import { hashOfChallenge } from './challenges.ts';
 import { type CheckedFactor, checkFactor, type FactorAnswer, type FactorChecks, signInGuesses } from './factors.ts';
+import { invalidProof, refuseProof } from './invalid-proof.ts';
 import { proveMailbox } from './prove-mailbox.ts';
 
 interface Dependencies {
@@ -20,10 +21,6 @@ interface Dependencies {
 /** Wrong answers that a token survives. */
 const attemptsMax = 5;
 
-/** One response for a wrong, used or expired proof. */
-export const invalidProof = (fields: Record<string, unknown> = {}) =>
-  new Problem('invalid_credentials', 'The code or passkey is wrong, was already used, or has expired.', { fields });
-
 /** The second step of signing in. */
 export function createMfa({ database, beginSession, limiter, factorChecks, outbox, clock }: Dependencies) {
   return {
@@ -37,12 +34,12 @@ export function createMfa({ database, beginSession, limiter, factorChecks, outbo
       const challenge = await database.system().challenges.try('mfa', tokenHash, clock(), attemptsMax);
       const userId = challenge?.user_id;
       if (!userId) throw invalidProof();
-      // Nobody guesses a passkey.
+      // A passkey cannot be guessed.
       if (answer.credential === undefined) await limiter.take(signInGuesses.name, userId, signInGuesses.rate);
       const checked = await checkFactor(factorChecks, userId, answer);
       const { methods, credentials } = challenge.data as { methods: AuthenticationMethod[]; credentials: string };
       const result = checked && (await complete(userId, methods, credentials, tokenHash, checked, client));
-      if (!result) return refuse(userId, client);
+      if (!result) return refuseProof(database, 'wrong_factor', userId, client);
       if (answer.credential === undefined) await limiter.giveBack([{ ...signInGuesses, key: userId }]);
       return result;
     },
@@ -68,12 +65,6 @@ export function createMfa({ database, beginSession, limiter, factorChecks, outbo
       return [...first, ...second.methods.filter((method) => method !== 'mfa'), 'mfa'];
     });
     return begun.catch(ignoreInvalidProof);
-  }
-
-  async function refuse(user_id: string, client: Client): Promise<never> {
-    const event = { action: 'sign_in_failed', user_id, details: { reason: 'wrong_factor' } } as const;
-    await database.system().auditEvents.create({ ...event, ...client });
-    throw invalidProof();
   }
 }
 

@@ -16,7 +16,7 @@ interface Proof {
 /**
  * Verifies the address of an account: the caller has access to its mailbox. Ends all other sessions if the address was not verified before. If the caller may not be the
  * holder of the account, an impostor may have registered it: a password from before the proof stops working, and the owner of the address gets a mail to choose one. An
- * account with a second factor is not verified then, because nobody can tell whose factor it is.
+ * account with a second factor is not verified then, because the factor may be the impostor's.
  *
  * @returns false if the address was not verified
  */

@@ -125,7 +125,7 @@ export function keyRoutes(app: App, { accessTokens }: { accessTokens: AccessToke
         description: 'Empty with HS256.',
         response: { 200: Jwks },
       },
-      config: { public: true, cacheable: true },
+      config: { public: true, cacheable: true, evenWhenOverloaded: true },
     },
     async (_, reply) => {
       reply.header('cache-control', 'public, max-age=300');

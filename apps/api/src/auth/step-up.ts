@@ -25,7 +25,7 @@ interface StepUpAnswer {
 const failed = () =>
   new Problem('wrong_password', 'The password, code or passkey is wrong, was already used, or has expired.');
 
-/** Lets a signed-in user prove again who they are. */
+/** Authenticates a signed-in user again. */
 export function createStepUp({ database, passwords, limiter, factorChecks, clock }: Dependencies) {
   return {
     /**

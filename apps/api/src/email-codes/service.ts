@@ -2,7 +2,7 @@ import { createHmac, randomInt, timingSafeEqual } from 'node:crypto';
 import type { Database } from '@quoin/db';
 import type { BeginSession, SignInResult } from '../auth/begin-session.ts';
 import { hashOfChallenge, newChallenge } from '../auth/challenges.ts';
-import { invalidProof } from '../auth/mfa.ts';
+import { refuseProof } from '../auth/invalid-proof.ts';
 import { proveMailbox } from '../auth/prove-mailbox.ts';
 import type { Config } from '../config/config.ts';
 import type { Client } from '../http/client.ts';
@@ -27,8 +27,8 @@ const digits = 6;
 const guesses = { name: 'code by mail', rate: { burst: 25, perMinute: 0.1 } };
 
 /**
- * Signing in with a code from a mail. A code works only with the challenge from the same request: whoever reads the mail, but did not ask, cannot sign in with it. The code is made
- * when the mail is sent, and the database has only an HMAC of it.
+ * Signing in with a code from a mail. A code works only with the challenge that the client got for its request, so access to the mail alone does not suffice. The code is
+ * created when the mail is sent, and the database stores only its HMAC.
  */
 export function createEmailCodes({ database, config, beginSession, outbox, limiter, clock }: Dependencies) {
   const key = deriveKey(config.secretKey, 'email code');
@@ -95,13 +95,9 @@ export function createEmailCodes({ database, config, beginSession, outbox, limit
             await proveMailbox(repositories, current, { outbox, client, now: clock(), isHolder: false });
           return ['email'];
         }));
-      if (result) {
-        await limiter.giveBack([{ ...guesses, key: user.email }]);
-        return result;
-      }
-      const event = { action: 'sign_in_failed', user_id: user?.id ?? null } as const;
-      await database.system().auditEvents.create({ ...event, details: { reason: 'wrong_email_code' }, ...client });
-      throw invalidProof();
+      if (!result) return refuseProof(database, 'wrong_email_code', user?.id, client);
+      await limiter.giveBack([{ ...guesses, key: user.email }]);
+      return result;
     },
   };
 }

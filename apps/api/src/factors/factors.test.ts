@@ -134,6 +134,13 @@ describe('an authenticator app', () => {
     try {
       const user = await limited.signUp();
       await addTotp(limited, user.token);
+      // Requests that change nothing use up none.
+      const other = await limited.signUp();
+      for (let n = 0; n < 30; n++)
+        expect((await limited.send('DELETE', '/users/me/totp', { token: other.token })).statusCode).toBe(404);
+      await addTotp(limited, other.token);
+      const subjects = (await limited.mailsTo(other.email)).map(({ subject }) => subject);
+      expect(subjects).toContain('An authenticator app was added');
       for (let n = 0; n < 40; n++)
         expect((await limited.send('POST', '/users/me/recovery-codes', { token: user.token })).statusCode).toBe(200);
       expect((await limited.mailsTo(user.email)).length).toBeLessThanOrEqual(21);

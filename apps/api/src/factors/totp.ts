@@ -36,7 +36,7 @@ export function createTotp({ database, sealed, config, clock }: Dependencies) {
         pending_session_id: scope.actor.sessionId,
         pending_until: new Date(clock().getTime() + pendingSeconds * 1000),
       };
-      await database.system().transaction(({ factors }) => factors.setPendingTotp(userId, pending));
+      await database.system().factors.setPendingTotp(userId, pending);
       const totp = await totpOf(secret, { issuer, label: email });
       return { secret: totp.secret.base32, otpauth_url: totp.toString() };
     },
@@ -46,16 +46,14 @@ export function createTotp({ database, sealed, config, clock }: Dependencies) {
       { actor: { userId, sessionId } }: Scope,
       code: string,
     ): Promise<{ pending: Uint8Array; step: number } | undefined> => {
-      const pending = await database
-        .system()
-        .transaction(({ factors }) => factors.findPendingTotp(userId, sessionId, clock()));
+      const pending = await database.system().factors.findPendingTotp(userId, sessionId, clock());
       const step = pending && (await stepOf(pending, userId, code));
       return pending && step !== undefined ? { pending, step } : undefined;
     },
 
     /** Checks a code of the secret in force. */
     check: async (userId: string, code: string): Promise<CheckedFactor | undefined> => {
-      const secret = await database.system().transaction(({ factors }) => factors.findTotp(userId));
+      const secret = await database.system().factors.findTotp(userId);
       const step = secret && (await stepOf(secret, userId, code));
       if (!secret || step === undefined) return undefined;
       return { userId, methods: ['otp', 'mfa'], use: ({ factors }) => factors.useTotpStep(userId, secret, step) };

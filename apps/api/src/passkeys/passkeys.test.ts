@@ -39,7 +39,7 @@ describe('adding a passkey', () => {
     expect(second.challenge).not.toBe(first.challenge);
   });
 
-  test('a new passkey ends the other sessions, sends a mail, and from then on a password needs a second factor', async () => {
+  test('adding a passkey ends the other sessions and sends a mail; then a password needs a second factor', async () => {
     const user = await api.signUp();
     const other = await api.login(user.email);
     const { passkey, authenticator } = await addPasskey(api, user.token);

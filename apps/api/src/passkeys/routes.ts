@@ -160,7 +160,7 @@ export function relatedOriginRoutes(app: App, { webauthnOrigins }: Pick<Config, 
         summary: 'List the origins that may use passkeys of this site',
         response: { 200: RelatedOrigins },
       },
-      config: { public: true, cacheable: true },
+      config: { public: true, cacheable: true, evenWhenOverloaded: true },
     },
     async (_, reply) => {
       reply.header('cache-control', 'public, max-age=300');

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Database, Scope } from '@quoin/db';
 import type { BeginSession, SignInResult } from '../auth/begin-session.ts';
 import type { ChangeFactors } from '../auth/change-factors.ts';
-import { invalidProof } from '../auth/mfa.ts';
+import { refuseProof } from '../auth/invalid-proof.ts';
 import type { Client } from '../http/client.ts';
 import { found, invalid, notFound, Problem } from '../http/errors.ts';
 import type { CheckedCredential, Webauthn } from './webauthn.ts';
@@ -49,7 +49,7 @@ export function createPasskeys({ database, webauthn, beginSession, changeFactors
     },
 
     list: async (scope: Scope) => ({
-      items: await database.system().transaction(({ passkeys }) => passkeys.list(scope.owner.userId)),
+      items: await database.system().passkeys.list(scope.owner.userId),
     }),
 
     /** @throws Problem `not_found` */
@@ -81,10 +81,8 @@ export function createPasskeys({ database, webauthn, beginSession, changeFactors
             ? passkey.methods
             : undefined,
         ));
-      if (result) return result;
-      const event = { action: 'sign_in_failed', user_id: passkey?.userId ?? null } as const;
-      await database.system().auditEvents.create({ ...event, details: { reason: 'wrong_passkey' }, ...client });
-      throw invalidProof(isUnknown ? { unknown_credential: true } : {});
+      const fields = isUnknown ? { unknown_credential: true } : {};
+      return result ?? refuseProof(database, 'wrong_passkey', passkey?.userId, client, fields);
     },
   };
 }

@@ -122,9 +122,7 @@ export function createWebauthn({ database, config, clock }: Dependencies) {
       const handle = bytesOf(credential.response?.userHandle);
       const credentialId = bytesOf(credential.id);
       if (handle.length === 0 || credentialId.length === 0) return { isUnknown: false };
-      const known = await database
-        .system()
-        .transaction(({ passkeys }) => passkeys.findByCredential(handle, credentialId));
+      const known = await database.system().passkeys.findByCredential(handle, credentialId);
       if (!known) return { isUnknown: true };
       const verified = await verifySignIn(credential, known.public_key);
       return { isUnknown: false, ...(verified && { passkey: factorOf(known, verified) }) };
@@ -183,7 +181,7 @@ export function createWebauthn({ database, config, clock }: Dependencies) {
     const now = clock();
     const expires_at = new Date(now.getTime() + challengeSeconds * 1000);
     const row = { token_hash: hashOfChallenge(challenge), purpose, user_id, data, created_at: now, expires_at };
-    await database.system().transaction(({ challenges }) => challenges.create(row));
+    await database.system().challenges.create(row);
     return new Uint8Array(Buffer.from(challenge, 'base64url'));
   }
 }

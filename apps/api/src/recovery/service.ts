@@ -53,7 +53,8 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
           const now = clock();
           const consumed = await oneTimeTokens.consume('reset_password', presented, now);
           if (!consumed) return false;
-          // Of an impostor, perhaps: `proveMailbox` says why.
+          // The lock keeps an impostor from adding a factor now: `proveMailbox` says why.
+          await users.lock(consumed.user_id);
           const verifies = secondFactorsOf(await factors.count(consumed.user_id)).length === 0;
           const proof = { password_hash, verifies };
           const user = await users.proveMailbox(consumed.user_id, consumed.email, now, proof);

@@ -46,7 +46,7 @@ export const users = ({ db, fast }: Context) => ({
   findByEmail: (email: string) =>
     fast.selectFrom('users').select(withHash).where(sql`lower(email)`, '=', email.toLowerCase()).executeTakeFirst(),
 
-  /** Returns the locale of the account with this address; the default if it has no preferences, or if there is none. */
+  /** Returns the locale of the account with this address. Returns the default if no account has the address, or if the account has no preferences. */
   findLocale: async (email: string): Promise<string> => {
     const preferences = await fast
       .selectFrom('users')

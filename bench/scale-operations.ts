@@ -16,9 +16,9 @@ export async function operationsOf(database: Database): Promise<Operation[]> {
     const { rows } = await database.inspect((connection) => connection.query<{ id: string }>(text));
     return rows[0]?.id ?? '';
   };
-  const { users, userSessions, auditEvents, mails, idempotencyKeys } = database.system();
+  const { users, callers, userSessions, auditEvents, mails, idempotencyKeys } = database.system();
   const scopeOf = (userId: string): Scope => ({
-    actor: { userId, sessionId: userId, authenticatedAt: new Date() },
+    actor: { via: 'session', userId, sessionId: userId, authenticatedAt: new Date() },
     owner: { userId },
     isAdmin: false,
   });
@@ -61,7 +61,7 @@ export async function operationsOf(database: Database): Promise<Operation[]> {
     user('sign in: find the account', () => users.findByLogin('user-777@example.com'), false),
     user(
       'every request: find the session',
-      () => userSessions.findAlive([{ userId: light.owner.userId, sessionId: session, isCookie: false }], alive),
+      () => callers.find([{ userId: light.owner.userId, sessionId: session }], alive),
       false,
     ),
     user('list sessions', () => database.as(light).userSessions.listAlive(alive)),

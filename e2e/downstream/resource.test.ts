@@ -90,6 +90,7 @@ describe('a generated resource', () => {
     ]);
     expect(lines.filter((line) => line.startsWith('AM')).map((line) => line.slice(3))).toEqual([
       'apps/api/src/app.ts',
+      'apps/api/src/auth/scopes.ts',
       'apps/api/src/http/openapi.ts',
       'apps/api/src/services.ts',
       'docs/schema.md',

@@ -108,6 +108,7 @@ function wiring(resource: Resource): Map<string, { imports: string[]; lines: str
         lines: [`${singular}Routes(api, services);`],
       },
     ],
+    ['apps/api/src/auth/scopes.ts', { imports: [], lines: [`'${path}:read', '${path}:write',`] }],
     ['apps/api/src/http/openapi.ts', { imports: [], lines: [`{ name: '${path}', description: '${words}.' },`] }],
   ]);
 }

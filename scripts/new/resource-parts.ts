@@ -123,7 +123,7 @@ export function schemaParts(fields: Field[]) {
   };
 }
 
-export function routeParts(fields: Field[], words: string) {
+export function routeParts(fields: Field[], { path, words }: { path: string; words: string }) {
   const hasText = searched(fields).length > 0;
   const hasFilter = hasText || filtered(fields).length > 0;
   return {
@@ -131,11 +131,12 @@ export function routeParts(fields: Field[], words: string) {
     'list description': hasFilter ? '        description: scannedDescription,\n' : '',
     'list config': hasText
       ? `      config: {
+        requiredScope: '${path}:read',
         problems: ['forbidden', 'query_too_expensive'],
         // Looks at thousands of rows.
         concurrency: { name: '${words} by text', perUser: 2, when: ({ query }) => 'q' in (query as object) },
       },\n`
-      : `      config: { problems: ['forbidden'] },\n`,
+      : `      config: { requiredScope: '${path}:read', problems: ['forbidden'] },\n`,
   };
 }
 

@@ -103,7 +103,7 @@ export function resourceFiles(resource: Resource): Map<string, string> {
     ...repositoryParts(fields, names),
     ...schemaParts(fields),
     ...serviceParts(fields, names),
-    ...routeParts(fields, names['plural words']),
+    ...routeParts(fields, { path, words: names['plural words'] }),
     ...testParts(fields),
   };
   const fill = (template: string) =>

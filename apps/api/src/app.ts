@@ -1,8 +1,10 @@
 import cookie from '@fastify/cookie';
 import type { Database } from '@quoin/db';
+import { apiKeyRoutes } from './api-keys/routes.ts';
 import { auditEventRoutes } from './audit-events/routes.ts';
 import { adminsOnly, authentication } from './auth/authentication.ts';
 import { freshOnly } from './auth/fresh.ts';
+import { oauthMetadataRoute } from './auth/oauth-routes.ts';
 import { authRoutes, keyRoutes } from './auth/routes.ts';
 import type { Config } from './config/config.ts';
 import { documentRoutes } from './documents/routes.ts';
@@ -30,6 +32,7 @@ import { openThrottleStore } from './http/throttle/open-store.ts';
 import { throttling } from './http/throttle/throttle.ts';
 import { userLimits } from './http/throttle/user-limits.ts';
 import { requestValidation } from './http/validation.ts';
+import { identityRoutes } from './identities/routes.ts';
 import { landingRoutes } from './landing/routes.ts';
 import { passkeyRoutes, relatedOriginRoutes } from './passkeys/routes.ts';
 import { preferenceRoutes } from './preferences/routes.ts';
@@ -88,6 +91,7 @@ export async function buildApp(config: Config, database: Database, options: Opti
   healthRoutes(app, { database, isDraining });
   keyRoutes(app, services);
   relatedOriginRoutes(app, config);
+  oauthMetadataRoute(app, config);
   const api = async (api: App) => {
     healthRoutes(api, { database, isDraining }, { suffix: 'UnderPrefix' });
     await authRoutes(api, services);
@@ -95,6 +99,8 @@ export async function buildApp(config: Config, database: Database, options: Opti
     factorRoutes(api, services);
     passkeyRoutes(api, services);
     emailCodeRoutes(api, services);
+    identityRoutes(api, services, config);
+    apiKeyRoutes(api, services);
     userRoutes(api, services);
     preferenceRoutes(api, services);
     taskRoutes(api, services);

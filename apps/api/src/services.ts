@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import type { Database } from '@quoin/db';
 import type { FastifyBaseLogger } from 'fastify';
+import { createApiKeys } from './api-keys/service.ts';
 import { maintainAuditTrail } from './audit-events/retention.ts';
 import { createAuditEvents } from './audit-events/service.ts';
 import { createAccessTokens } from './auth/access-token.ts';
@@ -27,6 +28,8 @@ import { createTotp } from './factors/totp.ts';
 import { deleteOldAnswers } from './http/idempotency.ts';
 import { createLimiter } from './http/throttle/limiter.ts';
 import type { ThrottleStore } from './http/throttle/memory-store.ts';
+import { createFindAccount } from './identities/account.ts';
+import { createIdentities } from './identities/service.ts';
 import { createMailDelivery } from './mail/delivery.ts';
 import { createMessages } from './mail/messages.ts';
 import { createOutbox } from './mail/outbox.ts';
@@ -122,6 +125,10 @@ export function createServices({
   });
   addJob({ name: 'forget unused clients', everyMs: cleanUpEveryMs, run: () => forgetUnusedClients(database, clock) });
 
+  const apiKeys = createApiKeys({ database, outbox, clock });
+  addJob({ name: 'warn of expiring API keys', everyMs: cleanUpEveryMs, run: apiKeys.warnOfExpiry });
+  addJob({ name: 'delete expired API keys', everyMs: cleanUpEveryMs, run: apiKeys.deleteExpired });
+
   const embedder = config.embedding && createEmbedder(config.embedding);
   const embedding = embedder && createEmbeddingJob({ database, embedder, clock, log });
   const wakeEmbedding = embedding
@@ -153,14 +160,25 @@ export function createServices({
 
   return {
     accessTokens,
+    apiKeys,
     auditEvents: createAuditEvents({ database }),
-    auth: createAuth({ database, passwords, accessTokens, refreshTokens, config, beginSession, clock }),
+    beginSession,
+    auth: createAuth({ database, passwords, accessTokens, refreshTokens, config, beginSession, limiter, clock }),
     documents: createDocuments({ database, embedder, wake: wakeEmbedding, clock }),
     emailCodes,
     embedding,
     factors,
     // WebAuthn has no passkeys for IP addresses.
     hasPasskeys: isIP(config.webauthnRpId) === 0,
+    identities: createIdentities({
+      database,
+      config,
+      beginSession,
+      changeFactors,
+      findAccount: createFindAccount({ database, outbox, clock }),
+      clock,
+      log,
+    }),
     mail,
     mfa: createMfa({ database, beginSession, limiter, factorChecks, outbox, clock }),
     oneTimeTokens,

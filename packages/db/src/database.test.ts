@@ -5,7 +5,7 @@ import { createTestDatabase, newScope, scopeOf, type TestDatabase, testServerUrl
 import { connect } from './connect.ts';
 import { DatabaseUnavailable, violatedConstraint } from './errors.ts';
 import type { OwnerRepositories } from './repositories/repositories.ts';
-import type { Scope } from './scope.ts';
+import { requireSession, type Scope } from './scope.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -145,7 +145,7 @@ describe('a scope', () => {
     const scope = scopeOf(userId, { actorId: admin.owner.userId });
     await database.as(scope).auditEvents.create({ action: 'session_ended' });
     expect(await database.system().auditEvents.list({ user_id: userId, limit: 10 })).toMatchObject([
-      { user_id: userId, actor_id: admin.owner.userId, session_id: scope.actor.sessionId },
+      { user_id: userId, actor_id: admin.owner.userId, session_id: requireSession(scope).sessionId },
     ]);
     expect(await database.as(user).auditEvents.list({ limit: 10 })).toHaveLength(1);
     expect(await database.as(admin).auditEvents.list({ limit: 10 })).toEqual([]);

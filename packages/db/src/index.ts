@@ -6,10 +6,13 @@ export { AlreadyAnswered, DatabaseUnavailable, StatementTimeout, violatedConstra
 export * as drift from './migrate/drift.ts';
 export { lockWarnings } from './migrate/lock-warnings.ts';
 export * as migrations from './migrate/migrate.ts';
+export type { ApiKey } from './repositories/api-keys.ts';
 export type { AuditFilter, NewAuditEvent } from './repositories/audit-events.ts';
+export type { Caller, CookieKeys, Credential } from './repositories/callers.ts';
 export type { DocumentKey } from './repositories/document-embeddings.ts';
 export type { DocumentChanges, DocumentSearch, NewDocument, OwnDocument } from './repositories/documents.ts';
 export type { Factors } from './repositories/factors.ts';
+export type { Identity } from './repositories/identities.ts';
 export type { Mail, NewMail } from './repositories/mails.ts';
 export type { PresentedOneTimeToken } from './repositories/one-time-tokens.ts';
 export type { PageRequest } from './repositories/page.ts';
@@ -18,11 +21,8 @@ export type { TaskChanges, TaskFilter } from './repositories/tasks.ts';
 export { type PreferenceChanges, versionOfDefaults } from './repositories/user-preferences.ts';
 export type {
   Alive,
-  CookieKeys,
-  RequestedSession,
   SessionKey,
   SessionUse,
-  SignedInUser,
 } from './repositories/user-sessions.ts';
 export type { NewUser, User, UserChanges, UserFilter } from './repositories/users.ts';
 export type { Versions } from './repositories/version.ts';
@@ -36,6 +36,16 @@ export {
   type MailKind,
   type RevokedReason,
   type TokenPurpose,
+  type UserKind,
+  userKinds,
 } from './schema/values.ts';
 export { embeddingWidth, toUnitVector, Vector } from './schema/vector.ts';
-export type { Actor, Answer, Idempotency, Scope } from './scope.ts';
+export {
+  type Actor,
+  type Answer,
+  type ApiKeyActor,
+  type Idempotency,
+  requireSession,
+  type Scope,
+  type SessionActor,
+} from './scope.ts';

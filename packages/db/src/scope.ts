@@ -29,11 +29,29 @@ export interface Answer {
   body: string | null;
 }
 
-export interface Actor {
+/** Who makes a request, and with what. */
+export type Actor = SessionActor | ApiKeyActor;
+
+export interface SessionActor {
+  readonly via: 'session';
   readonly userId: string;
   readonly sessionId: string;
   /** When the caller last proved who they are: at sign-in or later. */
   readonly authenticatedAt: Date;
   /** When the caller proved it again after sign-in. */
   readonly reauthenticatedAt?: Date | undefined;
+}
+
+export interface ApiKeyActor {
+  readonly via: 'api_key';
+  readonly userId: string;
+  readonly apiKeyId: string;
+  /** What the key may do. */
+  readonly scopes: readonly string[];
+}
+
+/** Returns the caller with their session. Routes without a scope for API keys can rely on it. @throws Error for an API key */
+export function requireSession({ actor }: Pick<Scope, 'actor'>): SessionActor {
+  if (actor.via !== 'session') throw new Error('this needs a session, not an API key');
+  return actor;
 }

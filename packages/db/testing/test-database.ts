@@ -47,7 +47,7 @@ export async function prepareTestDatabases(): Promise<void> {
 
 /** Returns the scope of a user's request. */
 export const scopeOf = (userId: string, { actorId = userId }: { actorId?: string } = {}): Scope => ({
-  actor: { userId: actorId, sessionId: randomUUID(), authenticatedAt: new Date() },
+  actor: { via: 'session', userId: actorId, sessionId: randomUUID(), authenticatedAt: new Date() },
   owner: { userId },
   isAdmin: actorId !== userId,
 });

@@ -30,6 +30,7 @@ export function auditEventRoutes(app: App, { auditEvents }: { auditEvents: Audit
         querystring: OwnAuditEventQuery,
         response: { 200: AuditEventPage },
       },
+      config: { requiredScope: 'audit-events:read' },
     },
     async ({ scope, query }) => auditEvents.listOwn(scope, query),
   );

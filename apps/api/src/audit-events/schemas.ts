@@ -51,7 +51,7 @@ export const AuditEventQuery = closed({
   ...ownFilters,
   user_id: Type.Optional(Id('Filter by account.')),
   actor_id: Type.Optional(Id('Filter by actor.')),
-  ip_address: Type.Optional(Type.String({ format: 'ip', maxLength: 45, description: 'Filter by client address.' })),
+  ip_address: Type.Optional(Type.String({ 'x-format': 'ip', maxLength: 45, description: 'Filter by client address.' })),
   request_id: Type.Optional(
     Type.String({ maxLength: 128, description: 'Filter by the request id that the server assigned.' }),
   ),

@@ -22,6 +22,7 @@ describe('register', () => {
     expect(response.headers['cache-control']).toBe('no-store');
     expect(response.json()).toEqual({
       id: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7/),
+      kind: 'person',
       email: 'ada.lovelace@example.com',
       username: 'Ada',
       full_name: 'Ada 🧮 Lovelace',

@@ -1,19 +1,24 @@
-import type { Database, RequestedSession, Scope, SessionUse, SignedInUser } from '@quoin/db';
+import { timingSafeEqual } from 'node:crypto';
+import type { Actor, Caller, Credential, Database, Scope, SessionUse } from '@quoin/db';
 import DataLoader from 'dataloader';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.ts';
 import { forbidden, Problem, sessionEnded } from '../http/errors.ts';
 import type { AccessTokens } from './access-token.ts';
 import { aliveAt } from './alive.ts';
+import { isApiKey, type PresentedApiKey, parseApiKey } from './api-key.ts';
+import { createApiKeyLookups } from './api-key-lookups.ts';
 import type { SessionCookie } from './cookie.ts';
 import type { RefreshToken } from './refresh-token.ts';
+import { requireScope } from './scopes.ts';
+import { createUseRecorder } from './use-recorder.ts';
 
-// Every route requires an access token unless its config says `public: true`. The session and the user are read on every request, so that a sign-out, a
+// Every route requires a session or an API key unless its config says `public: true`. The credential and the user are read on every request, so that a sign-out, a revocation, a
 // deactivation and a demotion count from the next request. Concurrent requests share one statement. Nothing is cached between batches.
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Anonymous access is allowed. With `or signed in`, an invalid access token is still rejected with 401. */
+    /** Anonymous access is allowed. With `or signed in`, invalid credentials are still rejected with 401. */
     public?: boolean | 'or signed in';
     /** Only admins may call the route. Others get 403 before the path and the body are validated. */
     admin?: boolean;
@@ -24,7 +29,7 @@ declare module 'fastify' {
     /** The caller; on private routes, and on routes that are public `or signed in`. */
     scope: Scope;
     /** The caller's account as it is now; on private routes only. */
-    user: SignedInUser;
+    user: Caller;
   }
 }
 
@@ -32,75 +37,47 @@ interface Dependencies {
   database: Database;
   accessTokens: AccessTokens;
   sessionCookie: SessionCookie;
-  config: Pick<Config, 'sessionInactivitySeconds'>;
+  config: Pick<Config, 'sessionInactivitySeconds' | 'hasRateLimit'>;
   clock: () => Date;
 }
 
 const batchMax = 500;
-/** How often the last use of a session is written. More often would turn every read into a write. */
+/** How often the last use of a session or a key is written. More often would turn every read into a write. */
 const recordUseEveryMs = 60_000;
-const recordUseDelayMs = 1_000;
 
 /** A session that a request wants to act in: what its access token or its cookie says. */
-interface SessionCredential extends SessionUse {
+interface PresentedSession extends SessionUse {
   cookie?: RefreshToken | undefined;
 }
 
-export function authentication(
-  app: FastifyInstance,
-  { database, accessTokens, sessionCookie, config, clock }: Dependencies,
-) {
-  const sessions = new DataLoader<SessionCredential, SignedInUser | undefined>(
-    async (credentials) => {
-      const requested = credentials.map(({ userId, sessionId, cookie }) => ({
-        userId,
-        sessionId,
-        isCookie: cookie !== undefined,
-      }));
-      const alive = await database.system().userSessions.findAlive(distinct(requested), aliveAt(clock(), config));
-      const byId = new Map(alive.map((row) => [row.session_id, row]));
-      return credentials.map(({ sessionId }) => byId.get(sessionId));
-    },
-    { cache: false, maxBatchSize: batchMax, batchScheduleFn: (run) => setImmediate(run) },
-  );
-  const recordUse = createUseRecorder(app, database, clock);
+export function authentication(app: FastifyInstance, dependencies: Dependencies) {
+  const { accessTokens, sessionCookie } = dependencies;
+  const find = createFind(dependencies);
+  const bySession = sessionAuthentication(app, dependencies, find);
+  const byApiKey = apiKeyAuthentication(app, dependencies, find);
 
   app.decorateRequest('scope', null as unknown as Scope);
-  app.decorateRequest('user', null as unknown as SignedInUser);
+  app.decorateRequest('user', null as unknown as Caller);
 
-  const authenticate = async (request: FastifyRequest, credential: SessionCredential) => {
-    const { userId, sessionId, generation, cookie } = credential;
-    const user = await sessions.load(credential);
-    if (user?.id !== userId) throw sessionEnded();
-    const age = cookie && user.cookie ? sessionCookie.ageOf(cookie, user.cookie) : undefined;
-    if (cookie && !age) throw sessionEnded();
-    const reauthenticatedAt = age === 'previous' ? undefined : (user.authenticated_at ?? undefined);
-    const isFirstUse = generation > user.used_generation;
-    if (isFirstUse || clock().getTime() - user.last_used_at.getTime() >= recordUseEveryMs)
-      recordUse({ userId, sessionId, generation });
+  /** @throws Problem `missing_token`, `invalid_token`, `expired_token`, `csrf_failed`, `insufficient_scope` */
+  const authenticate = async (request: FastifyRequest) => {
+    const { user, actor } = await identify(request);
     request.user = user;
-    request.scope = {
-      actor: {
-        userId,
-        sessionId,
-        authenticatedAt: reauthenticatedAt ?? user.signed_in_at,
-        reauthenticatedAt,
-      },
-      owner: { userId },
-      isAdmin: user.is_admin,
-    };
+    request.scope = { actor, owner: { userId: user.id }, isAdmin: user.is_admin };
   };
 
-  /** Returns what the request says about its session. @throws Problem `missing_token`, `invalid_token`, `expired_token`, `csrf_failed` */
-  const sessionCredentialOf = (request: FastifyRequest): SessionCredential => {
+  const identify = async (request: FastifyRequest) => {
     const isCookie = sessionCookie.isSent(request);
     if (isCookie && request.headers.authorization !== undefined)
       throw new Problem('malformed_request', 'Send a session cookie or an access token, not both.');
-    if (!isCookie) return accessTokens.verify(bearerToken(request));
-    sessionCookie.requireSameSite(request);
-    const cookie = sessionCookie.parse(request);
-    if (!cookie) throw sessionEnded();
-    return { ...cookie, cookie };
+    if (isCookie) {
+      sessionCookie.requireSameSite(request);
+      const cookie = sessionCookie.parse(request);
+      if (!cookie) throw sessionEnded();
+      return bySession({ ...cookie, cookie });
+    }
+    const token = bearerToken(request);
+    return isApiKey(token) ? byApiKey(request, token) : bySession(accessTokens.verify(token));
   };
 
   app.addHook('onRequest', (request, _reply, done) => {
@@ -108,8 +85,7 @@ export function authentication(
     if (request.is404 || route.public === true) return done();
     const isAnonymous = request.headers.authorization === undefined && !sessionCookie.isSent(request);
     if (route.public && isAnonymous) return done();
-    const authenticated = async () => authenticate(request, sessionCredentialOf(request));
-    authenticated().then(
+    authenticate(request).then(
       () => done(),
       (error) => {
         const isDeadCookie =
@@ -121,8 +97,88 @@ export function authentication(
   });
 }
 
-/** One credential for each session. The access token and the cookie of a session never come together. */
-const distinct = (requested: RequestedSession[]) => [...new Map(requested.map((one) => [one.sessionId, one])).values()];
+type Find = (credential: Credential) => Promise<Caller | undefined>;
+
+/** Finds callers by their credentials. Concurrent requests share a statement. */
+function createFind({ database, config, clock }: Dependencies): Find {
+  const idOf = ({ sessionId, apiKeyId }: Credential) => sessionId ?? apiKeyId ?? '';
+  const loader = new DataLoader<Credential, Caller | undefined>(
+    async (credentials) => {
+      // One for each session or key. The access token and the cookie of a session never come together.
+      const distinct = new Map(credentials.map((one) => [idOf(one), one]));
+      const alive = await database.system().callers.find([...distinct.values()], aliveAt(clock(), config));
+      const byId = new Map(alive.map((row) => [row.session_id ?? row.api_key_id, row]));
+      return credentials.map((one) => byId.get(idOf(one)));
+    },
+    { cache: false, maxBatchSize: batchMax, batchScheduleFn: (run) => setImmediate(run) },
+  );
+  return (credential) => loader.load(credential);
+}
+
+interface Authenticated {
+  user: Caller;
+  actor: Actor;
+}
+
+function sessionAuthentication(
+  app: FastifyInstance,
+  { database, sessionCookie, clock }: Dependencies,
+  find: Find,
+): (session: PresentedSession) => Promise<Authenticated> {
+  const recordUse = createUseRecorder<SessionUse>(
+    app,
+    (uses) => database.system().userSessions.recordUse(uses, clock()),
+    ({ sessionId }) => sessionId,
+    (known, use) => (use.generation > known.generation ? use : known),
+  );
+
+  return async ({ userId, sessionId, generation, cookie }) => {
+    const user = await find({ userId, sessionId, isCookie: cookie !== undefined });
+    if (!user?.signed_in_at) throw sessionEnded();
+    const age = cookie && user.cookie ? sessionCookie.ageOf(cookie, user.cookie) : undefined;
+    if (cookie && !age) throw sessionEnded();
+    const isFirstUse = generation > (user.used_generation ?? 0);
+    if (isFirstUse || isUseDue(user, clock())) recordUse({ userId, sessionId, generation });
+    const reauthenticatedAt = age === 'previous' ? undefined : (user.authenticated_at ?? undefined);
+    const authenticatedAt = reauthenticatedAt ?? user.signed_in_at;
+    return { user, actor: { via: 'session', userId, sessionId, authenticatedAt, reauthenticatedAt } };
+  };
+}
+
+function apiKeyAuthentication(
+  app: FastifyInstance,
+  { database, config, clock }: Dependencies,
+  find: Find,
+): (request: FastifyRequest, text: string) => Promise<Authenticated> {
+  const recordUse = createUseRecorder<PresentedApiKey>(
+    app,
+    (keys) => database.system().apiKeys.recordUse(keys, clock()),
+    ({ apiKeyId }) => apiKeyId,
+    (known) => known,
+  );
+  const lookups = config.hasRateLimit ? createApiKeyLookups(() => clock().getTime()) : undefined;
+
+  return async (request, text) => {
+    const key = parseApiKey(text);
+    if (!key) throw apiKeyRefused();
+    await lookups?.count(request, key);
+    const { userId, apiKeyId } = key;
+    const user = await find({ userId, apiKeyId });
+    if (!user?.secret_hash || !user.scopes || !timingSafeEqual(user.secret_hash, key.secretHash)) {
+      await lookups?.failed(key);
+      throw apiKeyRefused();
+    }
+    await lookups?.worked(request, key);
+    requireScope(user.scopes, request.routeOptions.config.requiredScope);
+    if (isUseDue(user, clock())) recordUse(key);
+    return { user, actor: { via: 'api_key', userId, apiKeyId, scopes: user.scopes } };
+  };
+}
+
+const isUseDue = ({ last_used_at }: Caller, now: Date) =>
+  !last_used_at || now.getTime() - last_used_at.getTime() >= recordUseEveryMs;
+
+const apiKeyRefused = () => new Problem('invalid_token', 'The API key is wrong, expired or revoked.');
 
 /** Refuses non-admins on routes for admins. Runs after the rate limit per user, so that refused requests count. */
 export function adminsOnly(app: FastifyInstance): void {
@@ -133,38 +189,7 @@ export function adminsOnly(app: FastifyInstance): void {
 
 function bearerToken({ headers: { authorization } }: FastifyRequest): string {
   const token = /^Bearer +([\w.~+/=-]+) *$/i.exec(authorization ?? '')?.[1];
-  if (!token) throw new Problem('missing_token', 'Send the header `Authorization: Bearer <access token>`.');
+  if (!token)
+    throw new Problem('missing_token', 'Send the header `Authorization: Bearer`, with an access token or an API key.');
   return token;
-}
-
-/** Collects uses of sessions and writes them together a moment later, off the path of any request. A failed write fails no request. */
-function createUseRecorder(app: FastifyInstance, database: Database, clock: () => Date) {
-  let uses = new Map<string, SessionUse>();
-  let timer: NodeJS.Timeout | undefined;
-  let writing = Promise.resolve();
-
-  const write = async () => {
-    timer = undefined;
-    const collected = uses;
-    uses = new Map();
-    await database
-      .system()
-      .userSessions.recordUse([...collected.values()], clock())
-      .catch((error) => app.log.warn({ err: error }, 'could not record the last use of sessions'));
-  };
-  const flush = () => {
-    writing = writing.then(write);
-  };
-
-  app.addHook('onClose', async () => {
-    clearTimeout(timer);
-    if (uses.size > 0) flush();
-    await writing;
-  });
-
-  return (use: SessionUse) => {
-    const known = uses.get(use.sessionId);
-    if (!known || use.generation > known.generation) uses.set(use.sessionId, use);
-    timer ??= setTimeout(flush, recordUseDelayMs).unref();
-  };
 }

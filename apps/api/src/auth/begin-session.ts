@@ -6,6 +6,7 @@ import { Problem } from '../http/errors.ts';
 import type { Limiter } from '../http/throttle/limiter.ts';
 import type { Rate } from '../http/throttle/memory-store.ts';
 import type { Outbox } from '../mail/outbox.ts';
+import { canSignIn } from '../users/can-sign-in.ts';
 import { hashOfChallenge, newChallenge } from './challenges.ts';
 import type { FingerprintOf } from './known-client.ts';
 import type { SessionKeys } from './refresh-token.ts';
@@ -74,7 +75,7 @@ export function createBeginSession({
     const { users, factors, challenges, auditEvents } = repositories;
     // Locked, so that a session either exists before a change of factors, which revokes it, or sees the new factors.
     const user = await users.lock(userId);
-    if (!user?.is_active) {
+    if (!canSignIn(user)) {
       const details = { reason: 'account_inactive' };
       await auditEvents.create({ action: 'sign_in_failed', user_id: userId, details, ...client });
       return { isInactive: true };

@@ -1,4 +1,12 @@
-import type { AuditAction, Database, MailKind, Scope, SystemRepositories, User } from '@quoin/db';
+import {
+  type AuditAction,
+  type Database,
+  type MailKind,
+  requireSession,
+  type Scope,
+  type SystemRepositories,
+  type User,
+} from '@quoin/db';
 import type { Client } from '../http/client.ts';
 import { found, sessionEnded } from '../http/errors.ts';
 import type { Outbox } from '../mail/outbox.ts';
@@ -23,7 +31,7 @@ export type ChangeFactors = <T>(
  */
 export function createChangeFactors({ database, outbox, clock }: Dependencies): ChangeFactors {
   return async (scope, what, client, work) => {
-    const { userId, sessionId } = scope.actor;
+    const { userId, sessionId } = requireSession(scope);
     const { email } = found(await database.as(scope).account.find());
     const permit = await outbox.permit(what, email);
     const change = database.system(scope).transaction(async (repositories) => {

@@ -1,3 +1,4 @@
+import { requireSession } from '@quoin/db';
 import type { FastifyInstance } from 'fastify';
 import { stepUpRequired } from '../http/errors.ts';
 
@@ -13,7 +14,7 @@ export function freshOnly(app: FastifyInstance, clock: () => Date): void {
   app.addHook('onRequest', ({ routeOptions, scope }, _reply, done) => {
     const { fresh } = routeOptions.config;
     if (fresh === undefined) return done();
-    const ageMs = clock().getTime() - scope.actor.authenticatedAt.getTime();
+    const ageMs = clock().getTime() - requireSession(scope).authenticatedAt.getTime();
     done(ageMs < fresh * 1000 ? undefined : stepUpRequired(fresh));
   });
 }

@@ -9,7 +9,7 @@ export const invalidProof = (fields: Record<string, unknown> = {}) =>
 /** Records a failed sign-in and refuses it. @throws Problem `invalid_credentials`, with these fields */
 export async function refuseProof(
   database: Database,
-  reason: 'wrong_factor' | 'wrong_email_code' | 'wrong_passkey',
+  reason: 'wrong_factor' | 'wrong_email_code' | 'wrong_passkey' | 'wrong_provider_code',
   userId: string | undefined,
   client: Client,
   fields?: Record<string, unknown>,

@@ -12,12 +12,14 @@ interface Services {
   stepUp: StepUp;
   /** Whether passkeys can be used at APP_URL. */
   hasPasskeys: boolean;
+  /** Sign-in providers. */
+  identities: { providers: { id: string; name: string }[] };
   signInAnswer: SignInAnswer;
   sessionCookie: SessionCookie;
 }
 
 export function mfaRoutes(app: App, services: Services): void {
-  const { hasPasskeys } = services;
+  const { hasPasskeys, identities } = services;
   app.get(
     '/auth/methods',
     {
@@ -29,7 +31,7 @@ export function mfaRoutes(app: App, services: Services): void {
       },
       config: { public: true },
     },
-    async () => ({ password: true, email_code: true, passkey: hasPasskeys, providers: [] }),
+    async () => ({ password: true, email_code: true, passkey: hasPasskeys, providers: identities.providers }),
   );
   mfaRoute(app, services);
   stepUpRoute(app, services);

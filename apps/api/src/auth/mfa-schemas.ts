@@ -29,7 +29,10 @@ export const Credential = Type.Object(
   },
 );
 
-const exactlyOne = (...names: string[]) => ({ oneOf: names.map((name) => ({ required: [name] })) });
+const exactlyOne = (...names: string[]) => ({
+  'x-exactly-one-of': names,
+  description: `With exactly one of ${names.map((name) => `\`${name}\``).join(', ')}.`,
+});
 
 export const MfaCompletion = closed(
   {

@@ -15,27 +15,36 @@ interface Proof {
 
 /**
  * Verifies the address of an account: the caller has access to its mailbox. Ends all other sessions if the address was not verified before. If the caller may not be the
- * holder of the account, an impostor may have registered it: a password from before the proof stops working, and the owner of the address gets a mail to choose one. An
+ * holder of the account, an impostor may have registered it: a password, API keys and linked providers from before the proof stop working, and the owner of the address gets
+ * a mail to choose a password. An
  * account with a second factor is not verified then, because the factor may be the impostor's.
  *
  * @returns false if the address was not verified
  */
 export async function proveMailbox(
-  { oneTimeTokens, users, factors, userSessions, auditEvents, mails }: SystemRepositories,
-  { id, email, email_verified_at }: Pick<User, 'id' | 'email' | 'email_verified_at'>,
+  repositories: SystemRepositories,
+  { id, email, email_verified_at, password_hash }: User,
   { outbox, client, now, isHolder, sessionId }: Proof,
 ): Promise<boolean> {
   if (email_verified_at) return true;
+  const { oneTimeTokens, users, factors, userSessions, auditEvents, mails } = repositories;
   if (!isHolder && secondFactorsOf(await factors.count(id)).length > 0) return false;
   const user = await users.proveMailbox(id, email, now, { keepsPassword: isHolder });
   if (!user) return false;
   await oneTimeTokens.deleteAllOf(id);
+  if (!isHolder) await voidCredentials(repositories, id);
   await userSessions.revokeAllOf(id, 'email_verified', now, { except: sessionId });
   const event = { user_id: id, actor_id: id, ...client };
   await auditEvents.create({ action: 'email_verified', ...event });
-  if (user.has_password || isHolder) return true;
+  if (user.has_password || isHolder || !password_hash) return true;
   await auditEvents.create({ action: 'password_voided', ...event });
   // No permit needed: an address is verified once.
   await outbox.post({ mails }, { kind: 'set_password', recipient: user.email, isAllowed: true }, client);
   return true;
+}
+
+/** Deletes the API keys and linked providers of an account whose address somebody else may have registered. */
+export async function voidCredentials({ apiKeys, identities }: SystemRepositories, userId: string): Promise<void> {
+  await apiKeys.deleteAllOf(userId);
+  await identities.deleteAllOf(userId);
 }

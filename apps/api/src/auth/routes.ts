@@ -26,6 +26,7 @@ interface Services {
   mfa: Mfa;
   stepUp: StepUp;
   hasPasskeys: boolean;
+  identities: { providers: { id: string; name: string }[] };
   signInAnswer: SignInAnswer;
   sessionCookie: SessionCookie;
 }
@@ -73,6 +74,7 @@ function signedInRoutes(app: App, { auth, sessionCookie }: Services) {
     '/auth/me',
     {
       schema: { operationId: 'getSignedInUser', tags: ['auth'], summary: 'Get your account', response: { 200: User } },
+      config: { requiredScope: 'profile:read' },
     },
     async ({ user }) => user,
   );

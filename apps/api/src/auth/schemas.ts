@@ -39,7 +39,8 @@ export const LoginJson = closed(
   },
   {
     title: 'Login',
-    oneOf: [{ required: ['email'] }, { required: ['username'] }],
+    'x-exactly-one-of': ['email', 'username'],
+    description: 'With either `email` or `username`.',
     examples: [{ email: 'ada@example.com', password: 'correct horse battery' }],
   },
 );

@@ -145,6 +145,7 @@ test('users cannot read password hashes or write admin fields', async () => {
     'id',
     'is_active',
     'is_admin',
+    'kind',
     'updated_at',
     'username',
   ]);

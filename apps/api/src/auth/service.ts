@@ -1,8 +1,10 @@
-import type { Database, Scope, User } from '@quoin/db';
+import { type Database, requireSession, type Scope, type User } from '@quoin/db';
 import type { Config } from '../config/config.ts';
 import { type Client, turnCallerOf } from '../http/client.ts';
 import { normalizeEmail } from '../http/email.ts';
 import { Problem, sessionEnded } from '../http/errors.ts';
+import type { Limiter } from '../http/throttle/limiter.ts';
+import type { Rate } from '../http/throttle/memory-store.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import type { AccessTokens } from './access-token.ts';
 import { aliveAt } from './alive.ts';
@@ -18,20 +20,20 @@ interface Dependencies {
   refreshTokens: RefreshTokens;
   config: Pick<Config, 'sessionInactivitySeconds' | 'refreshGraceSeconds'>;
   beginSession: BeginSession;
+  limiter: Limiter;
   clock: () => Date;
 }
 
 /** An account with its password hash; undefined if no account has the name. */
 export type Account = User | undefined;
 
+const refreshesPerSession: Rate = { burst: 60, perMinute: 60 };
+
 /** Signs in, refreshes and signs out. */
 export function createAuth(dependencies: Dependencies) {
-  const { database, passwords, refreshTokens, config, beginSession, clock } = dependencies;
+  const { database, passwords, refreshTokens, config, beginSession, limiter, clock } = dependencies;
   return {
     findAccount,
-
-    /** Returns the session of a refresh token; undefined unless this server created the token. */
-    sessionIdOf: (token: string): string | undefined => refreshTokens.parse(token)?.sessionId,
 
     /**
      * @param account the result of `findAccount` for the name
@@ -49,11 +51,12 @@ export function createAuth(dependencies: Dependencies) {
      * Returns the next tokens of a session. Of concurrent refreshes, one rotates the token, and the others get the same refresh token. A copied token ends the
      * session: docs/decisions/013 has the state machine.
      *
-     * @throws Problem `invalid_token`
+     * @throws Problem `invalid_token`, `rate_limited`
      */
     refresh: async (text: string, client: Client): Promise<TokenPair> => {
       const parsed = refreshTokens.parse(text);
       if (!parsed) throw sessionEnded();
+      await limiter.take('refresh', parsed.sessionId, refreshesPerSession);
       const token = { ...parsed, userAgent: client.user_agent ?? '' };
       const now = clock();
       const alive = aliveAt(now, config);
@@ -78,7 +81,7 @@ export function createAuth(dependencies: Dependencies) {
 
     logout: (scope: Scope, client: Client) =>
       database.as(scope).transaction(async ({ userSessions, auditEvents }) => {
-        await userSessions.revoke(scope.actor.sessionId, 'logout', clock());
+        await userSessions.revoke(requireSession(scope).sessionId, 'logout', clock());
         await auditEvents.create({ action: 'signed_out', ...client });
       }),
 

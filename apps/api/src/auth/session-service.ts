@@ -1,4 +1,4 @@
-import type { Database, Scope, SessionKey } from '@quoin/db';
+import { type Database, requireSession, type Scope, type SessionKey } from '@quoin/db';
 import type { Config } from '../config/config.ts';
 import { type Client, noClient } from '../http/client.ts';
 import { deleteAll } from '../http/delete-all.ts';
@@ -22,7 +22,9 @@ export function createSessions({ database, config, clock }: Dependencies) {
   return {
     list: async (scope: Scope) => {
       const sessions = await database.as(scope).userSessions.listAlive(aliveAt(clock(), config));
-      return { items: sessions.map((session) => ({ ...session, current: session.id === scope.actor.sessionId })) };
+      return {
+        items: sessions.map((session) => ({ ...session, current: session.id === requireSession(scope).sessionId })),
+      };
     },
 
     /** @throws Problem `not_found` for another user's session, and for a session that has ended */
@@ -37,7 +39,7 @@ export function createSessions({ database, config, clock }: Dependencies) {
       database.system(scope).transaction(async ({ users, userSessions, auditEvents }) => {
         found(await users.find(userId));
         await userSessions.revokeAllOf(userId, 'ended_by_admin', clock());
-        const { userId: actor_id, sessionId: session_id } = scope.actor;
+        const { userId: actor_id, sessionId: session_id } = requireSession(scope);
         await auditEvents.create({ action: 'sessions_ended', user_id: userId, actor_id, session_id, ...client });
       }),
 

@@ -1,4 +1,4 @@
-import type { AuthenticationMethod, Database, Scope } from '@quoin/db';
+import { type AuthenticationMethod, type Database, requireSession, type Scope } from '@quoin/db';
 import { type Client, turnCallerOf } from '../http/client.ts';
 import { found, Problem, sessionEnded } from '../http/errors.ts';
 import type { Limiter } from '../http/throttle/limiter.ts';
@@ -35,7 +35,7 @@ export function createStepUp({ database, passwords, limiter, factorChecks, clock
      * @throws Problem `wrong_password` for a wrong proof; `mfa_required` for a password alone if the account has a second factor
      */
     stepUp: async (scope: Scope, answer: StepUpAnswer, client: Client, isCookie: boolean): Promise<SessionKeys> => {
-      const { userId, sessionId } = scope.actor;
+      const { userId, sessionId } = requireSession(scope);
       const methods =
         answer.password === undefined
           ? await proveByFactor(userId, answer)

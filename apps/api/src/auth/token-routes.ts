@@ -1,25 +1,20 @@
 import formbody from '@fastify/formbody';
 import { clientOf } from '../http/client.ts';
-import { normalizeEmail } from '../http/email.ts';
 import type { App } from '../http/schema.ts';
+import { oauthRoutes } from './oauth-routes.ts';
 import { type Login, LoginForm, LoginJson, type Refresh, RefreshForm, RefreshJson, TokenPair } from './schemas.ts';
-import type { Account, Auth } from './service.ts';
+import type { Auth } from './service.ts';
 import { type SignInAnswer, signInResponses } from './sign-in-answer.ts';
+import { signInThrottle } from './sign-in-throttle.ts';
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** The account that a sign-in names; null until the rate limit has looked it up, and undefined if no account has the name. */
-    account: Account | null;
-  }
-}
-
-/** The token endpoints. OAuth 2 clients send them forms; no other route accepts forms. */
+/** The token endpoints. No other route accepts forms. The OpenAPI document names the first content type only, because generators of clients need one per operation. */
 export async function tokenRoutes(app: App, { auth, signInAnswer }: { auth: Auth; signInAnswer: SignInAnswer }) {
   app.decorateRequest('account', null);
   await app.register(async (oauth: App) => {
     await oauth.register(formbody);
     loginRoute(oauth, auth, signInAnswer);
     refreshRoute(oauth, auth);
+    oauthRoutes(oauth, { auth, signInAnswer });
   });
 }
 
@@ -32,7 +27,7 @@ function loginRoute(app: App, auth: Auth, signInAnswer: SignInAnswer) {
         tags: ['auth'],
         summary: 'Sign in',
         description:
-          'Accepts JSON, or the form of the OAuth 2 password grant. A wrong password and an unknown name get the same response.',
+          'With an email or a username. A wrong password and an unknown name get the same response. Also accepts the form of the OAuth 2 password grant; OAuth 2 clients use `POST /oauth/token`.',
         body: bodyOf(LoginJson, LoginForm),
         response: signInResponses,
       },
@@ -40,21 +35,7 @@ function loginRoute(app: App, auth: Auth, signInAnswer: SignInAnswer) {
         public: true,
         oauth: true,
         problems: ['invalid_credentials', 'account_inactive', 'mfa_required'],
-        throttle: {
-          name: 'login',
-          address: { burst: 100, perMinute: 30 },
-          account: {
-            // By id, so that guesses by email and by username fill one bucket.
-            of: async (request) => {
-              const name = nameOf(request.body as Login);
-              request.account = await auth.findAccount(name);
-              return request.account ? request.account.id : `name ${normalizeEmail(name)}`;
-            },
-            fromOne: { burst: 10, perMinute: 6 },
-            fromAll: { burst: 100, perMinute: 1 },
-          },
-          countsFailures: true,
-        },
+        throttle: signInThrottle(auth, (body) => nameOf(body as Login)),
       },
     },
     async (request, reply) => {
@@ -88,10 +69,6 @@ function refreshRoute(app: App, auth: Auth) {
         throttle: {
           name: 'refresh',
           address: { burst: 1200, perMinute: 600 },
-          account: {
-            of: ({ body }) => auth.sessionIdOf((body as Refresh).refresh_token),
-            fromAll: { burst: 60, perMinute: 60 },
-          },
         },
       },
     },

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { defaultDatabaseUrl } from '@quoin/db';
 import { isEmail } from '../http/email.ts';
+import { providers } from './providers.ts';
 import { previousSecretKeys, secretKey, signingKeys } from './token-keys.ts';
 import { createReaders, quoted, type Readers, withSecrets } from './variables.ts';
 
@@ -98,6 +99,13 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     userRequestsPerMinute: read.integer('USER_REQUESTS_PER_MINUTE', 1_200, { min: 1, max: 1_000_000 }),
     redisUrl: read.confidential('REDIS_URL', '', /^rediss?:\/\/./, 'redis://… or rediss://…'),
     ...frontEnd(read, environment, problems),
+    providers: providers(read, problems),
+    publicUrl: read.matching(
+      'PUBLIC_URL',
+      '',
+      /^https?:\/\/[^\s/?#]+$/,
+      'the http(s):// URL of this server, without a path',
+    ),
     embedding: embedding(read, env.EMBEDDING_API_KEY),
     firstAdmin: firstAdmin(env.FIRST_ADMIN_EMAIL, env.FIRST_ADMIN_PASSWORD, problems),
   };

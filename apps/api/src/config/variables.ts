@@ -27,7 +27,10 @@ export function withSecrets(env: NodeJS.ProcessEnv, problems: string[]): NodeJS.
       return undefined;
     }
   };
-  return { ...env, ...Object.fromEntries(secrets.map((name) => [name, read(name)])) };
+  const providerSecrets = Object.keys(env).flatMap(
+    (name) => /^(OIDC_\w+_CLIENT_SECRET)(_FILE)?$/.exec(name)?.[1] ?? [],
+  );
+  return { ...env, ...Object.fromEntries([...secrets, ...providerSecrets].map((name) => [name, read(name)])) };
 }
 
 export type Readers = ReturnType<typeof createReaders>;

@@ -39,7 +39,11 @@ function collectionRoutes(app: App, { documents }: { documents: Documents }): vo
         querystring: DocumentQuery,
         response: { 200: DocumentPage },
       },
-      config: { problems: ['forbidden'], concurrency: { name: 'document lists', perUser: 4 } },
+      config: {
+        requiredScope: 'documents:read',
+        problems: ['forbidden'],
+        concurrency: { name: 'document lists', perUser: 4 },
+      },
     },
     async ({ scope, params, query }) => documents.list(scope, params.user_id, query),
   );
@@ -58,6 +62,7 @@ function collectionRoutes(app: App, { documents }: { documents: Documents }): vo
         response: { 201: Document },
       },
       config: {
+        requiredScope: 'documents:write',
         problems: ['forbidden', 'not_found'],
         location: ({ user_id, id }: Static<typeof Document>) => `/users/${user_id}/documents/${id}`,
       },
@@ -81,6 +86,7 @@ function batchRoute(app: App, { documents }: { documents: Documents }): void {
         response: { 201: DocumentList },
       },
       config: {
+        requiredScope: 'documents:write',
         problems: ['forbidden', 'not_found'],
         concurrency: { name: 'document batches', perUser: 2 },
         location: ({ items: [first] }: Static<typeof DocumentList>) => `/users/${first?.user_id}/documents`,
@@ -103,6 +109,7 @@ function searchRoute(app: App, { documents }: { documents: Documents }): void {
         response: { 200: SearchResults },
       },
       config: {
+        requiredScope: 'documents:read',
         problems: ['forbidden', 'query_too_expensive', 'embedding_unavailable'],
         concurrency: { name: 'search', perUser: 2 },
         isReadOnly: true,
@@ -123,7 +130,7 @@ function itemRoutes(app: App, { documents }: { documents: Documents }): void {
         params: DocumentParams,
         response: { 200: Document },
       },
-      config: { isVersioned: true, problems: ['forbidden', 'not_found'] },
+      config: { requiredScope: 'documents:read', isVersioned: true, problems: ['forbidden', 'not_found'] },
     },
     async ({ scope, params }) => documents.get(scope, params.user_id, params.document_id),
   );
@@ -141,7 +148,7 @@ function itemRoutes(app: App, { documents }: { documents: Documents }): void {
         body: DocumentChanges,
         response: { 200: Document },
       },
-      config: { isVersioned: true, problems: ['forbidden', 'not_found'] },
+      config: { requiredScope: 'documents:write', isVersioned: true, problems: ['forbidden', 'not_found'] },
     },
     async ({ scope, params, body, versions }) =>
       documents.update(scope, params.user_id, params.document_id, body, versions),
@@ -157,7 +164,7 @@ function itemRoutes(app: App, { documents }: { documents: Documents }): void {
         params: DocumentParams,
         response: { 204: Type.Null({ description: 'Deleted.' }) },
       },
-      config: { isVersioned: true, problems: ['forbidden', 'not_found'] },
+      config: { requiredScope: 'documents:write', isVersioned: true, problems: ['forbidden', 'not_found'] },
     },
     async ({ scope, params, versions }) => documents.delete(scope, params.user_id, params.document_id, versions),
   );

@@ -10,6 +10,7 @@ import { deriveKey } from '../http/derive-key.ts';
 import { normalizeEmail } from '../http/email.ts';
 import type { Limiter } from '../http/throttle/limiter.ts';
 import type { Outbox } from '../mail/outbox.ts';
+import { canSignIn } from '../users/can-sign-in.ts';
 
 interface Dependencies {
   database: Database;
@@ -68,7 +69,7 @@ export function createEmailCodes({ database, config, beginSession, outbox, limit
       database.system().transaction(async ({ users, challenges }) => {
         const user = await users.findByEmail(email);
         const challenge = await challenges.findByEmail(email, clock());
-        if (!user?.is_active || !challenge) return undefined;
+        if (!canSignIn(user) || !challenge) return undefined;
         const code = String(randomInt(10 ** digits)).padStart(digits, '0');
         await challenges.setData(challenge.token_hash, { code: hmacOf(challenge.token_hash, code).toString('hex') });
         return { code, userId: user.id };

@@ -115,7 +115,7 @@ describe('an authenticator app', () => {
     const { sid } = JSON.parse(Buffer.from(access_token.split('.')[1] ?? '', 'base64url').toString());
     const now = api.clock.now();
     const scope = {
-      actor: { userId: id, sessionId: sid, authenticatedAt: now, reauthenticatedAt: now },
+      actor: { via: 'session' as const, userId: id, sessionId: sid, authenticatedAt: now, reauthenticatedAt: now },
       owner: { userId: id },
       isAdmin: false,
     };

@@ -1,4 +1,4 @@
-import type { Database, Scope, SystemRepositories } from '@quoin/db';
+import { type Database, requireSession, type Scope, type SystemRepositories } from '@quoin/db';
 import type { ChangeFactors } from '../auth/change-factors.ts';
 import { type CheckedFactor, sessionGuesses } from '../auth/factors.ts';
 import { type Client, noClient } from '../http/client.ts';
@@ -26,7 +26,7 @@ export function createFactors({ database, totp, changeFactors, outbox, limiter, 
 
     /** Puts the pending secret in force. @returns new recovery codes; the old ones are void @throws Problem `validation_failed` at `/code` */
     confirmTotp: async (scope: Scope, code: string, client: Client): Promise<string[]> => {
-      const { userId, sessionId } = scope.actor;
+      const { userId, sessionId } = requireSession(scope);
       await limiter.take(sessionGuesses.name, userId, sessionGuesses.rate);
       const checked = await totp.checkPending(scope, code);
       if (!checked) throw wrongCode();
@@ -71,7 +71,7 @@ export function createFactors({ database, totp, changeFactors, outbox, limiter, 
           await factors.replaceRecoveryCodes(userId, []);
           if (!removed.totp && removed.passkeys === 0) return;
           await userSessions.revokeAllOf(userId, 'factors_changed', clock());
-          const { userId: actor_id, sessionId: session_id } = scope.actor;
+          const { userId: actor_id, sessionId: session_id } = requireSession(scope);
           const event = { action: 'factors_removed', user_id: userId, actor_id, session_id, details: removed } as const;
           await auditEvents.create({ ...event, ...client });
           // No permit needed: only admins cause this mail. It does not contain their address.

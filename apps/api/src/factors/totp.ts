@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Database, Scope } from '@quoin/db';
+import { type Database, requireSession, type Scope } from '@quoin/db';
 import type { CheckedFactor } from '../auth/factors.ts';
 import type { Config } from '../config/config.ts';
 import type { Sealed } from '../config/sealed.ts';
@@ -33,7 +33,7 @@ export function createTotp({ database, sealed, config, clock }: Dependencies) {
       const secret = randomBytes(secretBytes);
       const pending = {
         pending_secret: sealed.seal(secret, userId),
-        pending_session_id: scope.actor.sessionId,
+        pending_session_id: requireSession(scope).sessionId,
         pending_until: new Date(clock().getTime() + pendingSeconds * 1000),
       };
       await database.system().factors.setPendingTotp(userId, pending);
@@ -42,10 +42,8 @@ export function createTotp({ database, sealed, config, clock }: Dependencies) {
     },
 
     /** Returns the pending secret of this session and the time step, if the code is right for it. */
-    checkPending: async (
-      { actor: { userId, sessionId } }: Scope,
-      code: string,
-    ): Promise<{ pending: Uint8Array; step: number } | undefined> => {
+    checkPending: async (scope: Scope, code: string): Promise<{ pending: Uint8Array; step: number } | undefined> => {
+      const { userId, sessionId } = requireSession(scope);
       const pending = await database.system().factors.findPendingTotp(userId, sessionId, clock());
       const step = pending && (await stepOf(pending, userId, code));
       return pending && step !== undefined ? { pending, step } : undefined;

@@ -10,7 +10,7 @@ import { hasTooManyValues, nodesMax } from './json.ts';
 const kibibyte = 1024;
 export const bodyBytesMax = 1024 * kibibyte;
 /** Body limit of routes for credentials and the account, whose largest field is a password. */
-const accountBodyBytesMax = 16 * kibibyte;
+export const accountBodyBytesMax = 16 * kibibyte;
 export const preferencesBodyBytesMax = 128 * kibibyte;
 export const batchBodyBytesMax = 16 * 1024 * kibibyte;
 
@@ -19,7 +19,7 @@ const countedFromBytes = bodyBytesMax;
 
 /** Gives every route the limit of its body, unless the route names one. */
 export function bodyLimits(app: FastifyInstance, apiPrefix: string): void {
-  const isAboutAccount = new RegExp(`^${RegExp.escape(apiPrefix)}/(auth|users/me)(/|$)`);
+  const isAboutAccount = new RegExp(`^${RegExp.escape(apiPrefix)}/(auth|oauth|users/me)(/|$)`);
   app.addHook('onRoute', (route) => {
     if (isAboutAccount.test(route.url)) route.bodyLimit ??= accountBodyBytesMax;
   });

@@ -14,6 +14,7 @@ export const problems = {
   account_inactive: { status: 403, title: 'Account deactivated' },
   wrong_password: { status: 403, title: 'Wrong password' },
   mfa_required: { status: 403, title: 'Second factor required' },
+  insufficient_scope: { status: 403, title: 'API key without this permission' },
   csrf_failed: { status: 403, title: 'Cross-site request refused' },
   not_found: { status: 404, title: 'Not found' },
   method_not_allowed: { status: 405, title: 'Method not allowed' },
@@ -23,6 +24,7 @@ export const problems = {
   cannot_delete_self: { status: 409, title: 'Admins cannot delete their own account here' },
   last_admin: { status: 409, title: 'The last active admin must stay' },
   last_sign_in_method: { status: 409, title: 'The last way to sign in must stay' },
+  identity_taken: { status: 409, title: 'Account at the provider already linked' },
   idempotency_conflict: { status: 409, title: 'Idempotency-Key used for another request' },
   precondition_failed: { status: 412, title: 'Precondition failed' },
   payload_too_large: { status: 413, title: 'Payload too large' },
@@ -35,6 +37,7 @@ export const problems = {
   internal_error: { status: 500, title: 'Internal server error' },
   database_unavailable: { status: 503, title: 'Database unavailable' },
   overloaded: { status: 503, title: 'Overloaded' },
+  provider_unavailable: { status: 503, title: 'Sign-in provider unavailable' },
   embedding_unavailable: { status: 503, title: 'Embedding service unavailable' },
   shutting_down: { status: 503, title: 'Shutting down' },
 } as const;
@@ -110,6 +113,12 @@ export const stepUpRequired = (seconds = freshSeconds) =>
 /** An input error that the schema cannot express. */
 export const invalid = (pointer: string, message: string) =>
   new Problem('validation_failed', `body ${pointer} ${message}`, { errors: [{ in: 'body', pointer, message }] });
+
+/** The status of an error at the token endpoint of OAuth 2: 400 for a refused grant and for a wrong request (RFC 6749, 5.2). */
+export function oauthStatusOf({ code }: { code: ProblemCode }): number {
+  const { status } = problems[code];
+  return status === 401 || status === 422 || code === 'account_inactive' ? 400 : status;
+}
 
 const retryAfterSecondsMin = 2;
 const retryAfterSecondsMax = 8;

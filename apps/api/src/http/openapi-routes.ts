@@ -1,6 +1,6 @@
 import { Type } from '@fastify/type-provider-typebox';
 import type { FastifyContextConfig, FastifySchema, RouteOptions } from 'fastify';
-import { type ProblemCode, problems } from './errors.ts';
+import { oauthStatusOf, type ProblemCode, problems } from './errors.ts';
 import { closed, oneOf } from './schema.ts';
 
 // What the OpenAPI document says of each route besides its schema: examples and errors.
@@ -9,8 +9,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Errors of this route that do not follow from its schema and the rest of its config. */
     problems?: ProblemCode[];
-    /** Error responses also carry `error` and `error_description` of OAuth 2. */
-    oauth?: boolean;
+    /** Error responses also carry `error` and `error_description` of OAuth 2. With `token`, they have the form and the status of its token endpoint. */
+    oauth?: boolean | 'token';
   }
 }
 
@@ -79,12 +79,12 @@ const OAuthValidationProblem = closed(
 export function withProblems(schema: FastifySchema, route: RouteOptions): FastifySchema {
   const { config = {} } = route;
   if (!schema || schema.hide) return schema;
-  const isPublic = Boolean(config.public);
   const isPrivate = config.public !== true;
   const codes: ProblemCode[] = [
     ...(schema.body ? (['malformed_json', 'payload_too_large', 'unsupported_media_type'] as const) : []),
     ...(isPrivate ? (['missing_token', 'invalid_token', 'expired_token'] as const) : []),
     ...(isPrivate && route.method !== 'GET' ? (['csrf_failed'] as const) : []),
+    ...(isPrivate ? (['insufficient_scope'] as const) : []),
     ...(config.fresh ? (['step_up_required'] as const) : []),
     ...(config.admin ? (['forbidden'] as const) : []),
     ...(schema.body || schema.params || schema.querystring || config.isIdempotent
@@ -99,14 +99,18 @@ export function withProblems(schema: FastifySchema, route: RouteOptions): Fastif
     'database_unavailable',
     ...(config.evenWhenOverloaded ? [] : (['overloaded'] as const)),
   ];
-  const byStatus = Object.groupBy(new Set(codes), (code) => problems[code].status);
+  const statusOf = (code: ProblemCode) => (config.oauth === 'token' ? oauthStatusOf({ code }) : problems[code].status);
+  const byStatus = Object.groupBy(new Set(codes), statusOf);
   const answers = Object.entries(byStatus).map(([status, some = []]) => [
     status,
-    problemAnswer(Number(status), some, config.oauth === true),
+    config.oauth === 'token'
+      ? oauthAnswer(Number(status), some)
+      : problemAnswer(Number(status), some, config.oauth === true),
   ]);
   return {
     ...schema,
-    ...(isPublic && { security: isPrivate ? [{}, { password: [] }, { bearer: [] }, { cookie: [] }] : [] }),
+    ...oneMediaType(schema),
+    security: securityOf(config),
     ...requestHeaders(route),
     response: {
       ...withExamples(schema.response as JsonObject | undefined, route),
@@ -117,6 +121,24 @@ export function withProblems(schema: FastifySchema, route: RouteOptions): Fastif
       ...Object.fromEntries(answers),
     },
   };
+}
+
+/** Generators of clients need one content type per operation. */
+function oneMediaType({ body }: FastifySchema) {
+  const [first] = Object.entries((body as { content?: object } | undefined)?.content ?? {});
+  return first ? { body: { content: Object.fromEntries([first]) } } : {};
+}
+
+/** What a request can be authenticated with. API keys need a scope. */
+function securityOf({ public: isPublic, requiredScope }: FastifyContextConfig): Record<string, string[]>[] {
+  if (isPublic === true) return [];
+  return [
+    ...(isPublic ? [{}] : []),
+    { password: [] },
+    { bearer: [] },
+    { cookie: [] },
+    ...(requiredScope ? [{ apiKey: [requiredScope] }] : []),
+  ];
 }
 
 function requestHeaders({ method, config = {} }: RouteOptions) {
@@ -153,6 +175,34 @@ function problemAnswer(status: number, codes: ProblemCode[], isOAuth: boolean) {
   };
 }
 
+const OAuthError = closed(
+  {
+    ...oauthProperties,
+    code: problemProperties.code,
+    request_id: problemProperties.request_id,
+    mfa_token: problemProperties.mfa_token,
+    methods: problemProperties.methods,
+  },
+  { title: 'OAuthError', description: 'An error of the token endpoint (RFC 6749, 5.2).' },
+);
+
+function oauthAnswer(status: number, codes: ProblemCode[]) {
+  const examples = Object.fromEntries(
+    codes.map((code) => {
+      const { title } = problems[code];
+      const value = { error: 'invalid_grant', error_description: `${title}.`, code, request_id: exampleRequestId };
+      return [code, { summary: title, value }];
+    }),
+  );
+  return {
+    description: codes.map((code) => `\`${code}\`: ${problems[code].title}.`).join(' '),
+    headers: status === 401 ? {} : headersOf(status),
+    content: { 'application/json': { schema: OAuthError, examples } },
+  };
+}
+
+const exampleRequestId = '0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4';
+
 function exampleOf(code: ProblemCode, isOAuth: boolean) {
   const { status, title } = problems[code];
   return {
@@ -162,7 +212,7 @@ function exampleOf(code: ProblemCode, isOAuth: boolean) {
     detail: `${title}.`,
     code,
     instance: '/path/of/the/request',
-    request_id: '0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4',
+    request_id: exampleRequestId,
     ...(status === 422 && { errors: [{ in: 'body', pointer: '/email', message: 'must be an email address' }] }),
     ...(isOAuth && { error: 'invalid_request', error_description: `${title}.` }),
   };

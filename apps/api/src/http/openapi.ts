@@ -28,6 +28,10 @@ export async function openApi(app: FastifyInstance, { apiPrefix, hasDocs }: { ap
           description:
             'Passkeys, codes by mail, and second factors. To try a second factor here: authorize, call `POST /users/me/totp`, add the secret to an authenticator app, and send its code to `POST /users/me/totp/confirm`. From then on `POST /auth/login` answers `mfa_required`: send its `mfa_token` and a code to `POST /auth/mfa`. To try a cookie: log out of Authorize, and send `"session": "cookie"` to `POST /auth/login`. Passkeys need a page of your own: docs/sign-in.md says how.',
         },
+        {
+          name: 'api-keys',
+          description: 'Keys with which programs use the API. Each operation says which scope it needs.',
+        },
         { name: 'users', description: 'Your account; for admins, all accounts.' },
         { name: 'preferences', description: 'Your preferences.' },
         { name: 'tasks', description: 'To-do items.' },
@@ -50,6 +54,13 @@ export async function openApi(app: FastifyInstance, { apiPrefix, hasDocs }: { ap
             scheme: 'bearer',
             bearerFormat: 'JWT',
             description: 'The `access_token` of `POST /auth/login`.',
+          },
+          apiKey: {
+            type: 'http',
+            scheme: 'bearer',
+            bearerFormat: 'quoin_k1_…',
+            description:
+              'An API key of `POST /users/me/api-keys`. Only operations that list a scope here accept API keys.',
           },
           cookie: {
             type: 'apiKey',

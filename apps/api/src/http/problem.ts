@@ -1,7 +1,7 @@
 import { AlreadyAnswered, DatabaseUnavailable, StatementTimeout, violatedConstraint } from '@quoin/db';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { discardBody, unsupportedMediaType } from './body.ts';
-import { notFound, Problem, type ProblemCode, problems } from './errors.ts';
+import { notFound, oauthStatusOf, Problem, type ProblemCode, problems } from './errors.ts';
 import { securityHeaders } from './security-headers.ts';
 import { inputErrors, validationProblem } from './validation.ts';
 
@@ -80,11 +80,21 @@ const plain = (code: ProblemCode, cause: unknown) =>
   new Problem(code, details[code] ?? problems[code].title, { cause });
 
 function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply) {
-  const oauth = request.routeOptions.config.oauth ? oauthError(problem) : {};
+  const { oauth: oauthForm } = request.routeOptions.config;
+  if (oauthForm === 'token') return sendOAuthError(problem, request, reply);
+  const oauth = oauthForm ? oauthError(problem) : {};
   const path = request.url.split('?', 1)[0] ?? '';
   const body = JSON.stringify({ ...problemBody(problem, path, request.id), ...oauth });
   for (const name of ['etag', 'location']) reply.removeHeader(name);
   return reply.code(problem.status).headers(problem.headers).type('application/problem+json').send(body);
+}
+
+/** The token endpoint answers as RFC 6749 says (5.2), which clients of OAuth 2 understand. */
+function sendOAuthError(problem: Problem, request: FastifyRequest, reply: FastifyReply) {
+  const { 'www-authenticate': _, ...headers } = problem.headers;
+  const { code, fields } = problem;
+  const body = JSON.stringify({ ...oauthError(problem), code, request_id: request.id, ...fields });
+  return reply.code(oauthStatusOf(problem)).headers(headers).type('application/json').send(body);
 }
 
 /** The body of a problem response. */
@@ -111,7 +121,7 @@ function oauthError({ code, status, detail, errors }: Problem) {
     invalid_token: 'invalid_grant',
     rate_limited: 'temporarily_unavailable',
   };
-  const isGrantType = errors?.some(({ pointer }) => pointer === '/grant_type');
+  const isGrantType = errors?.some(({ pointer, message }) => pointer === '/grant_type' && message !== 'is required');
   const byStatus = status >= 503 ? 'temporarily_unavailable' : status >= 500 ? 'server_error' : 'invalid_request';
   return { error: isGrantType ? 'unsupported_grant_type' : (byCode[code] ?? byStatus), error_description: detail };
 }

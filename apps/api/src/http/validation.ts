@@ -110,8 +110,9 @@ function compilerOf(options: Options) {
       return (text: string) => isTooLong(text, maxLength) || expression.test(text);
     },
   });
+  // `x-format` is for formats that JSON Schema does not define.
   ajv.removeKeyword('format').addKeyword({
-    keyword: 'format',
+    keyword: ['format', 'x-format'],
     type: 'string',
     compile: (name: string, { maxLength }) => {
       const isOfFormat = formats[name];
@@ -120,6 +121,12 @@ function compilerOf(options: Options) {
         ? (text: string) => text.length <= formattedLengthMax && isOfFormat(text)
         : (text: string) => isTooLong(text, maxLength) || isOfFormat(text);
     },
+  });
+  // Generators of clients understand neither `oneOf` beside properties nor `required` in it.
+  ajv.addKeyword({
+    keyword: 'x-exactly-one-of',
+    type: 'object',
+    validate: (names: string[], value: object) => names.filter((name) => Object.hasOwn(value, name)).length === 1,
   });
   ajv.addKeyword({
     keyword: 'x-bytes-max',
@@ -173,11 +180,12 @@ function messageOf({ keyword, message = 'is not valid', schema }: ErrorObject): 
     case 'minLength':
       return `must NOT have fewer than ${schema} characters`;
     case 'format':
+    case 'x-format':
       return formatMessages[schema as string] ?? `must match format "${schema}"`;
     case 'pattern':
       return schema === '\\S' ? 'must not be blank' : `must match pattern "${schema}"`;
-    case 'oneOf':
-      return `needs exactly one of ${(schema as { required?: string[] }[]).flatMap(({ required = [] }) => required).join(', ')}`;
+    case 'x-exactly-one-of':
+      return `needs exactly one of ${(schema as string[]).join(', ')}`;
     case 'anyOf':
       return 'does not match any allowed form';
     case 'x-bytes-max':

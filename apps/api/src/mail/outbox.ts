@@ -19,12 +19,17 @@ const lifetimeSeconds: Record<MailKind, number> = {
   passkey_added: 3 * 86_400,
   passkey_removed: 3 * 86_400,
   factors_removed: 3 * 86_400,
+  identity_linked: 3 * 86_400,
+  identity_unlinked: 3 * 86_400,
+  api_key_created: 3 * 86_400,
+  api_key_revoked: 3 * 86_400,
+  api_key_expires: 3 * 86_400,
 };
 
 /** Mails per recipient. The second bucket leaves room for notices, which tell the owner of an account that it changed. */
 const perRecipient: Rate = { burst: 20, perMinute: 0.5 };
 const requestedPerRecipient: Rate = { burst: 12, perMinute: 0.2 };
-const notices: readonly MailKind[] = ['password_changed', 'email_changed', 'username_changed'];
+const requested: readonly MailKind[] = ['reset_password', 'set_password', 'verify_email', 'sign_in_code'];
 
 /** Most mail systems deliver `name+tag@example.com` to `name@example.com`. */
 const mailboxOf = (recipient: string) => recipient.replace(/\+[^@]*@/, '@');
@@ -32,7 +37,7 @@ const mailboxOf = (recipient: string) => recipient.replace(/\+[^@]*@/, '@');
 function bucketsOf(kind: MailKind, recipient: string) {
   const key = mailboxOf(recipient);
   const buckets = [{ name: 'mail', key, rate: perRecipient }];
-  if (!notices.includes(kind)) buckets.push({ name: 'requested mail', key, rate: requestedPerRecipient });
+  if (requested.includes(kind)) buckets.push({ name: 'requested mail', key, rate: requestedPerRecipient });
   return buckets;
 }
 

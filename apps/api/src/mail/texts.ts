@@ -99,6 +99,31 @@ const english: Texts = ({ site, at, ipAddress, url, code }) => {
       `An admin removed the second factors and passkeys of your account at ${site} on ${at}, and ended its sessions. Signing in needs no second factor now.`,
       'Add a second factor again after you have signed in. If you did not ask for this, contact the operator of the site now.',
     ],
+    identity_linked: [
+      'A way to sign in was added',
+      `A sign-in provider was linked to your account at ${site} ${when}. Your account there now signs you in here.`,
+      reactNow,
+    ],
+    identity_unlinked: [
+      'A way to sign in was removed',
+      `A sign-in provider was unlinked from your account at ${site} ${when}.`,
+      reactNow,
+    ],
+    api_key_created: [
+      'An API key was created',
+      `An API key of your account at ${site} was created ${when}. With it, a program can use your account within the limits of the key.`,
+      'If it was not you, revoke the key, reset your password, and contact the operator of the site now.',
+    ],
+    api_key_revoked: [
+      'An API key was revoked',
+      `Someone sent an API key of your account at ${site} to the page for leaked keys ${when}, so it was revoked. Programs that used it have stopped working.`,
+      'Give these programs a new key, and find out where the old one was published.',
+    ],
+    api_key_expires: [
+      'An API key expires soon',
+      `An API key of your account at ${site} expires within a week. Programs that use it will stop working.`,
+      'Create a new key, and give it to these programs.',
+    ],
   };
 };
 
@@ -186,6 +211,31 @@ const german: Texts = ({ site, at, ipAddress, url, code }) => {
       'Ihre zweiten Faktoren wurden entfernt',
       `Am ${at} wurden die zweiten Faktoren und Passkeys Ihres Kontos bei ${site} von der Verwaltung entfernt und alle Sitzungen beendet. Die Anmeldung braucht nun keinen zweiten Faktor.`,
       'Richten Sie nach dem Anmelden wieder einen zweiten Faktor ein. Haben Sie das nicht gewünscht, wenden Sie sich jetzt an den Betreiber der Seite.',
+    ],
+    identity_linked: [
+      'Eine Anmeldung wurde hinzugefügt',
+      `Mit Ihrem Konto bei ${site} wurde ${when} ein Anmeldedienst verknüpft. Das Konto dort meldet Sie nun auch hier an.`,
+      reactNow,
+    ],
+    identity_unlinked: [
+      'Eine Anmeldung wurde entfernt',
+      `Von Ihrem Konto bei ${site} wurde ${when} ein Anmeldedienst getrennt.`,
+      reactNow,
+    ],
+    api_key_created: [
+      'Ein API-Schlüssel wurde erstellt',
+      `Für Ihr Konto bei ${site} wurde ${when} ein API-Schlüssel erstellt. Mit ihm kann ein Programm Ihr Konto benutzen, in den Grenzen des Schlüssels.`,
+      'Waren Sie es nicht, widerrufen Sie den Schlüssel, setzen Sie Ihr Passwort zurück, und wenden Sie sich jetzt an den Betreiber der Seite.',
+    ],
+    api_key_revoked: [
+      'Ein API-Schlüssel wurde widerrufen',
+      `Jemand hat ${when} einen API-Schlüssel Ihres Kontos bei ${site} als veröffentlicht gemeldet. Er wurde widerrufen. Programme, die ihn benutzt haben, funktionieren nicht mehr.`,
+      'Geben Sie diesen Programmen einen neuen Schlüssel, und stellen Sie fest, wo der alte veröffentlicht wurde.',
+    ],
+    api_key_expires: [
+      'Ein API-Schlüssel läuft bald ab',
+      `Ein API-Schlüssel Ihres Kontos bei ${site} läuft in weniger als einer Woche ab. Programme, die ihn benutzen, funktionieren dann nicht mehr.`,
+      'Erstellen Sie einen neuen Schlüssel, und geben Sie ihn diesen Programmen.',
     ],
   };
 };

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import type { Database, Scope } from '@quoin/db';
+import { type Database, requireSession, type Scope } from '@quoin/db';
 import type { BeginSession, SignInResult } from '../auth/begin-session.ts';
 import type { ChangeFactors } from '../auth/change-factors.ts';
 import { refuseProof } from '../auth/invalid-proof.ts';
+import { requireWayIn } from '../auth/way-in.ts';
 import type { Client } from '../http/client.ts';
-import { found, invalid, notFound, Problem } from '../http/errors.ts';
+import { found, invalid, notFound } from '../http/errors.ts';
 import type { CheckedCredential, Webauthn } from './webauthn.ts';
 
 interface Dependencies {
@@ -22,7 +23,7 @@ const passkeysMax = 20;
 export function createPasskeys({ database, webauthn, beginSession, changeFactors, clock }: Dependencies) {
   return {
     registrationOptions: async (scope: Scope) => {
-      const { userId, sessionId } = scope.actor;
+      const { userId, sessionId } = requireSession(scope);
       const { user, handle, existing } = await database.system().transaction(async ({ users, passkeys }) => ({
         user: found(await users.find(userId)),
         handle: found(await users.webauthnHandle(userId, randomBytes(handleBytes))),
@@ -34,7 +35,7 @@ export function createPasskeys({ database, webauthn, beginSession, changeFactors
 
     /** @throws Problem `validation_failed` at `/credential` */
     register: async (scope: Scope, credential: unknown, name: string, client: Client) => {
-      const { userId: user_id, sessionId } = scope.actor;
+      const { userId: user_id, sessionId } = requireSession(scope);
       const { challengeHash, ...key } = await checked(() => webauthn.checkRegistration(credential));
       return changeFactors(scope, 'passkey_added', client, async ({ challenges, factors, passkeys, userSessions }) => {
         const challenge = await challenges.consume('passkey_registration', challengeHash, clock());
@@ -61,10 +62,9 @@ export function createPasskeys({ database, webauthn, beginSession, changeFactors
     /** @throws Problem `not_found`, `last_sign_in_method` */
     remove: async (scope: Scope, id: string, client: Client): Promise<void> => {
       const { userId } = scope.actor;
-      await changeFactors(scope, 'passkey_removed', client, async ({ factors, passkeys }, user) => {
-        if (!(await passkeys.delete(userId, id))) throw notFound();
-        if (!user.password_hash && (await factors.count(userId)).passkeys === 0)
-          throw new Problem('last_sign_in_method', 'Set a password or add another passkey first.');
+      await changeFactors(scope, 'passkey_removed', client, async (repositories, user) => {
+        if (!(await repositories.passkeys.delete(userId, id))) throw notFound();
+        await requireWayIn(repositories, user);
       });
     },
 

@@ -16,7 +16,7 @@ export function preferenceRoutes(app: App, { preferences }: { preferences: Prefe
         description: 'Returns the defaults before the first change.',
         response: { 200: PreferencesSchema },
       },
-      config: { isVersioned: true },
+      config: { requiredScope: 'preferences:read', isVersioned: true },
     },
     async ({ scope }) => preferences.get(scope),
   );
@@ -33,7 +33,7 @@ export function preferenceRoutes(app: App, { preferences }: { preferences: Prefe
         body: NewPreferences,
         response: { 200: PreferencesSchema },
       },
-      config: { isVersioned: true, problems: ['not_found'] },
+      config: { requiredScope: 'preferences:write', isVersioned: true, problems: ['not_found'] },
     },
     async ({ scope, body, versions }) => preferences.replace(scope, body, versions),
   );
@@ -50,7 +50,7 @@ export function preferenceRoutes(app: App, { preferences }: { preferences: Prefe
         body: PreferenceChanges,
         response: { 200: PreferencesSchema },
       },
-      config: { isVersioned: true, problems: ['not_found'] },
+      config: { requiredScope: 'preferences:write', isVersioned: true, problems: ['not_found'] },
     },
     async ({ scope, body, versions }) => preferences.change(scope, body, versions),
   );

@@ -4,9 +4,9 @@ import { changesOf, closed, nullable, oneOf, Timestamp } from '../http/schema.ts
 
 const properties = {
   theme: oneOf(['system', 'light', 'dark'], { description: 'Color theme.', examples: ['dark'] }),
-  locale: Type.String({ format: 'bcp47', maxLength: 85, description: 'BCP 47 language tag.', examples: ['de-CH'] }),
+  locale: Type.String({ 'x-format': 'bcp47', maxLength: 85, description: 'BCP 47 language tag.', examples: ['de-CH'] }),
   timezone: Type.String({
-    format: 'timezone',
+    'x-format': 'timezone',
     maxLength: 64,
     description: 'IANA time zone name.',
     examples: ['Europe/Zurich'],

@@ -3,6 +3,7 @@ import type { Database, PresentedOneTimeToken, TokenPurpose } from '@quoin/db';
 import { deleteAll } from '../http/delete-all.ts';
 import { invalid } from '../http/errors.ts';
 import { bytesOf, idBytes, uuidOf } from '../http/uuid-bytes.ts';
+import { canSignIn } from '../users/can-sign-in.ts';
 
 // Tokens of links in mails: base64url(user id | 256 random bits). The database stores the SHA-256. A token is created when its mail is sent, so it exists only in
 // that mail. It works once, for a limited time, and only while the account has the address that it was sent to.
@@ -31,7 +32,7 @@ export function createOneTimeTokens({ database, clock }: { database: Database; c
       const now = clock();
       return database.system().transaction(async ({ users, oneTimeTokens }) => {
         const user = await users.findByEmail(email);
-        const isNeeded = user?.is_active && (purpose !== 'verify_email' || !user.email_verified_at);
+        const isNeeded = canSignIn(user) && (purpose !== 'verify_email' || !user.email_verified_at);
         if (!isNeeded) return undefined;
         const token = Buffer.concat([bytesOf(user.id), randomBytes(randomPart)]).toString('base64url');
         await oneTimeTokens.replace({

@@ -1,6 +1,6 @@
-import type { Database, Scope } from '@quoin/db';
+import { type Database, requireSession, type Scope } from '@quoin/db';
 import { secondFactorsOf } from '../auth/begin-session.ts';
-import { proveMailbox } from '../auth/prove-mailbox.ts';
+import { proveMailbox, voidCredentials } from '../auth/prove-mailbox.ts';
 import { type Client, turnCallerOf } from '../http/client.ts';
 import { normalizeEmail } from '../http/email.ts';
 import { invalid } from '../http/errors.ts';
@@ -47,24 +47,24 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
       const password_hash = await passwords.hash(newPassword, turnCallerOf(owner.id, client));
       const permit = await outbox.permit('password_changed', owner.email);
 
-      const isReset = await database
-        .system()
-        .transaction(async ({ oneTimeTokens, users, factors, userSessions, auditEvents, mails }) => {
-          const now = clock();
-          const consumed = await oneTimeTokens.consume('reset_password', presented, now);
-          if (!consumed) return false;
-          // The lock keeps an impostor from adding a factor now: `proveMailbox` says why.
-          await users.lock(consumed.user_id);
-          const verifies = secondFactorsOf(await factors.count(consumed.user_id)).length === 0;
-          const proof = { password_hash, verifies };
-          const user = await users.proveMailbox(consumed.user_id, consumed.email, now, proof);
-          if (!user) return false;
-          await oneTimeTokens.deleteAllOf(user.id);
-          await userSessions.revokeAllOf(user.id, 'password_changed', now);
-          await auditEvents.create({ action: 'password_reset', user_id: user.id, actor_id: user.id, ...client });
-          await outbox.post({ mails }, permit, client);
-          return true;
-        });
+      const isReset = await database.system().transaction(async (repositories) => {
+        const { oneTimeTokens, users, factors, userSessions, auditEvents, mails } = repositories;
+        const now = clock();
+        const consumed = await oneTimeTokens.consume('reset_password', presented, now);
+        if (!consumed) return false;
+        // The lock keeps an impostor from adding a factor now: `proveMailbox` says why.
+        const before = await users.lock(consumed.user_id);
+        const verifies = secondFactorsOf(await factors.count(consumed.user_id)).length === 0;
+        const proof = { password_hash, verifies };
+        const user = await users.proveMailbox(consumed.user_id, consumed.email, now, proof);
+        if (!user) return false;
+        await oneTimeTokens.deleteAllOf(user.id);
+        if (!before?.email_verified_at) await voidCredentials(repositories, user.id);
+        await userSessions.revokeAllOf(user.id, 'password_changed', now);
+        await auditEvents.create({ action: 'password_reset', user_id: user.id, actor_id: user.id, ...client });
+        await outbox.post({ mails }, permit, client);
+        return true;
+      });
       if (!isReset) throw invalidOneTimeToken();
       outbox.wake();
       return owner.id;
@@ -83,7 +83,7 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
         const consumed = await repositories.oneTimeTokens.consume('verify_email', presented, now);
         const user = consumed && (await repositories.users.lock(consumed.user_id));
         if (!consumed || !user?.is_active || user.email !== consumed.email) return false;
-        const sessionId = scope?.actor.userId === user.id ? scope.actor.sessionId : undefined;
+        const sessionId = scope?.actor.userId === user.id ? requireSession(scope).sessionId : undefined;
         const isHolder = sessionId !== undefined;
         if (await proveMailbox(repositories, user, { outbox, client, now, isHolder, sessionId })) return true;
         // The rollback keeps the token.

@@ -21,6 +21,7 @@ export function taskRoutes(app: App, { tasks }: { tasks: Tasks }) {
         response: { 200: TaskPage },
       },
       config: {
+        requiredScope: 'tasks:read',
         problems: ['forbidden', 'query_too_expensive'],
         // Looks at thousands of rows.
         concurrency: { name: 'tasks by text', perUser: 2, when: ({ query }) => 'q' in (query as object) },
@@ -41,6 +42,7 @@ export function taskRoutes(app: App, { tasks }: { tasks: Tasks }) {
         response: { 201: Task },
       },
       config: {
+        requiredScope: 'tasks:write',
         problems: ['forbidden', 'not_found'],
         location: ({ user_id, id }: Static<typeof Task>) => `/users/${user_id}/tasks/${id}`,
       },
@@ -58,7 +60,7 @@ export function taskRoutes(app: App, { tasks }: { tasks: Tasks }) {
         params: TaskParams,
         response: { 200: Task },
       },
-      config: { isVersioned: true, problems: ['forbidden', 'not_found'] },
+      config: { requiredScope: 'tasks:read', isVersioned: true, problems: ['forbidden', 'not_found'] },
     },
     async ({ scope, params }) => tasks.get(scope, params.user_id, params.task_id),
   );
@@ -79,7 +81,7 @@ export function taskRoutes(app: App, { tasks }: { tasks: Tasks }) {
         body: TaskChanges,
         response: { 200: Task },
       },
-      config: { isVersioned: true, problems: ['forbidden', 'not_found'] },
+      config: { requiredScope: 'tasks:write', isVersioned: true, problems: ['forbidden', 'not_found'] },
       handler: async ({ scope, params, body, versions }) =>
         tasks.update(scope, params.user_id, params.task_id, body, versions),
     });
@@ -95,7 +97,7 @@ export function taskRoutes(app: App, { tasks }: { tasks: Tasks }) {
         params: TaskParams,
         response: { 204: Type.Null({ description: 'Deleted.' }) },
       },
-      config: { isVersioned: true, problems: ['forbidden', 'not_found'] },
+      config: { requiredScope: 'tasks:write', isVersioned: true, problems: ['forbidden', 'not_found'] },
     },
     async ({ scope, params, versions }) => tasks.delete(scope, params.user_id, params.task_id, versions),
   );

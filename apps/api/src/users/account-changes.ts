@@ -1,6 +1,7 @@
 import {
   type AuditAction,
   type OwnerRepositories,
+  requireSession,
   type Scope,
   type TokenPurpose,
   type User,
@@ -8,7 +9,7 @@ import {
 } from '@quoin/db';
 import { type Client, turnCallerOf } from '../http/client.ts';
 import { normalizeEmail } from '../http/email.ts';
-import { Problem } from '../http/errors.ts';
+import { invalid, Problem } from '../http/errors.ts';
 import type { MailPermit, Outbox } from '../mail/outbox.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import type { UserChanges } from './schemas.ts';
@@ -44,6 +45,7 @@ export function createAccountChanges({ passwords, outbox }: { passwords: Passwor
           : {};
       const columns = { ...rest, ...newEmail };
       if (password === undefined) return columns;
+      if (current.kind === 'service') throw invalid('/password', 'cannot be set: service accounts have none');
       await passwords.accept(password, { ...current, ...columns });
       return { ...columns, password_hash: await passwords.hash(password, turnCallerOf(current.id, client)) };
     },
@@ -108,13 +110,14 @@ export function createAccountChanges({ passwords, outbox }: { passwords: Passwor
 /** The actor of an audit event; nulls for a command and for a registration. */
 export const actorColumns = (scope: Scope | undefined) => ({
   actor_id: scope?.actor.userId ?? null,
-  session_id: scope?.actor.sessionId ?? null,
+  session_id: scope ? requireSession(scope).sessionId : null,
 });
 
 /** Re-sending the current email is not a change. */
 export const isNewEmail = (email: string, { email: current }: User) => normalizeEmail(email) !== current;
 
-async function mapUniqueViolation<T>(work: () => Promise<T>): Promise<T> {
+/** @throws Problem `email_taken`, `username_taken` */
+export async function mapUniqueViolation<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

@@ -74,7 +74,7 @@ export async function deleteMarkedAccounts(database: Database): Promise<number> 
  * @throws Problem `last_admin`
  */
 export async function keepAnAdmin({ users }: Pick<SystemRepositories, 'users'>, leaving: string): Promise<void> {
-  const isAdmin = (user: User | undefined) => user?.is_admin && user.is_active;
+  const isAdmin = (user: User | undefined) => user?.is_admin && user.is_active && user.kind === 'person';
   // The second look, under the lock of the row, is for a user who becomes an admin at this moment. The first one gives concurrent admins one order of locks.
   if (!isAdmin(await users.find(leaving)) && !isAdmin(await users.lock(leaving))) return;
   const admins = await users.lockActiveAdmins();

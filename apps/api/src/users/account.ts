@@ -1,5 +1,6 @@
 import { Type } from '@fastify/type-provider-typebox';
-import { closed, Id, nullable, Timestamp } from '../http/schema.ts';
+import { userKinds } from '@quoin/db';
+import { closed, Id, nullable, oneOf, Timestamp } from '../http/schema.ts';
 
 // Schemas of accounts, shared by registration and administration.
 
@@ -33,6 +34,11 @@ export const PasswordProperty = Type.String({
   examples: ['correct horse battery'],
 });
 
+export const UserKind = oneOf(userKinds, {
+  description: '`person`, or `service`: an account for programs, which has API keys and cannot sign in.',
+  examples: ['person'],
+});
+
 export const AdminProperties = {
   is_active: Type.Boolean({ description: 'If false, the user cannot sign in and has no sessions.', examples: [true] }),
   is_admin: Type.Boolean({ description: 'Whether the user can manage all accounts.', examples: [false] }),
@@ -41,6 +47,7 @@ export const AdminProperties = {
 export const User = closed(
   {
     id: Id('Id of the account.'),
+    kind: UserKind,
     ...AccountProperties,
     ...AdminProperties,
     email_verified_at: nullable(Timestamp('When the email address was verified; null if it is not.')),

@@ -11,7 +11,7 @@ export function ownAccountRoutes(app: App, { ownAccount }: { ownAccount: OwnAcco
     '/users/me',
     {
       schema: { operationId: 'getMe', tags: ['users'], summary: 'Get your account', response: { 200: User } },
-      config: { isVersioned: true },
+      config: { requiredScope: 'profile:read', isVersioned: true },
     },
     async ({ user }) => user,
   );

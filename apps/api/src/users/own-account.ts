@@ -1,4 +1,4 @@
-import type { Database, Scope, Versions } from '@quoin/db';
+import { type Database, requireSession, type Scope, type Versions } from '@quoin/db';
 import type { Client } from '../http/client.ts';
 import { found, sessionEnded } from '../http/errors.ts';
 import { requireRow, requireVersion } from '../http/preconditions.ts';
@@ -57,14 +57,14 @@ export function createOwnAccount({ database, passwords, outbox, accountDeletion,
           .transaction(async ({ account, userSessions, mails: outgoing, auditEvents, oneTimeTokens }) => {
             const before = found(await account.lock());
             // The request may have begun before the session was revoked.
-            if (!(await userSessions.lockUnrevoked(scope.actor.sessionId))) throw sessionEnded();
+            if (!(await userSessions.lockUnrevoked(requireSession(scope).sessionId))) throw sessionEnded();
             // The password that was checked, or the address that gets the mails, has changed meanwhile.
             if (isSensitive && (before.password_hash !== self.password_hash || before.email !== self.email))
               throw wrongPassword();
             await changesOf.postNotices(outgoing, mails, client);
             const user = await requireRow(versions, await account.update(columns, versions), account.find);
             if ('password_hash' in columns)
-              await userSessions.revokeAll('password_changed', clock(), { except: scope.actor.sessionId });
+              await userSessions.revokeAll('password_changed', clock(), { except: requireSession(scope).sessionId });
             const recordEvent = (event: Parameters<typeof auditEvents.create>[0]) =>
               auditEvents.create({ ...event, ...client });
             const records = { mails: outgoing, recordEvent, voidTokens: oneTimeTokens.deleteAll };

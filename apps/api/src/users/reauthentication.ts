@@ -1,4 +1,4 @@
-import type { Database, Scope, User } from '@quoin/db';
+import { type Database, requireSession, type Scope, type User } from '@quoin/db';
 import { type Client, turnCallerOf } from '../http/client.ts';
 import { found, freshSeconds, Problem, stepUpRequired } from '../http/errors.ts';
 import type { Throttle } from '../http/throttle/throttle.ts';
@@ -26,9 +26,9 @@ export function createReauthentication({
    */
   const requireProof = async (scope: Scope, self: User, password: string | undefined, client: Client) => {
     if (password === undefined) {
-      if (isRecent(scope.actor.reauthenticatedAt)) return;
+      if (isRecent(requireSession(scope).reauthenticatedAt)) return;
       if (self.password_hash) throw wrongPassword();
-      if (isRecent(scope.actor.authenticatedAt)) return;
+      if (isRecent(requireSession(scope).authenticatedAt)) return;
       throw stepUpRequired();
     }
     const caller = turnCallerOf(self.id, client);
@@ -42,7 +42,7 @@ export function createReauthentication({
 
     /** Requires a recent sign-in or the password: a stolen token of an admin must not suffice to take over accounts. @throws Problem `wrong_password` */
     requireRecentProof: async (scope: Scope, password: string | undefined, client: Client) => {
-      if (password === undefined && isRecent(scope.actor.authenticatedAt)) return;
+      if (password === undefined && isRecent(requireSession(scope).authenticatedAt)) return;
       await requireProof(scope, found(await database.as(scope).account.find()), password, client);
     },
   };

@@ -1,7 +1,7 @@
 import type { Database, Scope } from '@quoin/db';
 import { type Client, noClient, turnCallerOf } from '../http/client.ts';
 import { normalizeEmail } from '../http/email.ts';
-import { Problem } from '../http/errors.ts';
+import { invalid, Problem } from '../http/errors.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import { actorColumns, createAccountChanges } from './account-changes.ts';
@@ -21,35 +21,47 @@ export function createRegistration({ database, passwords, outbox, clock }: Depen
   const { requireRecentProof } = createReauthentication({ database, passwords, clock });
 
   /**
-   * Creates an account and mails its owner to verify the address.
+   * Creates an account and mails its owner to verify the address. A service account has no password and gets no mail.
    *
    * @param scope the admin who creates it; undefined for a registration and for a command
    * @throws Problem `email_taken`, `username_taken`, or `validation_failed` for a weak password
    */
   async function create({ password, email, current_password, ...rest }: NewUser, client: Client, scope?: Scope) {
+    const isService = rest.kind === 'service';
+    if (isService && password !== undefined)
+      throw invalid('/password', 'must not be given: service accounts have none');
+    if (!isService && password === undefined) throw invalid('/password', 'is required');
     if (scope && (rest.is_admin || current_password !== undefined))
       await requireRecentProof(scope, current_password, client);
     const newUser = { ...rest, email: normalizeEmail(email) };
-    await passwords.accept(password, newUser);
-    const password_hash = await passwords.hash(password, turnCallerOf(newUser.email, client));
-    const verification = await outbox.permit('verify_email', newUser.email);
-    return withMails({ notices: [], verification }, () =>
-      database.system(scope).transaction(async ({ users, auditEvents, mails }) => {
+    const password_hash = password === undefined ? null : await hashOf(password, newUser, client);
+    const mails = {
+      notices: [],
+      ...(!isService && { verification: await outbox.permit('verify_email', newUser.email) }),
+    };
+    return withMails(mails, () =>
+      database.system(scope).transaction(async (repositories) => {
+        const { users, auditEvents } = repositories;
         const user = await users.create({ ...newUser, password_hash });
-        const details = user.is_admin ? { is_admin: true } : {};
+        const details = { ...(isService && { kind: 'service' }), ...(user.is_admin && { is_admin: true }) };
         const event = { user_id: user.id, details, ...actorColumns(scope), ...client };
         await auditEvents.create({ action: 'account_created', ...event });
-        await outbox.post({ mails }, verification, client);
+        if (mails.verification) await outbox.post(repositories, mails.verification, client);
         return user;
       }),
     );
+  }
+
+  async function hashOf(password: string, newUser: Omit<NewUser, 'password'>, client: Client): Promise<string> {
+    await passwords.accept(password, newUser);
+    return passwords.hash(password, turnCallerOf(newUser.email, client));
   }
 
   return {
     create,
 
     /** Creates an admin unless the account exists. Resolves to whether it created one. */
-    ensureAdmin: async ({ email, password }: Pick<NewUser, 'email' | 'password'>): Promise<boolean> => {
+    ensureAdmin: async ({ email, password }: { email: string; password: string }): Promise<boolean> => {
       if (await database.system().users.findByEmail(normalizeEmail(email))) return false;
       try {
         await create({ email, password, is_admin: true }, noClient);

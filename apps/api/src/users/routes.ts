@@ -48,7 +48,8 @@ function listAndCreateRoutes(
         operationId: 'createUser',
         tags: ['users'],
         summary: 'Create an account (admins)',
-        description: 'Creating an admin requires a sign-in within the last 10 minutes, or `current_password`.',
+        description:
+          'A person needs a password. A service account (`kind: "service"`) has none, cannot sign in, and uses API keys; its address gets mails about them. Creating an admin requires a sign-in within the last 10 minutes, or `current_password`.',
         body: NewUser,
         response: { 201: User },
       },

@@ -1,7 +1,7 @@
 import { type Static, Type } from '@fastify/type-provider-typebox';
 import { pageOf, pageQuery } from '../http/page.ts';
 import { changesOf, closed, Id } from '../http/schema.ts';
-import { AccountProperties, AdminProperties, PasswordProperty, User } from './account.ts';
+import { AccountProperties, AdminProperties, PasswordProperty, User, UserKind } from './account.ts';
 
 const CurrentPassword = Type.String({
   minLength: 1,
@@ -26,7 +26,8 @@ export const OwnDeletion = closed(
 export const NewUser = closed(
   {
     email: AccountProperties.email,
-    password: PasswordProperty,
+    kind: Type.Optional(UserKind),
+    password: Type.Optional(PasswordProperty),
     username: Type.Optional(AccountProperties.username),
     full_name: Type.Optional(AccountProperties.full_name),
     is_active: Type.Optional(AdminProperties.is_active),

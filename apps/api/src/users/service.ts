@@ -1,4 +1,4 @@
-import type { Database, Scope, User, Versions } from '@quoin/db';
+import { type Database, requireSession, type Scope, type User, type Versions } from '@quoin/db';
 import type { Client } from '../http/client.ts';
 import { found, Problem } from '../http/errors.ts';
 import { adminListMsMax, pageFrom, pageRequest } from '../http/page.ts';
@@ -68,7 +68,9 @@ export function createUsers({ database, passwords, outbox, accountDeletion, cloc
           const user = await requireRow(versions, changed, () => users.find(id));
           if (columns.is_active === false) await userSessions.revokeAllOf(id, 'deactivated', clock());
           else if ('password_hash' in columns)
-            await userSessions.revokeAllOf(id, 'password_changed', clock(), { except: scope?.actor.sessionId });
+            await userSessions.revokeAllOf(id, 'password_changed', clock(), {
+              except: scope && requireSession(scope).sessionId,
+            });
           await changesOf.postNotices(repositories.mails, mails, client);
           const about = { user_id: id, ...actorColumns(scope), ...client };
           const records = {

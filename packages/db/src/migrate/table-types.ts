@@ -18,6 +18,7 @@ const narrowTypes: Record<string, string> = {
   'user_preferences.theme': 'Theme',
   'challenges.purpose': 'ChallengePurpose',
   'user_sessions.methods': 'AuthenticationMethod[]',
+  'users.kind': 'UserKind',
   'user_sessions.revoked_reason': 'RevokedReason',
 };
 

@@ -96,11 +96,13 @@ export const ownAuditEvents = ({ scope, ...context }: OwnerContext) => {
   const all = auditEvents(context);
   return {
     /** Records what the actor of the scope did. */
-    create: (event: Omit<NewAuditEvent, 'user_id' | 'actor_id'>) =>
+    create: ({ details, ...event }: Omit<NewAuditEvent, 'user_id' | 'actor_id'>) =>
       all.create({
         user_id: scope.owner.userId,
         actor_id: scope.actor.userId,
-        session_id: scope.actor.sessionId,
+        ...(scope.actor.via === 'session'
+          ? { session_id: scope.actor.sessionId, details }
+          : { details: { ...details, api_key_id: scope.actor.apiKeyId } }),
         ...event,
       }),
 

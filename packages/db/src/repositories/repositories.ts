@@ -1,5 +1,7 @@
 import { account } from './account.ts';
+import { apiKeys } from './api-keys.ts';
 import { auditEvents, ownAuditEvents } from './audit-events.ts';
+import { callers } from './callers.ts';
 import { challenges } from './challenges.ts';
 import type { Context, OwnerContext } from './context.ts';
 import { deletedAccounts } from './deleted-accounts.ts';
@@ -7,6 +9,7 @@ import { documentEmbeddings } from './document-embeddings.ts';
 import { documents } from './documents.ts';
 import { factors } from './factors.ts';
 import { idempotencyKeys } from './idempotency-keys.ts';
+import { identities } from './identities.ts';
 import { knownClients } from './known-clients.ts';
 import { mails } from './mails.ts';
 import { oneTimeTokens, ownOneTimeTokens } from './one-time-tokens.ts';
@@ -33,12 +36,15 @@ const ownerFactories = {
 
 /** The repositories of `database.system()`: rows of all users. */
 const systemFactories = {
+  apiKeys,
   auditEvents,
+  callers,
   challenges,
   deletedAccounts,
   documentEmbeddings,
   factors,
   idempotencyKeys,
+  identities,
   knownClients,
   mails,
   oneTimeTokens,

@@ -3,7 +3,6 @@ import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { AuthenticationMethod, RevokedReason } from '../schema/values.ts';
 import type { Context } from './context.ts';
-import { userColumns } from './users.ts';
 
 export type NewUserSession = Pick<
   Insertable<Tables['user_sessions']>,
@@ -14,21 +13,6 @@ export type NewUserSession = Pick<
 export interface SessionKey {
   userId: string;
   sessionId: string;
-}
-
-/** Names a session that a request wants to act in. */
-export interface RequestedSession extends SessionKey {
-  /** Whether the request has a cookie, whose seals depend on the secret of the session. */
-  isCookie: boolean;
-}
-
-/** What the value of a cookie is compared with. */
-export interface CookieKeys {
-  generation: number;
-  /** In hexadecimal digits. */
-  token_secret: string;
-  /** ISO 8601; null before the first rotation. */
-  rotated_at: string | null;
 }
 
 /** A use of a session. */
@@ -77,36 +61,6 @@ export const userSessions = (context: Context) => {
         .values({ id, ...session })
         .execute();
       return id;
-    },
-
-    /** Returns the sessions that are alive, each with its active user. Every authenticated request makes this read. */
-    findAlive: (keys: readonly RequestedSession[], alive: Alive) => {
-      const [userIds, sessionIds] = idsOf(keys);
-      const cookies = keys.map((one) => one.isCookie);
-      return db
-        .selectFrom(
-          sql<RequestedSession>`unnest(${userIds}::uuid[], ${sessionIds}::uuid[], ${cookies}::bool[])`.as<'key'>(
-            sql`key ("userId", "sessionId", "isCookie")`,
-          ),
-        )
-        .innerJoin('user_sessions', (join) =>
-          join.onRef('user_sessions.user_id', '=', 'key.userId').onRef('user_sessions.id', '=', 'key.sessionId'),
-        )
-        .innerJoin('users', 'users.id', 'user_sessions.user_id')
-        .select(userColumns)
-        .select([
-          'user_sessions.id as session_id',
-          'user_sessions.created_at as signed_in_at',
-          'user_sessions.authenticated_at',
-          'user_sessions.last_used_at',
-          'user_sessions.used_generation',
-          sql<CookieKeys | null>`case when key."isCookie" then jsonb_build_object('generation', generation, 'token_secret', encode(token_secret, 'hex'), 'rotated_at', rotated_at) end`.as(
-            'cookie',
-          ),
-        ])
-        .where(isAlive(alive))
-        .where('users.is_active', '=', true)
-        .execute();
     },
 
     /** Records that the user has proven again who they are. Resolves to the session; undefined if it has ended. */
@@ -236,6 +190,3 @@ export const userSessions = (context: Context) => {
     },
   };
 };
-
-/** The account that a request acts for: its columns without the password hash, and its session. */
-export type SignedInUser = Awaited<ReturnType<ReturnType<typeof userSessions>['findAlive']>>[number];

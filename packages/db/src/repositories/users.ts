@@ -8,6 +8,7 @@ import { hasVersion, type Versions, versionOf } from './version.ts';
 
 const columns = [
   'users.id',
+  'users.kind',
   'users.email',
   'users.username',
   'users.full_name',
@@ -185,7 +186,7 @@ export const users = ({ db, fast }: Context) => ({
   },
 
   /**
-   * Locks all active admins until the transaction ends and returns their ids. A transaction that removes an admin waits here for another one, and then sees who is
+   * Locks all active admins who can sign in until the transaction ends and returns their ids. A transaction that removes an admin waits here for another one, and then sees who is
    * left. The order of ids prevents deadlocks.
    */
   lockActiveAdmins: async () => {
@@ -194,6 +195,7 @@ export const users = ({ db, fast }: Context) => ({
       .select('id')
       .where('is_admin', '=', true)
       .where('is_active', '=', true)
+      .where('kind', '=', 'person')
       .orderBy('id')
       .forNoKeyUpdate()
       .execute();

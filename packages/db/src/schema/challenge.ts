@@ -14,7 +14,7 @@ export const ChallengeSchema = defineEntity({
       .string()
       .$type<ChallengePurpose>()
       .length(30)
-      .comment('mfa, email_code, passkey_registration or passkey_sign_in.'),
+      .comment('mfa, email_code, passkey_registration, passkey_sign_in, provider_state or provider_exchange.'),
     user: () =>
       p
         .manyToOne(UserSchema)

@@ -1,7 +1,9 @@
+import { ApiKeySchema } from './api-key.ts';
 import { AuditEventSchema } from './audit-event.ts';
 import { ChallengeSchema } from './challenge.ts';
 import { DocumentSchema } from './document.ts';
 import { IdempotencyKeySchema } from './idempotency-key.ts';
+import { IdentitySchema } from './identity.ts';
 import { KnownClientSchema } from './known-client.ts';
 import { MailSchema } from './mail.ts';
 import { OneTimeTokenSchema } from './one-time-token.ts';
@@ -29,5 +31,7 @@ export const entities = [
   RecoveryCodeSchema,
   PasskeySchema,
   KnownClientSchema,
+  IdentitySchema,
+  ApiKeySchema,
   // Above this line `npm run new -- resource` adds its own.
 ];

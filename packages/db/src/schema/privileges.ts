@@ -18,6 +18,8 @@ export const appPrivileges: Record<string, string> = {
   recovery_codes: '',
   passkeys: '',
   known_clients: '',
+  identities: '',
+  api_keys: '',
 };
 
 export const defaultPrivileges = 'select, insert, update, delete';

@@ -9,15 +9,18 @@ import type {
   RevokedReason,
   Theme,
   TokenPurpose,
+  UserKind,
 } from './values.ts';
 import type { Vector } from './vector.ts';
 
 /** The tables as Kysely sees them. */
 export interface Tables {
+  api_keys: ApiKeyTable;
   audit_events: AuditEventTable;
   challenges: ChallengeTable;
   documents: DocumentTable;
   idempotency_keys: IdempotencyKeyTable;
+  identities: IdentityTable;
   known_clients: KnownClientTable;
   mails: MailTable;
   one_time_tokens: OneTimeTokenTable;
@@ -29,6 +32,19 @@ export interface Tables {
   user_sessions: UserSessionTable;
   users: UserTable;
 }
+
+interface ApiKeyTable {
+  user_id: string;
+  id: string;
+  name: string;
+  secret_hash: Uint8Array;
+  scopes: string[];
+  last_used_at: Date | null;
+  warned_at: Date | null;
+  created_at: Generated<Date>;
+  expires_at: Date;
+}
+export type ApiKey = Selectable<ApiKeyTable>;
 
 interface AuditEventTable {
   id: string;
@@ -83,6 +99,18 @@ interface IdempotencyKeyTable {
   created_at: Generated<Date>;
 }
 export type IdempotencyKey = Selectable<IdempotencyKeyTable>;
+
+interface IdentityTable {
+  user_id: string;
+  id: string;
+  provider: string;
+  issuer: string;
+  subject: string;
+  email: string | null;
+  last_used_at: Date | null;
+  created_at: Generated<Date>;
+}
+export type Identity = Selectable<IdentityTable>;
 
 interface KnownClientTable {
   user_id: string;
@@ -206,5 +234,6 @@ interface UserTable {
   updated_at: Generated<Date>;
   deleted_at: Date | null;
   webauthn_handle: Uint8Array | null;
+  kind: Generated<UserKind>;
 }
 export type User = Selectable<UserTable>;

@@ -21,7 +21,7 @@ export const UserSessionSchema = defineEntity({
       .columnType('text[]')
       .$type<AuthenticationMethod[]>()
       .defaultRaw(`'{pwd}'`)
-      .comment('How the user proved who they are (RFC 8176): pwd, otp, email, hwk, swk, recovery, mfa.'),
+      .comment('How the user proved who they are (RFC 8176): pwd, otp, email, ext, hwk, swk, recovery, mfa.'),
     authenticated_at: timestamp()
       .nullable()
       .comment('When the user last proved again who they are; null if only at sign-in.'),

@@ -1,5 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import { createdAt, id, ownedBy, timestamp, updatedAt, updatedAtTrigger } from './columns.ts';
+import type { UserKind } from './values.ts';
 
 export const UserSchema = defineEntity({
   name: 'User',
@@ -7,6 +8,12 @@ export const UserSchema = defineEntity({
   comment: 'Accounts.',
   properties: {
     id: id(),
+    kind: p
+      .string()
+      .$type<UserKind>()
+      .length(20)
+      .default('person')
+      .comment('person, or service: an account for programs, which cannot sign in.'),
     email: p.string().length(255).comment('Stored trimmed and in lower case; unique regardless of case.'),
     username: p.string().length(50).nullable().comment('An alternative sign-in name; unique regardless of case.'),
     password_hash: p

@@ -5,11 +5,15 @@ export const auditActions = [
   'account_created',
   'account_changed',
   'account_deleted',
+  'api_key_created',
+  'api_key_revoked',
   'audit_events_pruned',
   'email_changed',
   'email_code_requested',
   'email_verified',
   'factors_removed',
+  'identity_linked',
+  'identity_unlinked',
   'mfa_required',
   'passkey_added',
   'passkey_counter_fell',
@@ -48,16 +52,32 @@ export type MailKind =
   | 'recovery_codes_replaced'
   | 'passkey_added'
   | 'passkey_removed'
-  | 'factors_removed';
+  | 'factors_removed'
+  | 'identity_linked'
+  | 'identity_unlinked'
+  | 'api_key_created'
+  | 'api_key_revoked'
+  | 'api_key_expires';
 
 /** What a row of `challenges` waits for. */
-export type ChallengePurpose = 'mfa' | 'email_code' | 'passkey_registration' | 'passkey_sign_in';
+export type ChallengePurpose =
+  | 'mfa'
+  | 'email_code'
+  | 'passkey_registration'
+  | 'passkey_sign_in'
+  | 'provider_state'
+  | 'provider_exchange';
 
 /**
- * How a user proved who they are. The names of RFC 8176, and two of our own: `email`, a code or link from a mail, and `recovery`, a recovery code. `hwk` is a passkey that
+ * How a user proved who they are. The names of RFC 8176, and three of our own: `email`, a code or link from a mail, `recovery`, a recovery code, and `ext`, a sign-in
+ * provider. `hwk` is a passkey that
  * cannot leave its device, and `swk` one that can.
  */
-export type AuthenticationMethod = 'pwd' | 'otp' | 'email' | 'recovery' | 'hwk' | 'swk' | 'mfa';
+export type AuthenticationMethod = 'pwd' | 'otp' | 'email' | 'recovery' | 'ext' | 'hwk' | 'swk' | 'mfa';
+
+/** Service accounts are for programs: they have API keys, no password, and cannot sign in. */
+export const userKinds = ['person', 'service'] as const;
+export type UserKind = (typeof userKinds)[number];
 
 export type TokenPurpose = 'reset_password' | 'verify_email';
 

@@ -1,0 +1,143 @@
+import { type ApiKey, type Database, requireSession, type Scope, type SystemRepositories } from '@quoin/db';
+import { formatApiKey, hashOfApiKeySecret, newApiKeySecret, parseApiKey } from '../auth/api-key.ts';
+import { scopeFor } from '../auth/owner.ts';
+import { type Client, noClient } from '../http/client.ts';
+import { deleteAll } from '../http/delete-all.ts';
+import { found, invalid, sessionEnded } from '../http/errors.ts';
+import type { Outbox } from '../mail/outbox.ts';
+import { actorColumns } from '../users/account-changes.ts';
+import type { CreatedApiKey, NewApiKey } from './schemas.ts';
+
+interface Dependencies {
+  database: Database;
+  outbox: Outbox;
+  clock: () => Date;
+}
+
+const dayMs = 86_400_000;
+const keysMax = 50;
+const daysDefault = 90;
+const warningMs = 7 * dayMs;
+/** Expired keys stay in lists for this long, so that their owner sees why a program stopped. */
+const expiredKeptMs = 30 * dayMs;
+
+/** API keys: users and admins create, list and revoke them. Requests with a key are authenticated in `auth/authentication.ts`. */
+export function createApiKeys({ database, outbox, clock }: Dependencies) {
+  /** @param scope undefined for the command line */
+  async function create(
+    ownerId: string,
+    { name, scopes, expires_in_days = daysDefault }: NewApiKey,
+    client: Client,
+    scope?: Scope,
+  ): Promise<CreatedApiKey> {
+    const secret = newApiKeySecret();
+    const owner = found(await database.system().users.find(ownerId));
+    const permit = await outbox.permit('api_key_created', owner.email);
+    const created_at = clock();
+    const creation = database.system(scope).transaction(async (repositories) => {
+      const { users, userSessions, apiKeys } = repositories;
+      found(await users.lock(ownerId));
+      // The request may have begun before the session was revoked.
+      if (scope && !(await userSessions.lockUnrevoked(requireSession(scope)))) throw sessionEnded();
+      if ((await apiKeys.list(ownerId)).length >= keysMax)
+        throw invalid('/name', `would be key ${keysMax + 1}: revoke another one first`);
+      const key = await apiKeys.create({
+        user_id: ownerId,
+        name,
+        scopes,
+        secret_hash: hashOfApiKeySecret(secret),
+        created_at,
+        expires_at: new Date(created_at.getTime() + expires_in_days * dayMs),
+      });
+      await record(repositories, 'api_key_created', ownerId, key, client, scope);
+      await outbox.post(repositories, permit, client);
+      return key;
+    });
+    const key = await creation.catch(async (error) => {
+      await outbox.release(permit);
+      throw error;
+    });
+    outbox.wake();
+    return { ...key, key: formatApiKey({ userId: ownerId, id: key.id, secret }) };
+  }
+
+  return {
+    /** The owner gets a mail. @throws Problem `forbidden`, `not_found`, `validation_failed` */
+    create: (scope: Scope, userId: string, body: NewApiKey, client: Client) =>
+      create(scopeFor(scope, userId).owner.userId, body, client, scope),
+
+    /** For the operator at the command line. */
+    createFor: (ownerId: string, body: NewApiKey) => create(ownerId, body, noClient),
+
+    list: async (scope: Scope, userId: string) => ({
+      items: await database.system().apiKeys.list(scopeFor(scope, userId).owner.userId),
+    }),
+
+    /** @throws Problem `not_found` */
+    get: async (scope: Scope, userId: string, id: string): Promise<ApiKey> => {
+      const keys = await database.system().apiKeys.list(scopeFor(scope, userId).owner.userId);
+      return found(keys.find((key) => key.id === id));
+    },
+
+    /** The key stops working with the next request. @throws Problem `not_found` */
+    revoke: async (scope: Scope, userId: string, id: string, client: Client): Promise<void> => {
+      const ownerId = scopeFor(scope, userId).owner.userId;
+      await database.system(scope).transaction(async (repositories) => {
+        const key = found(await repositories.apiKeys.delete(ownerId, id));
+        await record(repositories, 'api_key_revoked', ownerId, key, client, scope);
+      });
+    },
+
+    /** Revokes a leaked key for anybody who has it, and tells its owner. Says nothing about keys that do not exist. */
+    revokeLeaked: async (text: string, client: Client): Promise<void> => {
+      const presented = parseApiKey(text);
+      if (!presented) return;
+      const { userId, apiKeyId, secretHash } = presented;
+      await database.system().transaction(async (repositories) => {
+        const key = await repositories.apiKeys.delete(userId, apiKeyId, secretHash);
+        if (!key) return;
+        await record(repositories, 'api_key_revoked', userId, key, client);
+        const { email: recipient } = found(await repositories.users.find(userId));
+        // No permit needed: a key is revoked once.
+        await outbox.post(repositories, { kind: 'api_key_revoked', recipient, isAllowed: true }, client);
+      });
+      outbox.wake();
+    },
+
+    /** Warns the owners of keys that expire within a week, once. Resolves to their number. */
+    warnOfExpiry: async (): Promise<number> => {
+      const now = clock();
+      const before = new Date(now.getTime() + warningMs);
+      const warned = await deleteAll((limit) =>
+        database.system().transaction(async (repositories) => {
+          const recipients = await repositories.apiKeys.warnOfExpiry(now, before, limit);
+          for (const recipient of recipients)
+            await outbox.post(repositories, { kind: 'api_key_expires', recipient, isAllowed: true }, noClient);
+          return recipients.length;
+        }),
+      );
+      outbox.wake();
+      return warned;
+    },
+
+    /** Deletes keys that expired a month ago. Resolves to their number. */
+    deleteExpired: (): Promise<number> => {
+      const before = new Date(clock().getTime() - expiredKeptMs);
+      return deleteAll((limit) => database.system().apiKeys.deleteExpired(before, limit));
+    },
+  };
+}
+
+export type ApiKeyService = ReturnType<typeof createApiKeys>;
+
+const record = (
+  { auditEvents }: SystemRepositories,
+  action: 'api_key_created' | 'api_key_revoked',
+  user_id: string,
+  { id: api_key_id, name, scopes }: ApiKey,
+  client: Client,
+  scope?: Scope,
+) => {
+  const details = { api_key_id, name, scopes };
+  return auditEvents.create({ action, user_id, details, ...actorColumns(scope), ...client });
+};

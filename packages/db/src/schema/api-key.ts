@@ -1,0 +1,28 @@
+import { defineEntity, p } from '@mikro-orm/core';
+import { createdAt, id, ownedBy, timestamp } from './columns.ts';
+import { UserSchema } from './user.ts';
+
+export const ApiKeySchema = defineEntity({
+  name: 'ApiKey',
+  tableName: 'api_keys',
+  comment: 'API keys: programs act for their owner with them, within their scopes. Only hashes are stored.',
+  properties: {
+    user: () =>
+      p
+        .manyToOne(UserSchema)
+        .primary()
+        .deleteRule('cascade')
+        .foreignKeyName('fk_api_keys_user_id')
+        .comment('The owner.'),
+    id: id(),
+    name: p.string().length(100).comment('Name that its creator chose.'),
+    secret_hash: p.blob().comment('SHA-256 of the secret, which has 256 random bits.'),
+    scopes: p.array().columnType('text[]').comment('What it may do, such as tasks:read.'),
+    last_used_at: timestamp().nullable().comment('When it was last used, to the minute.'),
+    warned_at: timestamp().nullable().comment('When its owner was warned that it expires.'),
+    created_at: createdAt(),
+    expires_at: timestamp().comment('When it expires.'),
+  },
+  indexes: [{ name: 'idx_api_keys_expires_at', properties: ['expires_at'] }],
+  ...ownedBy('api_keys', 'user_id'),
+});

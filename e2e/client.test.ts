@@ -2,18 +2,30 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createClient, memoryStore, ProblemError, type TokenStore } from '@quoin/client';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { browse, returnTo, startProvider, type TestProvider } from '../apps/api/testing/provider.ts';
 import { password, startTestApp, type TestApp, uniqueEmail } from '../apps/api/testing/test-app.ts';
 
 // @quoin/client over HTTP: against the API, and against a server with scripted responses that the API does not produce on demand.
 
 let api: TestApp;
 let baseUrl: string;
+let acme: TestProvider;
 beforeAll(async () => {
-  api = await startTestApp();
+  acme = await startProvider(['http://localhost/api/v1/auth/providers/acme/callback']);
+  api = await startTestApp({
+    PUBLIC_URL: 'http://localhost',
+    OIDC_PROVIDERS: 'acme',
+    OIDC_ACME_ISSUER: acme.issuer,
+    OIDC_ACME_CLIENT_ID: acme.clientId,
+    OIDC_ACME_CLIENT_SECRET: acme.clientSecret,
+  });
   baseUrl = await api.app.listen({ host: '127.0.0.1', port: 0 });
 });
-afterAll(() => api.close());
+afterAll(async () => {
+  await api.close();
+  await acme.close();
+});
 
 const accessTokenSeconds = 15 * 60;
 const me = { params: { path: { user_id: 'me' } } } as const;
@@ -370,5 +382,59 @@ describe('a server in trouble', () => {
     await expect(given).rejects.toThrow('aborted');
     expect(await Promise.all(others)).toHaveLength(2);
     expect(count(refresh)).toBe(1);
+  });
+});
+
+describe('other credentials', () => {
+  /** Signs in at the provider. Resolves to the page to which the browser returns. */
+  const atProvider = async (url: string, account: string) =>
+    (await returnTo(api, await browse(url, account))).page.href;
+
+  test('client: a person signs in with a provider, and links another account there', async () => {
+    const [first, second] = [uniqueEmail(), uniqueEmail()];
+    acme.accounts[first] = { email: first };
+    acme.accounts[second] = { email: second };
+    const client = createClient({ baseUrl });
+    expect(await client.providers.finish('https://app.example.com/')).toBeUndefined();
+    const page = await atProvider(await client.providers.begin('acme', { returnTo: '/welcome' }), first);
+    const stranger = createClient({ baseUrl });
+    await expect(stranger.providers.finish(page)).rejects.toMatchObject({ name: 'ProviderError', code: 'not_begun' });
+    expect(await client.providers.finish(page)).toBe('signed in');
+    expect((await client.GET('/api/v1/users/me')).email).toBe(first);
+    const linked = await atProvider(await client.providers.beginLink('acme'), second);
+    expect(await client.providers.finish(linked)).toBe('linked');
+    expect((await client.GET('/api/v1/users/me/identities')).items).toHaveLength(2);
+    const denied = await atProvider(await client.providers.begin('acme'), 'denies');
+    await expect(client.providers.finish(denied)).rejects.toMatchObject({ code: 'access_denied' });
+  });
+
+  test('client: a program uses an API key instead of a session', async () => {
+    const { client } = await signedIn();
+    const body = { name: 'Import', scopes: ['tasks:write' as const] };
+    const { key } = await client.POST('/api/v1/users/{user_id}/api-keys', { ...me, body });
+    const program = createClient({ baseUrl, apiKey: key });
+    const task = await program.POST('/api/v1/users/{user_id}/tasks', { ...me, body: { title: 'Import' } });
+    expect(task.title).toBe('Import');
+    const refused = await problemOf(program.GET('/api/v1/users/{user_id}/tasks', me));
+    expect(refused.code).toBe('insufficient_scope');
+    await expect(program.signIn({ email: 'a@example.com', password })).rejects.toThrow('an API key has no session');
+  });
+
+  test('client: without `crypto` and `AbortSignal.timeout`, as in React Native, a session works, and providers say what they need', async () => {
+    const { email } = await api.register();
+    const fetch = globalThis.fetch;
+    vi.stubGlobal('crypto', undefined);
+    vi.stubGlobal('AbortSignal', { prototype: AbortSignal.prototype });
+    try {
+      const client = createClient({ baseUrl, fetch: (request) => fetch(request) });
+      await client.signIn({ email, password });
+      letTokenExpire();
+      const task = await client.POST('/api/v1/users/{user_id}/tasks', { ...me, body: { title: 'On a phone' } });
+      expect(task.title).toBe('On a phone');
+      await expect(client.providers.begin('acme')).rejects.toThrow('react-native-quick-crypto');
+      await client.signOut();
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 });

@@ -21,17 +21,28 @@ for (const manifest of globSync('packages/*/package.json')) {
   const name = manifest.split('/')[1] ?? '';
   const [from, to] = [join('packages', name), join(out, name)];
   mkdirSync(join(to, 'dist'), { recursive: true });
-  compile(from, to);
+  const { main } = JSON.parse(readFileSync(manifest, 'utf8'));
+  compile(from, join(to, 'dist'));
+  if (main) {
+    // Programs in CommonJS compile against this one, whose folder says that it is not of modules.
+    compile(from, join(to, 'dist/cjs'), {
+      module: 'commonjs',
+      moduleResolution: 'bundler',
+      verbatimModuleSyntax: false,
+    });
+    writeFileSync(join(to, 'dist/cjs/package.json'), '{ "type": "commonjs" }\n');
+  }
   // Files that the compiler does not copy.
   for (const file of globSync(['*.d.ts', 'migrations/*.sql'], { cwd: join(from, 'src') }))
-    cpSync(join(from, 'src', file), join(to, 'dist/src', file));
+    for (const built of globSync(['dist/src', 'dist/cjs/src'], { cwd: to }))
+      cpSync(join(from, 'src', file), join(to, built, file));
   for (const file of [join(from, 'README.md'), 'LICENSE']) cpSync(file, join(to, basename(file)));
   writeFileSync(join(to, 'package.json'), published(readFileSync(manifest, 'utf8')));
   const tarball = execFileSync('npm', ['pack', '--silent', '--pack-destination', out, `./${to}`], { encoding: 'utf8' });
   process.stdout.write(`${join(out, tarball.trim())}\n`);
 }
 
-function compile(from: string, to: string): void {
+function compile(from: string, outDir: string, options: object = {}): void {
   const own = join('.data', `tsconfig.${basename(from)}.json`);
   const project = [join(from, 'tsconfig.json'), 'tsconfig.json'].find((file) => existsSync(file));
   writeFileSync(
@@ -45,7 +56,8 @@ function compile(from: string, to: string): void {
         inlineSources: true,
         rewriteRelativeImportExtensions: true,
         rootDir: `../${from}`,
-        outDir: `../${to}/dist`,
+        outDir: `../${outDir}`,
+        ...options,
       },
       include: [`../${from}/src`, `../${from}/testing`],
       exclude: [`../${from}/**/*.test.ts`, `../${from}/testing/global-setup.ts`],
@@ -56,10 +68,30 @@ function compile(from: string, to: string): void {
 
 /** Returns the manifest of the published package: entry points in dist/, no development dependencies and scripts. */
 function published(text: string): string {
-  const { private: _private, devDependencies: _tools, scripts: _scripts, exports, ...manifest } = JSON.parse(text);
-  const built = Object.entries<string>(exports).map(([entry, source]) => {
-    const path = source.replace('./', './dist/').replace(/\.ts$/, '');
-    return [entry, { types: `${path}.d.ts`, default: `${path}.js` }];
-  });
-  return `${JSON.stringify({ ...manifest, files: ['dist'], exports: Object.fromEntries(built) }, null, 2)}\n`;
+  const {
+    private: _private,
+    devDependencies: _tools,
+    scripts: _scripts,
+    exports,
+    main,
+    types: _,
+    ...manifest
+  } = JSON.parse(text);
+  const built = (source: string, folder: string) => {
+    const path = source.replace('./', folder).replace(/\.ts$/, '');
+    return { types: `${path}.d.ts`, default: `${path}.js` };
+  };
+  const modules = Object.entries<string>(exports).map(([entry, source]) => [entry, built(source, './dist/')]);
+  const commonJs = main && built(main, './dist/cjs/');
+  const entries = Object.fromEntries(modules);
+  return `${JSON.stringify(
+    {
+      ...manifest,
+      files: ['dist'],
+      ...(commonJs && { main: commonJs.default, types: commonJs.types }),
+      exports: commonJs ? { ...entries, '.': { import: entries['.'], require: commonJs } } : entries,
+    },
+    null,
+    2,
+  )}\n`;
 }

@@ -68,13 +68,35 @@ describe.each(['db', 'client'])('@quoin/%s, from its tarball', (name) => {
     expect([sources.length, sourcesContent[0]]).toEqual([1, expect.stringContaining('export')]);
     const manifest = JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'));
     expect(manifest).not.toHaveProperty('private');
-    expect(manifest.exports['.']).toEqual({ types: './dist/src/index.d.ts', default: './dist/src/index.js' });
+    const modules = { types: './dist/src/index.d.ts', default: './dist/src/index.js' };
+    const commonJs = { types: './dist/cjs/src/index.d.ts', default: './dist/cjs/src/index.js' };
+    expect(manifest.exports['.']).toEqual(name === 'client' ? { import: modules, require: commonJs } : modules);
+    expect(manifest.main).toBe(name === 'client' ? commonJs.default : undefined);
   });
 
   test('the package can be imported through its exports only', async () => {
     const inside = `import('@quoin/${name}/dist/src/index.js').catch(({ code }) => console.log(code))`;
     expect(await installed.run(process.execPath, '--eval', inside)).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED\n');
   });
+});
+
+test('@quoin/client can be required by CommonJS, also with types', async () => {
+  const project = await install('client', '');
+  try {
+    writeFileSync(
+      join(project.path, 'package.json'),
+      JSON.stringify({ name: 'common', type: 'commonjs', private: true }),
+    );
+    const program = `import { createClient } from '@quoin/client';\nconsole.log(typeof createClient({ baseUrl: 'x' }).GET);\n`;
+    writeFileSync(join(project.path, 'program.ts'), program);
+    const compiler = join('node_modules', '.bin', 'tsc');
+    const options = ['--strict', '--module', 'node16', '--target', 'es2022', '--lib', 'es2022,dom', '--types', 'node'];
+    expect(await project.run(compiler, ...options, 'program.ts')).toBe('');
+    expect(readFileSync(join(project.path, 'program.js'), 'utf8')).toContain('require("@quoin/client")');
+    expect(await project.run(process.execPath, 'program.js')).toBe('function\n');
+  } finally {
+    project.remove();
+  }
 });
 
 test('@quoin/client depends on openapi-fetch only', async () => {

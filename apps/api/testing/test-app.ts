@@ -16,6 +16,9 @@ export const testRedisUrl = process.env.TEST_REDIS_URL || undefined;
 /** A second implementation of RFC 6238. Without it, the test that needs it is reported as skipped. CI sets it. */
 export const testOathtool = process.env.TEST_OATHTOOL || undefined;
 
+/** Python with Authlib. Without it, the test that needs it is reported as skipped. CI sets it. */
+export const testAuthlib = process.env.TEST_AUTHLIB || undefined;
+
 /** Number of malformed requests that the fuzzer sends. CI sends 10,000 once. */
 export const malformedRequestsTotal = Number(process.env.MALFORMED_REQUESTS || 2_000);
 

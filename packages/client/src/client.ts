@@ -1,9 +1,11 @@
 import createFetchClient from 'openapi-fetch';
+import { createApiKeySession } from './api-key-session.ts';
 import type { Call, Method } from './call.ts';
 import { createCookieSession } from './cookie-session.ts';
 import type { components, paths } from './openapi.d.ts';
 import { createPasskeys, type Passkeys } from './passkeys.ts';
 import { ProblemError } from './problem-error.ts';
+import { type AttemptStore, attemptStore, createProviders, type Providers } from './providers.ts';
 import { type Fetch, withIdempotencyKey } from './retry.ts';
 import { type Credentials, createSession, type SignInOptions } from './session.ts';
 import { memoryStore, type TokenStore } from './token-store.ts';
@@ -15,6 +17,10 @@ export interface ClientOptions {
   store?: TokenStore;
   /** `cookie`: the browser keeps the session in a cookie that scripts cannot read. Default: tokens in `store`. */
   session?: 'tokens' | 'cookie';
+  /** An API key (`quoin_k1_…`): for programs, instead of a session. */
+  apiKey?: string;
+  /** Keeps attempts to sign in with a provider while the browser is there. Default: `sessionStorage`, or memory. */
+  attempts?: AttemptStore;
   /** Sends requests. Default: `globalThis.fetch`. */
   fetch?: Fetch;
   /** Called when a call finds that the session has ended: it expired, the server ended it, or another tab signed out. */
@@ -48,6 +54,7 @@ export interface Client {
   /** Signs in with the `challenge` of `POST /auth/email-code` and the code from the mail. @throws ProblemError `invalid_credentials`, `mfa_required` */
   signInWithEmailCode(answer: EmailCodeAnswer, options?: SignInOptions): Promise<void>;
   passkeys: Passkeys;
+  providers: Providers;
   /** Ends the session, also on the server. @throws if the server cannot be reached; the session continues */
   signOut(): Promise<void>;
   /** Whether the store contains a session. The server may have ended it; the next call will find out. */
@@ -63,11 +70,18 @@ export function createClient({
   baseUrl,
   store = memoryStore(),
   session: form = 'tokens',
+  apiKey,
+  attempts = attemptStore(),
   fetch = globalThis.fetch,
   onSessionEnd,
 }: ClientOptions): Client {
   const options = { baseUrl: baseUrl.replace(/\/+$/, ''), fetch: (request: Request) => fetch(request), onSessionEnd };
-  const session = form === 'cookie' ? createCookieSession(options) : createSession({ ...options, store });
+  const session =
+    apiKey !== undefined
+      ? createApiKeySession(apiKey, options.fetch)
+      : form === 'cookie'
+        ? createCookieSession(options)
+        : createSession({ ...options, store });
   const { request } = createFetchClient<paths>({
     baseUrl,
     fetch: (input) => session.fetch(withIdempotencyKey(input)),
@@ -93,6 +107,7 @@ export function createClient({
     completeMfa: (answer, options) => session.signIn('/api/v1/auth/mfa', answer, options),
     signInWithEmailCode: (answer, options) => session.signIn('/api/v1/auth/email-code/confirm', answer, options),
     passkeys: createPasskeys({ POST }, session),
+    providers: createProviders(POST, session, attempts),
     signOut: session.signOut,
     isSignedIn: session.isSignedIn,
   };

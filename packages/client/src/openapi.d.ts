@@ -11,7 +11,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Check that the process answers */
+        /**
+         * Check that the process answers
+         * @description Does not ask the database.
+         */
         get: operations["getHealth"];
         put?: never;
         post?: never;
@@ -28,7 +31,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Check that the database answers */
+        /**
+         * Check that the database answers
+         * @description Answers 503 while the database cannot be reached.
+         */
         get: operations["getDatabaseHealth"];
         put?: never;
         post?: never;
@@ -85,8 +91,31 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the origins that may use passkeys of this site */
+        /**
+         * List the origins that may use passkeys of this site
+         * @description Browsers read it (WebAuthn, Related Origin Requests). WEBAUTHN_ORIGINS is the list.
+         */
         get: operations["getRelatedOrigins"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/.well-known/oauth-authorization-server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Describe this server to OAuth 2 clients
+         * @description Metadata by RFC 8414. `issuer` is PUBLIC_URL, or the origin that the client used.
+         */
+        get: operations["getAuthorizationServerMetadata"];
         put?: never;
         post?: never;
         delete?: never;
@@ -102,7 +131,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Check that the process answers */
+        /**
+         * Check that the process answers
+         * @description Does not ask the database.
+         */
         get: operations["getHealthUnderPrefix"];
         put?: never;
         post?: never;
@@ -119,7 +151,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Check that the database answers */
+        /**
+         * Check that the database answers
+         * @description Answers 503 while the database cannot be reached.
+         */
         get: operations["getDatabaseHealthUnderPrefix"];
         put?: never;
         post?: never;
@@ -158,7 +193,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Register */
+        /**
+         * Register
+         * @description Creates an account and sends a mail that verifies its address. Signing in is the next step.
+         */
         post: operations["register"];
         delete?: never;
         options?: never;
@@ -173,7 +211,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get your account */
+        /**
+         * Get your account
+         * @description Same as `GET /users/me`.
+         */
         get: operations["getSignedInUser"];
         put?: never;
         post?: never;
@@ -234,7 +275,7 @@ export interface paths {
         put?: never;
         /**
          * Sign in
-         * @description Accepts JSON, or the form of the OAuth 2 password grant. A wrong password and an unknown name get the same response.
+         * @description With an email or a username. A wrong password and an unknown name get the same response. Also accepts the form of the OAuth 2 password grant; OAuth 2 clients use `POST /oauth/token`.
          */
         post: operations["login"];
         delete?: never;
@@ -263,6 +304,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/oauth/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get tokens as an OAuth 2 client
+         * @description The grants `password` and `refresh_token` of RFC 6749, for standard clients. Every client is public: an id and a secret are ignored. `mfa_required` has status 403 and the fields of `POST /auth/login`.
+         */
+        post: operations["issueToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/methods": {
         parameters: {
             query?: never;
@@ -270,7 +331,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the ways to sign in */
+        /**
+         * List the ways to sign in
+         * @description What a sign-in page can offer. The same for everybody, whoever has an account.
+         */
         get: operations["listSignInMethods"];
         put?: never;
         post?: never;
@@ -327,7 +391,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List your sessions */
+        /**
+         * List your sessions
+         * @description One per sign-in, with device, time and how you signed in. `current` is the session of this request.
+         */
         get: operations["listSessions"];
         put?: never;
         post?: never;
@@ -367,7 +434,10 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** End all sessions of a user (admins) */
+        /**
+         * End all sessions of a user (admins)
+         * @description Their access and refresh tokens stop working at once. API keys stay.
+         */
         delete: operations["endSessionsOfUser"];
         options?: never;
         head?: never;
@@ -505,7 +575,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Count your second factors */
+        /**
+         * Count your second factors
+         * @description Whether an authenticator app is in force, and how many passkeys and unused recovery codes there are.
+         */
         get: operations["getFactors"];
         put?: never;
         post?: never;
@@ -622,7 +695,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List your passkeys */
+        /**
+         * List your passkeys
+         * @description With the time of the last use.
+         */
         get: operations["listPasskeys"];
         put?: never;
         /**
@@ -653,7 +729,10 @@ export interface paths {
         delete: operations["deletePasskey"];
         options?: never;
         head?: never;
-        /** Rename a passkey */
+        /**
+         * Rename a passkey
+         * @description The name is for you only.
+         */
         patch: operations["updatePasskey"];
         trace?: never;
     };
@@ -697,6 +776,194 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/providers/{provider_id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to sign in with a provider
+         * @description Send the browser to `url`. After the sign-in there it returns to APP_URL and `return_to`, with `code` for `POST /auth/exchange`, or with `error`: `access_denied`, `provider_unavailable`, `sign_in_failed` or `invalid_state`. You have ten minutes.
+         */
+        post: operations["startProviderSignIn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/providers/{provider_id}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Return from a provider
+         * @description For the browser only: providers send it here. It goes on to APP_URL.
+         */
+        get: operations["finishProviderSignIn"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/exchange": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Finish a sign-in with a provider
+         * @description For the client that began it, which has the `code_verifier`. A new identity gets a new account. If its address has an account already, the answer is `email_taken`, unless the provider is trusted with addresses. After `POST /users/me/identities/{provider_id}/start`, it links the identity instead of signing in, and the answer is 204.
+         */
+        post: operations["exchangeProviderCode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List your accounts at providers
+         * @description The accounts with which you can sign in here.
+         */
+        get: operations["listIdentities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/identities/{provider_id}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin to link an account at a provider
+         * @description As `POST /auth/providers/{provider_id}/start`. `POST /auth/exchange` then links the identity to your account, and your other sessions end.
+         */
+        post: operations["startIdentity"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/identities/{identity_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Unlink an account at a provider
+         * @description Your other sessions end.
+         */
+        delete: operations["deleteIdentity"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List API keys
+         * @description Expired keys stay in the list for a month.
+         */
+        get: operations["listApiKeys"];
+        put?: never;
+        /**
+         * Create an API key
+         * @description The answer is the only one that contains the key: store it now. The owner of the account gets a mail. A key acts as its account, within its scopes, and can never create keys, sessions or second factors.
+         */
+        post: operations["createApiKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/api-keys/{api_key_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an API key
+         * @description Without the key itself, which the server does not store.
+         */
+        get: operations["getApiKey"];
+        put?: never;
+        post?: never;
+        /**
+         * Revoke an API key
+         * @description It stops working with the next request.
+         */
+        delete: operations["revokeApiKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/api-keys/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke an API key that was leaked
+         * @description For anybody who finds a key, such as a secret scanner. The owner gets a mail. The answer is the same for every text.
+         */
+        post: operations["revokeLeakedApiKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users/me": {
         parameters: {
             query?: never;
@@ -704,7 +971,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get your account */
+        /**
+         * Get your account
+         * @description The account as it is now, not as it was when you signed in.
+         */
         get: operations["getMe"];
         /**
          * Update your account
@@ -733,12 +1003,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List all accounts, newest first (admins) */
+        /**
+         * List all accounts, newest first (admins)
+         * @description Filters can be combined.
+         */
         get: operations["listUsers"];
         put?: never;
         /**
          * Create an account (admins)
-         * @description Creating an admin requires a sign-in within the last 10 minutes, or `current_password`.
+         * @description A person needs a password. A service account (`kind: "service"`) has none, cannot sign in, and uses API keys; its address gets mails about them. Creating an admin requires a sign-in within the last 10 minutes, or `current_password`.
          */
         post: operations["createUser"];
         delete?: never;
@@ -754,7 +1027,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get an account (admins) */
+        /**
+         * Get an account (admins)
+         * @description Same fields as `GET /users/me`.
+         */
         get: operations["getUser"];
         /**
          * Update an account (admins)
@@ -762,7 +1038,10 @@ export interface paths {
          */
         put: operations["replaceUser"];
         post?: never;
-        /** Delete an account and all its data (admins) */
+        /**
+         * Delete an account and all its data (admins)
+         * @description The account is unusable at once. A job deletes its rows soon after.
+         */
         delete: operations["deleteUser"];
         options?: never;
         head?: never;
@@ -814,7 +1093,10 @@ export interface paths {
          */
         get: operations["listTasks"];
         put?: never;
-        /** Create a task */
+        /**
+         * Create a task
+         * @description It belongs to the user in the path.
+         */
         post: operations["createTask"];
         delete?: never;
         options?: never;
@@ -829,7 +1111,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get a task */
+        /**
+         * Get a task
+         * @description The answer is 404 for those of other users too.
+         */
         get: operations["getTask"];
         /**
          * Update a task
@@ -837,7 +1122,10 @@ export interface paths {
          */
         put: operations["replaceTask"];
         post?: never;
-        /** Delete a task */
+        /**
+         * Delete a task
+         * @description Deletes it for good.
+         */
         delete: operations["deleteTask"];
         options?: never;
         head?: never;
@@ -901,7 +1189,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Search documents by words, by meaning, or both */
+        /**
+         * Search documents by words, by meaning, or both
+         * @description With `query` it searches for words, with `embedding` by meaning, and with both it combines the two results.
+         */
         post: operations["searchDocuments"];
         delete?: never;
         options?: never;
@@ -916,11 +1207,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get a document */
+        /**
+         * Get a document
+         * @description With its whole text. The answer is 404 for documents of other users too.
+         */
         get: operations["getDocument"];
         put?: never;
         post?: never;
-        /** Delete a document */
+        /**
+         * Delete a document
+         * @description Deletes it for good, with its embedding.
+         */
         delete: operations["deleteDocument"];
         options?: never;
         head?: never;
@@ -993,7 +1290,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_sign_in_method" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_sign_in_method" | "identity_taken" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
             /** @description Path of the request. */
             instance: string;
             /** @description `X-Request-Id` of the response; search the log for it. */
@@ -1030,7 +1327,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_sign_in_method" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_sign_in_method" | "identity_taken" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
             /** @description Path of the request. */
             instance: string;
             /** @description `X-Request-Id` of the response; search the log for it. */
@@ -1072,6 +1369,17 @@ export interface components {
         RelatedOrigins: {
             origins: string[];
         };
+        AuthorizationServerMetadata: {
+            /** @example https://api.example.com */
+            issuer: string;
+            /** @example https://api.example.com/api/v1/oauth/token */
+            token_endpoint: string;
+            /** @example https://api.example.com/.well-known/jwks.json */
+            jwks_uri: string;
+            grant_types_supported: string[];
+            response_types_supported: string[];
+            token_endpoint_auth_methods_supported: string[];
+        };
         Registration: {
             /**
              * Format: email
@@ -1102,6 +1410,12 @@ export interface components {
              * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
              */
             id: string;
+            /**
+             * @description `person`, or `service`: an account for programs, which has API keys and cannot sign in.
+             * @example person
+             * @enum {string}
+             */
+            kind: "person" | "service";
             /**
              * Format: email
              * @description Email address. Trimmed, stored in lower case, and unique regardless of case.
@@ -1147,6 +1461,7 @@ export interface components {
              */
             updated_at: string;
         };
+        /** @description With either `email` or `username`. */
         Login: {
             /** @description Email address of the account. */
             email?: string;
@@ -1164,23 +1479,6 @@ export interface components {
              * @enum {string}
              */
             session?: "cookie";
-        } & (unknown | unknown);
-        LoginForm: {
-            /**
-             * @description Sent by OAuth 2 clients.
-             * @enum {string}
-             */
-            grant_type?: "password";
-            /** @description Email address or username of the account. */
-            username: string;
-            /** @description Password of the account. */
-            password: string;
-            /** @description Ignored. */
-            scope?: string;
-            /** @description Ignored. */
-            client_id?: string;
-            /** @description Ignored. */
-            client_secret?: string;
         };
         TokenPair: {
             /**
@@ -1215,7 +1513,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_sign_in_method" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_sign_in_method" | "identity_taken" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
             /** @description Path of the request. */
             instance: string;
             /** @description `X-Request-Id` of the response; search the log for it. */
@@ -1248,7 +1546,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_sign_in_method" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_sign_in_method" | "identity_taken" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
             /** @description Path of the request. */
             instance: string;
             /** @description `X-Request-Id` of the response; search the log for it. */
@@ -1278,20 +1576,47 @@ export interface components {
              */
             grant_type?: "refresh_token";
         };
-        RefreshForm: {
-            /** @description The latest refresh token of the session. */
-            refresh_token: string;
+        TokenRequest: {
             /**
-             * @description Sent by OAuth 2 clients.
+             * @description How the client gets a token.
              * @enum {string}
              */
-            grant_type?: "refresh_token";
+            grant_type: "password" | "refresh_token";
+            /** @description With `password`: email address or username of the account. */
+            username?: string;
+            /** @description With `password`: its password. */
+            password?: string;
+            /** @description With `refresh_token`: the latest refresh token of the session. */
+            refresh_token?: string;
             /** @description Ignored. */
             scope?: string;
             /** @description Ignored. */
             client_id?: string;
             /** @description Ignored. */
             client_secret?: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description An error of the token endpoint (RFC 6749, 5.2). */
+        OAuthError: {
+            /**
+             * @description OAuth 2 error code (RFC 6749, 5.2).
+             * @example invalid_grant
+             */
+            error: string;
+            /** @description As `detail`. */
+            error_description: string;
+            /**
+             * @description Stable code, for programs.
+             * @enum {string}
+             */
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_sign_in_method" | "identity_taken" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
+            /** @description `X-Request-Id` of the response; search the log for it. */
+            request_id: string;
+            /** @description With `mfa_required` at sign-in: for `POST /auth/mfa`, within five minutes and five tries. */
+            mfa_token?: string;
+            /** @description With `mfa_required`: the second factors of the account: `totp`, `recovery_code`, `passkey`. */
+            methods?: string[];
         };
         SignInProvider: {
             id: string;
@@ -1319,6 +1644,7 @@ export interface components {
              */
             providers: components["schemas"]["SignInProvider"][];
         };
+        /** @description With exactly one of `code`, `recovery_code`, `credential`. */
         MfaCompletion: {
             /** @description From the `mfa_required` answer. */
             mfa_token: string;
@@ -1359,7 +1685,8 @@ export interface components {
              * @enum {string}
              */
             session?: "cookie";
-        } & (unknown | unknown | unknown);
+        };
+        /** @description With exactly one of `password`, `code`, `credential`. */
         StepUpProof: {
             /** @description Your password. */
             password?: string;
@@ -1390,7 +1717,7 @@ export interface components {
             } & {
                 [key: string]: unknown;
             };
-        } & (unknown | unknown | unknown);
+        };
         Session: {
             /**
              * Format: uuid
@@ -1692,6 +2019,172 @@ export interface components {
              */
             session?: "cookie";
         };
+        ProviderStart: {
+            /**
+             * @description SHA-256 of a `code_verifier` that your client made and keeps, in base64url (RFC 7636, S256).
+             * @example E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM
+             */
+            code_challenge: string;
+            /**
+             * @description Path below APP_URL to which the browser returns; `/` if not given.
+             * @example /signed-in
+             */
+            return_to?: string;
+        };
+        ProviderUrl: {
+            /**
+             * @description Page of the provider. Send the browser there.
+             * @example https://accounts.google.com/o/oauth2/v2/auth?client_id=…
+             */
+            url: string;
+        };
+        Exchange: {
+            /**
+             * @description `code` of the page to which the browser returned. It works once, for a minute.
+             * @example 2Fq8xXjL5yS6c4oQ0mN1b7Vd9KpRtUwZaEhGiJkMnPs
+             */
+            code: string;
+            /**
+             * @description Whose hash was `code_challenge`.
+             * @example dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk
+             */
+            code_verifier: string;
+            /**
+             * @description For browsers: the answer is 204 with a session cookie instead of tokens.
+             * @enum {string}
+             */
+            session?: "cookie";
+        };
+        Identity: {
+            /**
+             * Format: uuid
+             * @description Id of the identity.
+             * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+             */
+            id: string;
+            /**
+             * @description Id of the provider.
+             * @example google
+             */
+            provider: string;
+            /**
+             * @description URL of the provider.
+             * @example https://accounts.google.com
+             */
+            issuer: string;
+            /**
+             * @description Address that the provider has for your account.
+             * @example ada@example.com
+             */
+            email: string | null;
+            /**
+             * Format: date-time
+             * @description When it was linked.
+             * @example 2026-11-20T09:30:00.000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it last signed in; null before the first time.
+             * @example 2026-11-20T09:30:00.000Z
+             */
+            last_used_at: string | null;
+        };
+        IdentityList: {
+            items: components["schemas"]["Identity"][];
+        };
+        NewApiKey: {
+            /**
+             * @description Name by which its owner recognizes it.
+             * @example Nightly import
+             */
+            name: string;
+            /** @description What the key may do. Each operation says which scope it needs; those without one refuse API keys. */
+            scopes: ("profile:read" | "preferences:read" | "preferences:write" | "tasks:read" | "tasks:write" | "documents:read" | "documents:write" | "audit-events:read")[];
+            /** @description Days until it expires; 90 if not given. */
+            expires_in_days?: number;
+        };
+        CreatedApiKey: {
+            /**
+             * Format: uuid
+             * @description Id of the key.
+             * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+             */
+            id: string;
+            /**
+             * @description Name by which its owner recognizes it.
+             * @example Nightly import
+             */
+            name: string;
+            /** @description What the key may do. */
+            scopes: string[];
+            /**
+             * Format: date-time
+             * @description When the key was created.
+             * @example 2026-11-20T09:30:00.000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When the key stops working.
+             * @example 2026-11-20T09:30:00.000Z
+             */
+            expires_at: string;
+            /**
+             * Format: date-time
+             * @description When the key was last used, to the minute; null before its first use.
+             * @example 2026-11-20T09:30:00.000Z
+             */
+            last_used_at: string | null;
+            /**
+             * @description The key: `quoin_k1_` and 92 characters.
+             * @example quoin_k1_AZng9XwecXs6mlMPXOmhwgGZ4PWAfnM2nlMPXOmhwtRAGGpJzL4Q5vVwq0l3nTFe2mXB7o1yHsCkPdZtUiWbEjNgxrAaa9Mv
+             */
+            key: string;
+        };
+        ApiKey: {
+            /**
+             * Format: uuid
+             * @description Id of the key.
+             * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+             */
+            id: string;
+            /**
+             * @description Name by which its owner recognizes it.
+             * @example Nightly import
+             */
+            name: string;
+            /** @description What the key may do. */
+            scopes: string[];
+            /**
+             * Format: date-time
+             * @description When the key was created.
+             * @example 2026-11-20T09:30:00.000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When the key stops working.
+             * @example 2026-11-20T09:30:00.000Z
+             */
+            expires_at: string;
+            /**
+             * Format: date-time
+             * @description When the key was last used, to the minute; null before its first use.
+             * @example 2026-11-20T09:30:00.000Z
+             */
+            last_used_at: string | null;
+        };
+        ApiKeyList: {
+            items: components["schemas"]["ApiKey"][];
+        };
+        LeakedApiKey: {
+            /**
+             * @description The key: `quoin_k1_` and 92 characters.
+             * @example quoin_k1_AZng9XwecXs6mlMPXOmhwgGZ4PWAfnM2nlMPXOmhwtRAGGpJzL4Q5vVwq0l3nTFe2mXB7o1yHsCkPdZtUiWbEjNgxrAaa9Mv
+             */
+            key: string;
+        };
         OwnAccountChanges: {
             /**
              * Format: email
@@ -1743,10 +2236,16 @@ export interface components {
              */
             email: string;
             /**
+             * @description `person`, or `service`: an account for programs, which has API keys and cannot sign in.
+             * @example person
+             * @enum {string}
+             */
+            kind?: "person" | "service";
+            /**
              * @description At least PASSWORD_MIN_LENGTH (8) characters of any kind. Not one of the 10,000 most common passwords, and not similar to the email or username.
              * @example correct horse battery
              */
-            password: string;
+            password?: string;
             /**
              * @description Alternative sign-in name, unique regardless of case.
              * @example ada
@@ -1819,13 +2318,11 @@ export interface components {
              */
             theme: "system" | "light" | "dark";
             /**
-             * Format: bcp47
              * @description BCP 47 language tag.
              * @example de-CH
              */
             locale: string;
             /**
-             * Format: timezone
              * @description IANA time zone name.
              * @example Europe/Zurich
              */
@@ -1860,13 +2357,11 @@ export interface components {
              */
             theme?: "system" | "light" | "dark";
             /**
-             * Format: bcp47
              * @description BCP 47 language tag.
              * @example de-CH
              */
             locale?: string;
             /**
-             * Format: timezone
              * @description IANA time zone name.
              * @example Europe/Zurich
              */
@@ -1894,13 +2389,11 @@ export interface components {
              */
             theme?: "system" | "light" | "dark";
             /**
-             * Format: bcp47
              * @description BCP 47 language tag.
              * @example de-CH
              */
             locale?: string;
             /**
-             * Format: timezone
              * @description IANA time zone name.
              * @example Europe/Zurich
              */
@@ -2165,7 +2658,7 @@ export interface components {
              * @example signed_in
              * @enum {string}
              */
-            action: "account_created" | "account_changed" | "account_deleted" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
+            action: "account_created" | "account_changed" | "account_deleted" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "identity_linked" | "identity_unlinked" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
             /**
              * Format: uuid
              * @description Id of the account that the event concerns; null if no account matched.
@@ -2483,6 +2976,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RelatedOrigins"];
+                };
+            };
+            /** @description `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAuthorizationServerMetadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuthorizationServerMetadata"];
                 };
             };
             /** @description `malformed_request`: Bad request. */
@@ -2848,6 +3399,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `insufficient_scope`: API key without this permission. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
@@ -2926,7 +3486,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3013,7 +3573,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3080,13 +3640,6 @@ export interface operations {
                  *     }
                  */
                 "application/json": components["schemas"]["Login"];
-                /**
-                 * @example {
-                 *       "username": "ada@example.com",
-                 *       "password": "correct horse battery"
-                 *     }
-                 */
-                "application/x-www-form-urlencoded": components["schemas"]["LoginForm"];
             };
         };
         responses: {
@@ -3210,12 +3763,6 @@ export interface operations {
                  *     }
                  */
                 "application/json": components["schemas"]["Refresh"];
-                /**
-                 * @example {
-                 *       "refresh_token": "AZng9XwecXs6mlMPXOmhwgAAAAAnM1k3c2Vuc2VsZXNzIGJ1dCBvZiB0aGUgcmlnaHQgbGVuZ3Ro"
-                 *     }
-                 */
-                "application/x-www-form-urlencoded": components["schemas"]["RefreshForm"];
             };
         };
         responses: {
@@ -3308,6 +3855,104 @@ export interface operations {
             };
         };
     };
+    issueToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "grant_type": "password",
+                 *       "username": "ada@example.com",
+                 *       "password": "correct horse battery"
+                 *     }
+                 */
+                "application/x-www-form-urlencoded": components["schemas"]["TokenRequest"];
+            };
+        };
+        responses: {
+            /** @description OK. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenPair"];
+                };
+            };
+            /** @description `malformed_json`: Malformed JSON. `validation_failed`: Validation failed. `invalid_credentials`: Invalid credentials. `account_inactive`: Account deactivated. `invalid_token`: Invalid token. `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthError"];
+                };
+            };
+            /** @description `mfa_required`: Second factor required. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthError"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthError"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthError"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthError"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthError"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthError"];
+                };
+            };
+        };
+    };
     listSignInMethods: {
         parameters: {
             query?: never;
@@ -3373,6 +4018,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
+        /** @description With exactly one of `code`, `recovery_code`, `credential`. */
         requestBody: {
             content: {
                 /**
@@ -3497,6 +4143,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
+        /** @description With exactly one of `password`, `code`, `credential`. */
         requestBody: {
             content: {
                 /**
@@ -3535,7 +4182,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `wrong_password`: Wrong password. `mfa_required`: Second factor required. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `wrong_password`: Wrong password. `mfa_required`: Second factor required. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3642,6 +4289,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `insufficient_scope`: API key without this permission. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
@@ -3726,7 +4382,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3833,7 +4489,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4136,7 +4792,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4241,7 +4897,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4332,7 +4988,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4424,7 +5080,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4540,7 +5196,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4647,6 +5303,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `insufficient_scope`: API key without this permission. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
@@ -4727,7 +5392,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4834,7 +5499,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5140,7 +5805,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5223,6 +5888,15 @@ export interface operations {
                 headers: {
                     /** @description `Bearer`. */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_scope`: API key without this permission. */
+            403: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -5333,7 +6007,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5458,7 +6132,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5585,7 +6259,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5892,6 +6566,1222 @@ export interface operations {
             };
         };
     };
+    startProviderSignIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the provider, as in `GET /auth/methods`.
+                 * @example google
+                 */
+                provider_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+                 *       "return_to": "/signed-in"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProviderStart"];
+            };
+        };
+        responses: {
+            /** @description OK. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderUrl"];
+                };
+            };
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `provider_unavailable`: Sign-in provider unavailable. `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finishProviderSignIn: {
+        parameters: {
+            query?: {
+                /** @description As in the request to the provider. */
+                state?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the provider, as in `GET /auth/methods`.
+                 * @example google
+                 */
+                provider_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To APP_URL, with `code` or `error`. */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exchangeProviderCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "code": "2Fq8xXjL5yS6c4oQ0mN1b7Vd9KpRtUwZaEhGiJkMnPs",
+                 *       "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Exchange"];
+            };
+        };
+        responses: {
+            /** @description OK. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenPair"];
+                };
+            };
+            /** @description Signed in with a cookie, because the request has `session: "cookie"`. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `invalid_credentials`: Invalid credentials. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `account_inactive`: Account deactivated. `mfa_required`: Second factor required. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `email_taken`: Email already in use. `identity_taken`: Account at the provider already linked. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listIdentities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityList"];
+                };
+            };
+            /** @description `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_scope`: API key without this permission. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    startIdentity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the provider, as in `GET /auth/methods`.
+                 * @example google
+                 */
+                provider_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+                 *       "return_to": "/signed-in"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProviderStart"];
+            };
+        };
+        responses: {
+            /** @description OK. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderUrl"];
+                };
+            };
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. `step_up_required`: Recent authentication required. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `provider_unavailable`: Sign-in provider unavailable. `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteIdentity: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /**
+                 * @description Id of the identity.
+                 * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+                 */
+                identity_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Unlinked. */
+            204: {
+                headers: {
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. `step_up_required`: Recent authentication required. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `last_sign_in_method`: The last way to sign in must stay. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listApiKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description `me` or your own id; for admins, the id of any user.
+                 * @example me
+                 */
+                user_id: "me" | string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyList"];
+                };
+            };
+            /** @description `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description `me` or your own id; for admins, the id of any user.
+                 * @example me
+                 */
+                user_id: "me" | string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Nightly import",
+                 *       "scopes": [
+                 *         "tasks:read",
+                 *         "tasks:write"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewApiKey"];
+            };
+        };
+        responses: {
+            /** @description Created. */
+            201: {
+                headers: {
+                    /** @description Path of the new resource. */
+                    Location?: string;
+                    /** @description Version of the resource. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedApiKey"];
+                };
+            };
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. `step_up_required`: Recent authentication required. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description `me` or your own id; for admins, the id of any user.
+                 * @example me
+                 */
+                user_id: "me" | string;
+                /**
+                 * @description Id of the key.
+                 * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+                 */
+                api_key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            /** @description `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeApiKey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /**
+                 * @description `me` or your own id; for admins, the id of any user.
+                 * @example me
+                 */
+                user_id: "me" | string;
+                /**
+                 * @description Id of the key.
+                 * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+                 */
+                api_key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Revoked. */
+            204: {
+                headers: {
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revokeLeakedApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "key": "quoin_k1_AZng9XwecXs6mlMPXOmhwgGZ4PWAfnM2nlMPXOmhwtRAGGpJzL4Q5vVwq0l3nTFe2mXB7o1yHsCkPdZtUiWbEjNgxrAaa9Mv"
+                 *     }
+                 */
+                "application/json": components["schemas"]["LeakedApiKey"];
+            };
+        };
+        responses: {
+            /** @description If this was a key, it no longer works. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getMe: {
         parameters: {
             query?: never;
@@ -5938,6 +7828,15 @@ export interface operations {
                 headers: {
                     /** @description `Bearer`. */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_scope`: API key without this permission. */
+            403: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {
@@ -6038,7 +7937,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `wrong_password`: Wrong password. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `wrong_password`: Wrong password. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6186,7 +8085,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `wrong_password`: Wrong password. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `wrong_password`: Wrong password. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6338,7 +8237,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `wrong_password`: Wrong password. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `wrong_password`: Wrong password. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6485,7 +8384,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Forbidden. */
+            /** @description `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6594,7 +8493,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `forbidden`: Forbidden. `wrong_password`: Wrong password. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. `wrong_password`: Wrong password. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6730,7 +8629,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Forbidden. */
+            /** @description `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6848,7 +8747,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `forbidden`: Forbidden. `wrong_password`: Wrong password. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. `wrong_password`: Wrong password. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6993,7 +8892,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7133,7 +9032,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `forbidden`: Forbidden. `wrong_password`: Wrong password. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. `wrong_password`: Wrong password. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7281,6 +9180,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `insufficient_scope`: API key without this permission. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `validation_failed`: Validation failed. */
             422: {
                 headers: {
@@ -7378,7 +9286,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7523,7 +9431,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7674,7 +9582,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Forbidden. */
+            /** @description `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7788,7 +9696,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7938,7 +9846,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Forbidden. */
+            /** @description `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8061,7 +9969,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8202,7 +10110,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8347,7 +10255,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8494,7 +10402,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Forbidden. */
+            /** @description `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8611,7 +10519,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8765,7 +10673,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8906,7 +10814,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9038,7 +10946,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Forbidden. */
+            /** @description `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9152,7 +11060,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9299,7 +11207,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9408,7 +11316,7 @@ export interface operations {
                  * @description What happened.
                  * @example signed_in
                  */
-                action?: "account_created" | "account_changed" | "account_deleted" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
+                action?: "account_created" | "account_changed" | "account_deleted" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "identity_linked" | "identity_unlinked" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
                 /** @description Events at or after this time (ISO 8601). */
                 since?: string;
                 /** @description Events before this time (ISO 8601). */
@@ -9465,7 +11373,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`: Forbidden. */
+            /** @description `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9529,7 +11437,7 @@ export interface operations {
                  * @description What happened.
                  * @example signed_in
                  */
-                action?: "account_created" | "account_changed" | "account_deleted" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
+                action?: "account_created" | "account_changed" | "account_deleted" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "identity_linked" | "identity_unlinked" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
                 /** @description Events at or after this time (ISO 8601). */
                 since?: string;
                 /** @description Events before this time (ISO 8601). */
@@ -9564,6 +11472,15 @@ export interface operations {
                 headers: {
                     /** @description `Bearer`. */
                     "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_scope`: API key without this permission. */
+            403: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content: {

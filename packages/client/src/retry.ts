@@ -1,4 +1,5 @@
 import { ProblemError, retryAfterSeconds } from './problem-error.ts';
+import { pathOf, uniqueId } from './runtime.ts';
 
 const triesMax = 3;
 /** Longest `Retry-After` that the client waits for. */
@@ -16,16 +17,16 @@ const isIdempotent = ({ method, headers }: Request) =>
 /** Routes about the session have no Idempotency-Key. */
 const aboutSession = /\/auth\//;
 /** Their response is a secret that the server does not keep, so it cannot repeat the response. */
-const withSecretResponse = /\/(totp|totp\/confirm|recovery-codes|passkeys\/options)$/;
+const withSecretResponse = /\/(totp|totp\/confirm|recovery-codes|passkeys\/options|api-keys|identities\/[^/]+\/start)$/;
 
 /** Adds an Idempotency-Key to a change, so that it can be repeated if its response is lost. */
 export function withIdempotencyKey(request: Request): Request {
   const isChange = ['POST', 'PATCH', 'DELETE'].includes(request.method);
-  const { pathname } = new URL(request.url);
+  const pathname = pathOf(request.url);
   const hasNoKey = aboutSession.test(pathname) || (request.method === 'POST' && withSecretResponse.test(pathname));
   if (!isChange || hasNoKey || request.headers.has('idempotency-key')) return request;
   const keyed = new Request(request);
-  keyed.headers.set('idempotency-key', crypto.randomUUID());
+  keyed.headers.set('idempotency-key', uniqueId());
   return keyed;
 }
 

@@ -1,6 +1,7 @@
 import type { components, paths } from './openapi.d.ts';
 import { ProblemError } from './problem-error.ts';
 import { abortable, type Fetch, retrying } from './retry.ts';
+import { timeoutSignal, uniqueId } from './runtime.ts';
 import type { TokenStore, Tokens } from './token-store.ts';
 
 type TokenPair = components['schemas']['TokenPair'];
@@ -23,7 +24,8 @@ export type SignInPath =
   | '/api/v1/auth/login'
   | '/api/v1/auth/mfa'
   | '/api/v1/auth/passkey'
-  | '/api/v1/auth/email-code/confirm';
+  | '/api/v1/auth/email-code/confirm'
+  | '/api/v1/auth/exchange';
 
 /** A session as tokens or as a cookie. */
 export interface Session {
@@ -53,7 +55,7 @@ export function createSession({ baseUrl, store, fetch, onSessionEnd }: SessionOp
   const post = (
     path: string,
     { body, token }: { body?: unknown; token?: string },
-    signal: AbortSignal | null = AbortSignal.timeout(refreshSecondsMax * 1000),
+    signal: AbortSignal | null = timeoutSignal(refreshSecondsMax * 1000),
   ) =>
     new Request(`${baseUrl}${path}`, {
       method: 'POST',
@@ -125,7 +127,7 @@ export function createSession({ baseUrl, store, fetch, onSessionEnd }: SessionOp
     signIn: async (path, body, { signal = null } = {}) => {
       const response = await send(post(path, { body }, signal));
       if (!response.ok) throw await ProblemError.from(response);
-      const tokens = await tokensOf(response, newSession());
+      const tokens = await tokensOf(response, uniqueId());
       await exclusively(async () => store.set(tokens));
     },
 
@@ -177,9 +179,6 @@ async function tokensOf(response: Response, session: string): Promise<Tokens> {
     refreshAt: Date.now() + (expires_in - leeway) * 1000,
   };
 }
-
-/** Avoids `randomUUID`, which browsers offer only to pages with TLS. */
-const newSession = () => crypto.getRandomValues(new Uint32Array(4)).join('-');
 
 function signedWith({ accessToken }: Tokens, request: Request): Request {
   const signed = request.clone();

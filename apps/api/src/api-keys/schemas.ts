@@ -28,7 +28,7 @@ export const NewApiKey = closed(
       description: 'What the key may do. Each operation says which scope it needs; those without one refuse API keys.',
     }),
     expires_in_days: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 365, default: 90, description: 'Days until it expires; 90 if not given.' }),
+      Type.Integer({ minimum: 1, maximum: 365, description: 'Days until it expires; 90 if not given.' }),
     ),
   },
   { title: 'NewApiKey', examples: [{ name: 'Nightly import', scopes: ['tasks:read', 'tasks:write'] }] },

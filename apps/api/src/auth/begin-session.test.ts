@@ -124,10 +124,11 @@ describe('beginning a session', () => {
       for (const [state, factors] of Object.entries(factorStates)) {
         for (const isActive of [true, false]) {
           const account = await accountWith(factors);
-          const step = await lastStep(account);
-          if (!step) continue;
+          const last = await lastStep(account);
+          if (!last) continue;
+          const { path, ...step } = last;
           if (!isActive) await api.database.system().users.update(account.id, { is_active: false });
-          row[isActive ? state : `${state}, deactivated`] = await outcomeOf(await api.send('POST', step.path, step));
+          row[isActive ? state : `${state}, deactivated`] = await outcomeOf(await api.send('POST', path, step));
         }
       }
       table[way] = row;

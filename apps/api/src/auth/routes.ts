@@ -47,6 +47,7 @@ function registrationRoute(app: App, { registration }: { registration: Registrat
         operationId: 'register',
         tags: ['auth'],
         summary: 'Register',
+        description: 'Creates an account and sends a mail that verifies its address. Signing in is the next step.',
         body: Registration,
         response: { 201: User },
       },
@@ -73,7 +74,13 @@ function signedInRoutes(app: App, { auth, sessionCookie }: Services) {
   app.get(
     '/auth/me',
     {
-      schema: { operationId: 'getSignedInUser', tags: ['auth'], summary: 'Get your account', response: { 200: User } },
+      schema: {
+        operationId: 'getSignedInUser',
+        tags: ['auth'],
+        summary: 'Get your account',
+        description: 'Same as `GET /users/me`.',
+        response: { 200: User },
+      },
       config: { requiredScope: 'profile:read' },
     },
     async ({ user }) => user,

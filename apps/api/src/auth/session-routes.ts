@@ -15,6 +15,8 @@ export function sessionRoutes(app: App, { sessions }: { sessions: Sessions }) {
         operationId: 'listSessions',
         tags: ['auth'],
         summary: 'List your sessions',
+        description:
+          'One per sign-in, with device, time and how you signed in. `current` is the session of this request.',
         response: { 200: SessionList },
       },
     },
@@ -47,6 +49,7 @@ export function sessionRoutes(app: App, { sessions }: { sessions: Sessions }) {
         operationId: 'endSessionsOfUser',
         tags: ['users'],
         summary: 'End all sessions of a user (admins)',
+        description: 'Their access and refresh tokens stop working at once. API keys stay.',
         params: UserParams,
         response: noContent,
       },

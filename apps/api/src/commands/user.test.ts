@@ -41,6 +41,8 @@ describe('npm run user', () => {
     [['create'], password, 2, '--email must be an email address'],
     [['set-admin', '--email', 'nobody@example.com'], '', 1, 'no account has the email nobody@example.com'],
     [['deactivate', '--email', 'ada@example.com'], '', 1, 'Make another user an admin first.'],
+    [['create-key', '--email', 'ada@example.com', '--name', 'x', '--scopes', 'all'], '', 1, '/scopes/0'],
+    [['create-key', '--email', 'nobody@example.com', '--name', 'x', '--scopes', 'tasks:read'], '', 1, 'no account'],
     [['promote', '--email', 'ada@example.com'], '', 2, 'unknown command: promote'],
     [['list', '--loud'], '', 2, 'loud'],
   ])('npm run user %j fails with a message and an exit code', async (args, input, code, message) => {
@@ -48,6 +50,20 @@ describe('npm run user', () => {
     expect(answer.code).toBe(code);
     expect(answer.stderr).toContain(message);
     expect(answer.stderr).not.toMatch(/\n {4}at /);
+  });
+
+  test('npm run user creates service accounts and API keys, and prints a key alone on standard output', async () => {
+    const email = ['--email', 'import@example.com'];
+    expect((await user(['create', ...email, '--service'])).stdout).toMatch(
+      /^created import@example\.com \S+ service\n$/,
+    );
+    const scopes = ['--scopes', 'tasks:read, tasks:write', '--days', '30'];
+    const created = await user(['create-key', ...email, '--name', 'Import', ...scopes]);
+    expect(created).toMatchObject({ code: 0, stdout: expect.stringMatching(/^quoin_k1_[\w-]{92}\n$/) });
+    const service = await database.system().users.findByEmail('import@example.com');
+    expect(await database.system().apiKeys.list(service?.id ?? '')).toMatchObject([
+      { name: 'Import', scopes: ['tasks:read', 'tasks:write'] },
+    ]);
   });
 
   test('npm run user --help ends with an example', async () => {

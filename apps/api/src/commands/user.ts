@@ -4,6 +4,8 @@ import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import type { Database, User } from '@quoin/db';
 import { type CommandDefinition, runCommand, type Terminal, UsageError, withProgress } from '@quoin/db/command';
+import { NewApiKey } from '../api-keys/schemas.ts';
+import type { ApiScope } from '../auth/scopes.ts';
 import { ConfigError, parseConfig } from '../config/config.ts';
 import { noClient } from '../http/client.ts';
 import { isEmail, normalizeEmail } from '../http/email.ts';
@@ -16,7 +18,9 @@ import { importUsers } from './import-users.ts';
 
 const usage = `Usage: npm run user -- COMMAND
 
-  create --email E [--username U] [--full-name N] [--admin]   create an account
+  create --email E [--username U] [--full-name N] [--admin]   create an account; with --service one for programs, which has
+         [--service]                                          no password and cannot sign in
+  create-key --email E --name N --scopes S,S [--days D]       create an API key of an account and print it, once
   set-admin --email E [--revoke]                              make a user an admin (or revoke that)
   deactivate --email E                                        end the user's sessions and refuse new ones
   list [--email PART] [--admin]                               list accounts, newest first
@@ -24,7 +28,7 @@ const usage = `Usage: npm run user -- COMMAND
                                                               email, password_hash (bcrypt or Argon2), username?, full_name?,
                                                               is_active?, is_admin?, email_verified_at?
 
-Asks for the password at a terminal. Otherwise reads it from standard input, without a trailing line break.
+Asks for the password of a new account at a terminal. Otherwise reads it from standard input, without a trailing line break.
 With the embedded database, stop the server first. Exit codes: 0 success, 1 failure, 2 wrong usage.
 
 Example: npm run user -- create --email ada@example.com --admin
@@ -48,8 +52,8 @@ export const userCommand = (open: typeof openDatabase = openDatabase): CommandDe
     const database = await withProgress('opening the database', open(config));
     try {
       // Without a job runner: the server sends the mails.
-      const { users, registration } = createServices({ config, database, log: consoleLog });
-      return await run({ ...terminal, database, users, registration, values });
+      const { users, registration, apiKeys } = createServices({ config, database, log: consoleLog });
+      return await run({ ...terminal, database, users, registration, apiKeys, values });
     } finally {
       await database.close();
     }
@@ -68,15 +72,16 @@ interface Context extends Terminal {
   database: Database;
   users: Services['users'];
   registration: Services['registration'];
+  apiKeys: Services['apiKeys'];
   values: ReturnType<typeof readArguments>['values'];
 }
 
 const commands: Record<string, (context: Context) => Promise<number>> = {
   create: async ({ registration, values, stdin, stdout }) => {
-    const { email = '', username, 'full-name': full_name, admin } = values;
+    const { email = '', username, 'full-name': full_name, admin, service } = values;
     const account = {
       email,
-      password: await readPassword(stdin),
+      ...(service ? { kind: 'service' as const } : { password: await readPassword(stdin) }),
       is_admin: admin,
       ...(username && { username }),
       ...(full_name && { full_name }),
@@ -84,6 +89,22 @@ const commands: Record<string, (context: Context) => Promise<number>> = {
     checkBody(NewUser, account);
     const user = await registration.create(account, noClient);
     stdout.write(`created ${describe(user)}\n`);
+    return 0;
+  },
+  'create-key': async ({ database, apiKeys, values, stdout, stderr }) => {
+    const { name = '', scopes = '', days } = values;
+    const body = {
+      name,
+      scopes: scopes.split(',').map((scope) => scope.trim()) as ApiScope[],
+      ...(days !== undefined && { expires_in_days: Number(days) }),
+    };
+    checkBody(NewApiKey, body);
+    const user = await findUser(database, values.email);
+    const { key, expires_at } = await apiKeys.createFor(user.id, body);
+    stderr.write(
+      `This is the only time that the key is shown. It expires on ${expires_at.toISOString().slice(0, 10)}.\n`,
+    );
+    stdout.write(`${key}\n`);
     return 0;
   },
   'set-admin': async (context) => change(context, { is_admin: !context.values.revoke }),
@@ -117,15 +138,20 @@ async function change(
   { database, users, values, stdout }: Context,
   changes: Parameters<typeof users.update>[2],
 ): Promise<number> {
-  const email = normalizeEmail(values.email ?? '');
-  const user = await database.system().users.findByEmail(email);
-  if (!user) throw new Error(`no account has the email ${email}`);
+  const user = await findUser(database, values.email);
   stdout.write(`changed ${describe(await users.update(undefined, user.id, changes, noClient))}\n`);
   return 0;
 }
 
-const describe = ({ email, id, is_admin, is_active }: Pick<User, 'email' | 'id' | 'is_admin' | 'is_active'>) =>
-  `${email} ${id}${is_admin ? ' admin' : ''}${is_active ? '' : ' inactive'}`;
+async function findUser(database: Database, text = ''): Promise<User> {
+  const email = normalizeEmail(text);
+  const user = await database.system().users.findByEmail(email);
+  if (!user) throw new Error(`no account has the email ${email}`);
+  return user;
+}
+
+const describe = ({ email, id, kind, is_admin, is_active }: Omit<User, 'password_hash'>) =>
+  `${email} ${id}${kind === 'service' ? ' service' : ''}${is_admin ? ' admin' : ''}${is_active ? '' : ' inactive'}`;
 
 const readArguments = (args: string[]) =>
   parseArgs({
@@ -137,6 +163,10 @@ const readArguments = (args: string[]) =>
       'full-name': { type: 'string' },
       admin: { type: 'boolean', default: false },
       revoke: { type: 'boolean', default: false },
+      service: { type: 'boolean', default: false },
+      name: { type: 'string' },
+      scopes: { type: 'string' },
+      days: { type: 'string' },
     },
   });
 

@@ -18,6 +18,8 @@ export function factorRoutes(app: App, services: { factors: FactorService }): vo
         operationId: 'getFactors',
         tags: ['sign-in'],
         summary: 'Count your second factors',
+        description:
+          'Whether an authenticator app is in force, and how many passkeys and unused recovery codes there are.',
         response: { 200: Factors },
       },
     },

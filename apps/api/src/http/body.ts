@@ -37,6 +37,7 @@ export function bodyParsers(app: FastifyInstance): void {
     if (request.headers['idempotency-key'] !== undefined)
       request.bodyDigest = createHash('sha256').update(bytes).digest();
     if (isIgnored(request, bytes)) return done(null);
+    if (!mediaTypesOf(request.routeOptions).includes('application/json')) return done(unsupportedMediaType(request));
     if (!isUtf8(bytes)) return done(new Problem('malformed_json', 'The body is not valid JSON in UTF-8.'));
     if (bytes.length > countedFromBytes && hasTooManyValues(bytes)) return done(tooManyValues());
     return parseJson(request, bytes.toString(), done);

@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
 import swaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { originOf } from './origin.ts';
+
+type Document = Record<string, unknown>;
 
 /**
  * Swagger UI needs inline styles. Everything else is limited to the server's own files. Requests are not upgraded to https: without
@@ -10,7 +13,7 @@ const docsPolicy =
   "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 /** Serves `/openapi.json` and `/docs`, compressed and with an ETag. */
-export async function docsPages(app: FastifyInstance) {
+export async function docsPages(app: FastifyInstance, config: { publicUrl: string }) {
   app.addHook('onRoute', (route) => {
     route.config = { ...route.config, public: true, cacheable: true };
   });
@@ -28,15 +31,21 @@ export async function docsPages(app: FastifyInstance) {
   const { default: compress } = await import('@fastify/compress');
   // The lowest level: the largest script takes 15 ms instead of 50, and anyone can request it.
   await app.register(compress, { encodings: ['gzip', 'identity'], threshold: 0, zlibOptions: { level: 1 } });
-  let openapi: string | undefined;
-  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => {
-    openapi ??= JSON.stringify(app.swagger());
+  /** The rest of the document is the same for every request. */
+  let rest: string | undefined;
+  app.get('/openapi.json', { schema: { hide: true } }, async (request, reply) => {
+    const { servers: _, ...document } = app.swagger() as Document;
+    rest ??= JSON.stringify(document).slice(1);
+    const openapi = `{"servers":${JSON.stringify(serversOf(request))},${rest}`;
     return reply.type('application/json; charset=utf-8').send(openapi);
   });
+  const serversOf = (request: FastifyRequest) => [{ url: originOf(request, config), description: 'This server' }];
 
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: docsPolicy,
+    transformSpecification: (document, request) => ({ ...document, servers: serversOf(request) }),
+    transformSpecificationClone: false,
     uiConfig: {
       layout: 'BaseLayout',
       // With true, the browser would store the password of the form.

@@ -7,7 +7,15 @@ import { withProblems } from './openapi-routes.ts';
 
 type JsonObject = Record<string, unknown>;
 
-export async function openApi(app: FastifyInstance, { apiPrefix, hasDocs }: { apiPrefix: string; hasDocs: boolean }) {
+interface Options {
+  apiPrefix: string;
+  hasDocs: boolean;
+  /** Empty: clients use the origin from which they got the document. */
+  publicUrl: string;
+  port: number;
+}
+
+export async function openApi(app: FastifyInstance, { apiPrefix, hasDocs, publicUrl, port }: Options) {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -19,7 +27,7 @@ export async function openApi(app: FastifyInstance, { apiPrefix, hasDocs }: { ap
           'Errors are `application/problem+json` (RFC 9457) with a stable `code`. Unknown fields are rejected. Times are in UTC.',
         license: { name: 'MIT', identifier: 'MIT' } as { name: string },
       },
-      servers: [{ url: '/', description: 'This server' }],
+      servers: [{ url: publicUrl || `http://localhost:${port}`, description: 'This server' }],
       security: [{ password: [] }, { bearer: [] }, { cookie: [] }],
       tags: [
         { name: 'auth', description: 'Registration, sign-in, tokens and sessions.' },
@@ -46,7 +54,7 @@ export async function openApi(app: FastifyInstance, { apiPrefix, hasDocs }: { ap
             type: 'oauth2',
             description: 'Sign in with an email or username. Leave the client fields empty.',
             flows: {
-              password: { tokenUrl: `${apiPrefix}/auth/login`, refreshUrl: `${apiPrefix}/auth/refresh`, scopes: {} },
+              password: { tokenUrl: `${apiPrefix}/oauth/token`, refreshUrl: `${apiPrefix}/oauth/token`, scopes: {} },
             },
           },
           bearer: {
@@ -79,7 +87,7 @@ export async function openApi(app: FastifyInstance, { apiPrefix, hasDocs }: { ap
         : document.swaggerObject) as never,
   });
 
-  if (hasDocs) await app.register(docsPages);
+  if (hasDocs) await app.register(docsPages, { publicUrl });
 }
 
 /**

@@ -116,6 +116,7 @@ function ownIdentityRoutes(app: App, { identities }: Services, callbackOf: Callb
         operationId: 'listIdentities',
         tags,
         summary: 'List your accounts at providers',
+        description: 'The accounts with which you can sign in here.',
         response: { 200: IdentityList },
       },
     },

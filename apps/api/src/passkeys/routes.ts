@@ -109,7 +109,13 @@ function ownPasskeyRoutes(app: App, { passkeys }: Services): void {
   app.get(
     '/users/me/passkeys',
     {
-      schema: { operationId: 'listPasskeys', tags, summary: 'List your passkeys', response: { 200: PasskeyList } },
+      schema: {
+        operationId: 'listPasskeys',
+        tags,
+        summary: 'List your passkeys',
+        description: 'With the time of the last use.',
+        response: { 200: PasskeyList },
+      },
     },
     async ({ scope }) => passkeys.list(scope),
   );
@@ -121,6 +127,7 @@ function ownPasskeyRoutes(app: App, { passkeys }: Services): void {
         operationId: 'updatePasskey',
         tags,
         summary: 'Rename a passkey',
+        description: 'The name is for you only.',
         params: PasskeyParams,
         body: PasskeyChanges,
         response: { 200: Passkey },
@@ -158,6 +165,7 @@ export function relatedOriginRoutes(app: App, { webauthnOrigins }: Pick<Config, 
         operationId: 'getRelatedOrigins',
         tags,
         summary: 'List the origins that may use passkeys of this site',
+        description: 'Browsers read it (WebAuthn, Related Origin Requests). WEBAUTHN_ORIGINS is the list.',
         response: { 200: RelatedOrigins },
       },
       config: { public: true, cacheable: true, evenWhenOverloaded: true },

@@ -10,7 +10,13 @@ export function ownAccountRoutes(app: App, { ownAccount }: { ownAccount: OwnAcco
   app.get(
     '/users/me',
     {
-      schema: { operationId: 'getMe', tags: ['users'], summary: 'Get your account', response: { 200: User } },
+      schema: {
+        operationId: 'getMe',
+        tags: ['users'],
+        summary: 'Get your account',
+        description: 'The account as it is now, not as it was when you signed in.',
+        response: { 200: User },
+      },
       config: { requiredScope: 'profile:read', isVersioned: true },
     },
     async ({ user }) => user,

@@ -1,0 +1,1 @@
+node_modules/.bin/kubb generate --config kubb.config.mjs --logLevel silent

@@ -1,0 +1,1 @@
+node_modules/.bin/orval --input openapi.json --output out/client.ts --client fetch

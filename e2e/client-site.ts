@@ -32,7 +32,7 @@ export async function serveClient(apiUrl: () => string, { host = '127.0.0.1', se
     return ['js', stripTypeScriptTypes(source)];
   };
   const http = createServer((request, response) => {
-    const [type, text] = answer(request.url ?? '/');
+    const [type, text] = answer((request.url ?? '/').split('?', 1)[0] ?? '');
     response.writeHead(200, { 'content-type': types[type] }).end(text);
   });
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));

@@ -5,8 +5,9 @@ import type { Client } from '@quoin/client';
 import { createTestDatabase, type TestDatabase, testServerUrl } from '@quoin/db/testing';
 import { type Browser, type BrowserContext, type CDPSession, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { startProvider, type TestProvider } from '../apps/api/testing/provider.ts';
 import { serveClient } from './client-site.ts';
-import { newDirectory, send, startServer } from './server.ts';
+import { freePort, newDirectory, send, startServer } from './server.ts';
 
 // Passkeys and session cookies in the Chromium of TEST_CHROMIUM, with the virtual authenticator of its DevTools. Without it, these tests are reported as skipped; CI sets it.
 
@@ -24,6 +25,7 @@ let directory: ReturnType<typeof newDirectory>;
 let server: Awaited<ReturnType<typeof startServer>>;
 let apiUrl = '';
 /** The product's pages, the same with cookies, and a page of somebody else. */
+let acme: TestProvider;
 let site: Awaited<ReturnType<typeof serveClient>>;
 let cookieSite: Awaited<ReturnType<typeof serveClient>>;
 let stranger: Awaited<ReturnType<typeof serveClient>>;
@@ -37,7 +39,15 @@ beforeAll(async () => {
   site = await serveClient(() => apiUrl, { host: 'localhost' });
   cookieSite = await serveClient(() => apiUrl, { host: 'localhost', session: 'cookie' });
   stranger = await serveClient(() => apiUrl, { host: 'localhost' });
+  const port = await freePort();
+  acme = await startProvider([`http://localhost:${port}/api/v1/auth/providers/acme/callback`]);
   const env = {
+    PORT: String(port),
+    PUBLIC_URL: `http://localhost:${port}`,
+    OIDC_PROVIDERS: 'acme',
+    OIDC_ACME_ISSUER: acme.issuer,
+    OIDC_ACME_CLIENT_ID: acme.clientId,
+    OIDC_ACME_CLIENT_SECRET: acme.clientSecret,
     APP_URL: site.url,
     CORS_ORIGINS: `${site.url},${cookieSite.url}`,
     ...(database && { DATABASE_URL: database.url }),
@@ -52,6 +62,7 @@ afterAll(async () => {
   await browser?.close();
   await server?.end('SIGTERM');
   for (const one of [site, cookieSite, stranger]) one?.close();
+  await acme?.close();
   await database?.close();
   directory.remove();
 });
@@ -289,5 +300,55 @@ describe.skipIf(!chromiumPath)('a session cookie in Chromium', () => {
     );
     expect(items).toEqual([]);
     expect(await whoAmI(page)).toBe(email);
+  });
+});
+
+describe.skipIf(!chromiumPath)('a provider in Chromium', () => {
+  /** Sends the browser to the provider, which returns it to a page of the site. */
+  const throughProvider = async (page: Page, begin: 'begin' | 'beginLink' = 'begin') => {
+    const url = await page.evaluate(
+      (name) => globalThis.api.providers[name]('acme', { returnTo: '/?from=acme' }),
+      begin,
+    );
+    await page.goto(url, { waitUntil: 'networkidle' });
+    expect(page.url()).toMatch(new RegExp(`^${site.url}/\\?from=acme&code=`));
+  };
+  const finish = (page: Page) => page.evaluate(() => globalThis.api.providers.finish());
+
+  test('a person signs in with a provider, signs in again, and links another account there', async () => {
+    acme.accounts.browser = { email: 'ada@acme.example', email_verified: true };
+    const page = await open(site.url);
+    await throughProvider(page);
+    expect(await finish(page)).toBe('signed in');
+    expect(await whoAmI(page)).toBe('ada@acme.example');
+    const id = await page.evaluate(async () => (await globalThis.api.GET('/api/v1/users/me')).id);
+
+    await page.evaluate(() => globalThis.api.signOut());
+    await throughProvider(page);
+    expect(await finish(page)).toBe('signed in');
+    expect(await page.evaluate(async () => (await globalThis.api.GET('/api/v1/users/me')).id)).toBe(id);
+
+    const other = await open(site.url);
+    await signIn(other, await register());
+    await throughProvider(other, 'beginLink');
+    expect(await codeOf(other, () => globalThis.api.providers.finish())).toBe('identity_taken');
+  });
+
+  test('a browser that comes back from the sign-in of another one is not signed in', async () => {
+    acme.accounts.browser = { email: 'mallory@acme.example', email_verified: true };
+    const attacker = await open(site.url);
+    await throughProvider(attacker);
+    const victims = await browser.newContext();
+    try {
+      const victim = await victims.newPage();
+      await victim.goto(attacker.url(), { waitUntil: 'networkidle' });
+      expect(await codeOf(victim, () => globalThis.api.providers.finish())).toBe('ProviderError');
+      expect(await victim.evaluate(() => globalThis.api.isSignedIn())).toBe(false);
+      await victim.evaluate(() => globalThis.api.providers.begin('acme'));
+      await victim.goto(attacker.url(), { waitUntil: 'networkidle' });
+      expect(await codeOf(victim, () => globalThis.api.providers.finish())).toBe('invalid_credentials');
+    } finally {
+      await victims.close();
+    }
   });
 });

@@ -155,10 +155,10 @@ export async function startProvider(
   }
 }
 
-/** Signs in as `login_hint` at once, or denies. */
+/** Signs in as `login_hint` at once, or denies. Browsers, which send no hint, sign in as `browser`. */
 async function interact(provider: Provider, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { params } = await provider.interactionDetails(request, response);
-  const accountId = String(params.login_hint);
+  const accountId = String(params.login_hint ?? 'browser');
   const result = accountId === 'denies' ? { error: 'access_denied' } : { login: { accountId } };
   await provider.interactionFinished(request, response, result);
 }

@@ -1,0 +1,22 @@
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { useSession } from './session';
+import { SignIn } from './sign-in';
+import { Tasks } from './tasks';
+
+function App() {
+  const { isSignedIn, error, refresh } = useSession();
+  if (isSignedIn === undefined) return null;
+  return (
+    <>
+      {isSignedIn ? <Tasks onSignedOut={refresh} /> : <SignIn onSignedIn={refresh} />}
+      {error && <p role="alert">{error}</p>}
+    </>
+  );
+}
+
+createRoot(document.getElementById('root') as HTMLElement).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);

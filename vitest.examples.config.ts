@@ -1,0 +1,10 @@
+import { defineConfig } from 'vitest/config';
+
+// The examples, installed, built and used in Chromium, which takes minutes.
+export default defineConfig({
+  test: {
+    include: ['examples/examples.test.ts'],
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+  },
+});

@@ -89,6 +89,8 @@ async function worksOf(servers: Servers, directory: string, resetSessions: () =>
       wrk(url, script, { connections, seconds: forSeconds });
 
   const me = requestsOf({ directory, name: 'me', tokens: tokens.users });
+  const cookie = requestsOf({ directory, name: 'cookie', tokens: tokens.cookies }, { cookie: 'quoin_session' });
+  const apiKey = requestsOf({ directory, name: 'api-key', tokens: tokens.apiKeys });
   const betterMe = requestsOf({ directory, name: 'better-me', tokens: tokens.betterAuth });
   const list = requestsOf({ directory, name: 'list', tokens: tokens.usersWithTasks });
   const task = { title: 'Lay the cornerstone', description: 'Before the walls' };
@@ -107,6 +109,8 @@ async function worksOf(servers: Servers, directory: string, resetSessions: () =>
       name: 'GET /users/me',
       candidates: {
         quoin: usersMe,
+        'quoin, cookie': ask(`${api}/users/me`, cookie),
+        'quoin, API key': ask(`${api}/users/me`, apiKey),
         limit: ask(`${limit.url}/users/me`, me),
         hello: ask(hello.url, me),
         express: ask(`${express.url}/users/me`, me),

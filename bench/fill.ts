@@ -2,9 +2,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { hash } from '@node-rs/argon2';
 import { connect, migrations } from '@quoin/db';
 import { createAccessTokens } from '../apps/api/src/auth/access-token.ts';
+import { formatApiKey } from '../apps/api/src/auth/api-key.ts';
 import { createRefreshTokens } from '../apps/api/src/auth/refresh-token.ts';
 
-// Fills the database of the benchmarks: users with one session each, and tasks for some of them, as the application writes them. The tokens are
+// Fills the database of the benchmarks: users with one session and one API key each, and tasks for some of them, as the application writes them. The tokens are
 // valid for every candidate.
 
 export const secretKey = randomBytes(48).toString('base64');
@@ -26,6 +27,7 @@ const idOf = (n: number, kind: number) => {
 };
 const userKind = 1;
 const sessionKind = 2;
+const keyKind = 4;
 
 /** Migrates an empty database and fills it. Calls `progress` with the number of users done. */
 export async function fill(url: string, users: number, progress: (done: number) => void): Promise<void> {
@@ -48,6 +50,12 @@ export async function fill(url: string, users: number, progress: (done: number) 
            from generate_series($1::bigint, $2::bigint) n, lateral (select ${id('n', sessionKind)} as id) as session`,
           range,
         );
+        await connection.query(
+          `insert into api_keys (id, user_id, name, secret_hash, scopes, expires_at)
+           select id, ${id('n', userKind)}, 'wrk', sha256(sha256(id::text::bytea)), '{profile:read}', now() + interval '30 days'
+           from generate_series($1::bigint, $2::bigint) n, lateral (select ${id('n', keyKind)} as id) as key`,
+          range,
+        );
         progress(range[1] ?? 0);
       }
       await connection.query(
@@ -58,7 +66,7 @@ export async function fill(url: string, users: number, progress: (done: number) 
       );
       // TypeORM leaves ids to the database.
       await connection.execute('alter table tasks alter id set default gen_random_uuid()');
-      await connection.execute('vacuum analyze users, user_sessions, tasks');
+      await connection.execute('vacuum analyze users, user_sessions, api_keys, tasks');
     });
   } finally {
     await database.close();
@@ -101,6 +109,7 @@ export function createTokens() {
   };
   const accessTokens = createAccessTokens(settings, () => new Date());
   const refreshTokens = createRefreshTokens(secretKey);
+  const cookieValues = createRefreshTokens(secretKey, 'session cookie');
   const accessToken = (n: number) =>
     accessTokens.sign({
       userId: idOf(n, userKind),
@@ -116,6 +125,11 @@ export function createTokens() {
   return {
     admin: accessToken(0),
     users: numbers(activeUsers).map(accessToken),
+    cookies: numbers(activeUsers).map((n) => cookieValues.create(sessionOf(n))),
+    apiKeys: numbers(activeUsers).map((n) => {
+      const id = idOf(n, keyKind);
+      return formatApiKey({ userId: idOf(n, userKind), id, secret: createHash('sha256').update(id).digest() });
+    }),
     usersWithTasks: numbers(usersWithTasks).map(accessToken),
     /** Each candidate refreshes other sessions. */
     refresh: numbers(activeUsers).map((n) => refreshTokens.create(sessionOf(activeUsers + n))),

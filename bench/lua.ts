@@ -23,13 +23,16 @@ function write({ directory, name, tokens }: Script, lua: string): string {
 }
 
 /** Writes a script that repeats one request with changing access tokens. Returns its path. */
-export function requestsOf(script: Script, { method = 'GET', body }: { method?: string; body?: object } = {}): string {
+export function requestsOf(
+  script: Script,
+  { method = 'GET', body, cookie }: { method?: string; body?: object; cookie?: string } = {},
+): string {
   const json = body ? `'${JSON.stringify(body)}'` : 'nil';
   return write(
     script,
     `init = function()
   for i, token in ipairs(lines) do
-    local headers = { authorization = "Bearer " .. token, ["content-type"] = ${body ? '"application/json"' : 'nil'} }
+    local headers = { ${cookie ? `cookie = "${cookie}=" .. token` : 'authorization = "Bearer " .. token'}, ["content-type"] = ${body ? '"application/json"' : 'nil'} }
     lines[i] = wrk.format("${method}", nil, headers, ${json})
   end
 end

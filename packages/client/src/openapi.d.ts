@@ -2112,6 +2112,12 @@ export interface components {
              */
             id: string;
             /**
+             * Format: uuid
+             * @description Its owner.
+             * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+             */
+            user_id: string;
+            /**
              * @description Name by which its owner recognizes it.
              * @example Nightly import
              */
@@ -2149,6 +2155,12 @@ export interface components {
              * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
              */
             id: string;
+            /**
+             * Format: uuid
+             * @description Its owner.
+             * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+             */
+            user_id: string;
             /**
              * @description Name by which its owner recognizes it.
              * @example Nightly import

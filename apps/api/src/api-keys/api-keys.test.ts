@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addTotp, emailCode } from '../../testing/sign-in-steps.ts';
 import { expectProblem, startTestApp, type TestApp, uniqueEmail } from '../../testing/test-app.ts';
-import { formatApiKey, newApiKeySecret, parseApiKey } from '../auth/api-key.ts';
+import { apiKeyPrefix, formatApiKey, newApiKeySecret, parseApiKey } from '../auth/api-key.ts';
 import { apiScopes } from '../auth/scopes.ts';
 import type { CreatedApiKey } from './schemas.ts';
 
@@ -33,9 +33,10 @@ describe('an API key', () => {
     const key = formatApiKey({ userId, id, secret });
     expect(key).toMatch(/^quoin_k1_[\w-]{92}$/);
     expect(parseApiKey(key)).toEqual({ userId, apiKeyId: id, secretHash: hash('sha256', secret, 'buffer') });
-    const others = [...key.slice(9)].map((character, index) => {
+    const rest = key.slice(apiKeyPrefix.length);
+    const others = [...rest].map((character, index) => {
       const other = character === 'A' ? 'B' : 'A';
-      return `quoin_k1_${key.slice(9, 9 + index)}${other}${key.slice(10 + index)}`;
+      return `${apiKeyPrefix}${rest.slice(0, index)}${other}${rest.slice(index + 1)}`;
     });
     for (const other of [...others, `${key}A`, key.slice(0, -1), key.toLowerCase(), `${key}=`])
       expect(parseApiKey(other)).toBeUndefined();
@@ -65,7 +66,7 @@ describe('an API key', () => {
     const { rows } = await api.database.inspect((connection) =>
       connection.query<{ row: string }>('select k::text as row from api_keys k where user_id = $1', [user.id]),
     );
-    const secret = Buffer.from(key.slice(9), 'base64url').subarray(32, 64);
+    const secret = Buffer.from(key.slice(apiKeyPrefix.length), 'base64url').subarray(32, 64);
     expect(rows).toHaveLength(1);
     expect(rows[0]?.row).not.toContain(secret.toString('hex'));
     expect(rows[0]?.row).toContain(hash('sha256', secret, 'hex'));
@@ -85,7 +86,7 @@ describe('an API key', () => {
       'the secret with the id of another user',
       (key: string, stranger: string) => {
         const { apiKeyId: id = '' } = parseApiKey(key) ?? {};
-        const secret = Buffer.from(key.slice(9), 'base64url').subarray(32, 64);
+        const secret = Buffer.from(key.slice(apiKeyPrefix.length), 'base64url').subarray(32, 64);
         return formatApiKey({ userId: stranger, id, secret });
       },
     ],

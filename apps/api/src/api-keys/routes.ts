@@ -29,7 +29,7 @@ export function apiKeyRoutes(app: App, { apiKeys }: { apiKeys: ApiKeyService }):
         fresh: freshSeconds,
         hasSecretAnswer: true,
         problems: ['forbidden', 'not_found'],
-        location: ({ id }: Static<typeof CreatedApiKey>) => `/users/me/api-keys/${id}`,
+        location: ({ user_id, id }: Static<typeof CreatedApiKey>) => `/users/${user_id}/api-keys/${id}`,
       },
     },
     async (request) => apiKeys.create(request.scope, request.params.user_id, request.body, clientOf(request)),

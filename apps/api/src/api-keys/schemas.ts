@@ -37,6 +37,7 @@ export type NewApiKey = Static<typeof NewApiKey>;
 
 const properties = {
   id: Id('Id of the key.'),
+  user_id: Id('Its owner.'),
   name,
   scopes: Type.Array(Type.String({ examples: ['tasks:read'] }), { description: 'What the key may do.' }),
   created_at: Timestamp('When the key was created.'),

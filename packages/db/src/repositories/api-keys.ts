@@ -10,10 +10,10 @@ export type NewApiKey = Pick<
 /** An API key without its secret. */
 export type ApiKey = Pick<
   Selectable<Tables['api_keys']>,
-  'id' | 'name' | 'scopes' | 'created_at' | 'expires_at' | 'last_used_at'
+  'id' | 'user_id' | 'name' | 'scopes' | 'created_at' | 'expires_at' | 'last_used_at'
 >;
 
-const columns = ['id', 'name', 'scopes', 'created_at', 'expires_at', 'last_used_at'] as const;
+const columns = ['id', 'user_id', 'name', 'scopes', 'created_at', 'expires_at', 'last_used_at'] as const;
 
 /** API keys. */
 export const apiKeys = ({ db }: Context) => ({

@@ -164,3 +164,47 @@ test('a configuration error never repeats a URL', () => {
   for (const name of urls) expect(problems).toContain(name);
   expect(problems).not.toContain('hunter2');
 });
+
+test('each provider of OIDC_PROVIDERS has variables of its own', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'quoin-config-'));
+  try {
+    writeFileSync(join(directory, 'secret'), 'from a file\n');
+    const acme = {
+      OIDC_PROVIDERS: 'acme-corp, github',
+      OIDC_ACME_CORP_ISSUER: 'https://id.acme.example/tenant',
+      OIDC_ACME_CORP_CLIENT_ID: 'quoin',
+      OIDC_ACME_CORP_CLIENT_SECRET_FILE: join(directory, 'secret'),
+      OIDC_ACME_CORP_NAME: 'ACME',
+      OIDC_GITHUB_CLIENT_ID: 'id',
+      OIDC_GITHUB_CLIENT_SECRET: 'secret',
+    };
+    expect(parse(acme).providers).toMatchObject([
+      {
+        id: 'acme-corp',
+        name: 'ACME',
+        clientSecret: 'from a file',
+        scopes: 'openid email profile',
+        trustsEmail: false,
+      },
+      { id: 'github', name: 'GitHub', issuer: 'https://github.com', isGitHub: true },
+    ]);
+    const microsoft = (issuer: string) => ({
+      OIDC_PROVIDERS: 'ms',
+      OIDC_MS_ISSUER: issuer,
+      OIDC_MS_CLIENT_ID: 'id',
+      OIDC_MS_CLIENT_SECRET: 'secret',
+      OIDC_MS_TRUST_EMAIL: 'true',
+    });
+    for (const [variables, problem] of [
+      [{ OIDC_PROVIDERS: 'acme' }, 'OIDC_ACME_ISSUER is required'],
+      [{ OIDC_PROVIDERS: 'acme' }, 'OIDC_ACME_CLIENT_SECRET is required'],
+      [{ OIDC_PROVIDERS: 'Acme Corp' }, 'OIDC_PROVIDERS must be names'],
+      [{ ...acme, OIDC_ACME_CORP_ISSUER: 'http://id.acme.example' }, 'OIDC_ACME_CORP_ISSUER must be'],
+      [microsoft('https://login.microsoftonline.com/common/v2.0'), 'OIDC_MS_TRUST_EMAIL must be false'],
+      [{ PUBLIC_URL: 'https://api.example.com/path' }, 'PUBLIC_URL must be'],
+    ] as const)
+      expect(problemsOf({ SECRET_KEY: secret, ...variables })).toContain(problem);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});

@@ -12,10 +12,25 @@ describe('the OpenAPI document', () => {
   interface Operation {
     operationId: string;
     summary: string;
+    description: string;
     responses: Record<string, { description: string; content?: Record<string, { examples?: object }> }>;
     requestBody?: { content: Record<string, { schema: { $ref: string }; example: unknown }> };
   }
   const document = async () => (await api.send('GET', '//openapi.json')).json();
+
+  test('the OpenAPI document names the server from which it came, one content type per operation, and standard formats', async () => {
+    const { servers, ...rest } = (
+      await api.send('GET', '//openapi.json', { headers: { host: 'api.example.com' } })
+    ).json();
+    expect(servers).toEqual([{ url: 'http://api.example.com', description: 'This server' }]);
+    const formats = [...JSON.stringify(rest).matchAll(/"format":"([^"]+)"/g)].map(([, format]) => format);
+    expect([...new Set(formats)].sort()).toEqual(['date-time', 'email', 'uuid']);
+    expect(JSON.stringify(rest)).not.toContain('"oneOf"');
+    for (const operation of Object.values<Record<string, Operation>>(rest.paths).flatMap((one) => Object.values(one))) {
+      expect(operation.description, operation.operationId).toMatch(/.\.$/);
+      expect(Object.keys(operation.requestBody?.content ?? { none: 1 }), operation.operationId).toHaveLength(1);
+    }
+  });
 
   test('the OpenAPI document is 3.1 and has every route with a unique operationId', async () => {
     const { openapi, paths } = await document();

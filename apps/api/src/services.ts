@@ -17,6 +17,7 @@ import { createAuth } from './auth/service.ts';
 import { createSessions } from './auth/session-service.ts';
 import { createSignInAnswer } from './auth/sign-in-answer.ts';
 import { createStepUp } from './auth/step-up.ts';
+import { createRequireWayIn } from './auth/way-in.ts';
 import type { Config } from './config/config.ts';
 import { createSealed } from './config/sealed.ts';
 import { createEmbedder } from './documents/embedder.ts';
@@ -109,6 +110,7 @@ export function createServices({
     clock,
   });
   const changeFactors = createChangeFactors({ database, outbox, clock });
+  const requireWayIn = createRequireWayIn(config);
   const factors = createFactors({ database, totp, changeFactors, outbox, limiter, clock });
   const webauthn = createWebauthn({ database, config, clock });
   const factorChecks: FactorChecks = {
@@ -175,6 +177,7 @@ export function createServices({
       config,
       beginSession,
       changeFactors,
+      requireWayIn,
       findAccount: createFindAccount({ database, outbox, clock }),
       clock,
       log,
@@ -182,7 +185,7 @@ export function createServices({
     mail,
     mfa: createMfa({ database, beginSession, limiter, factorChecks, outbox, clock }),
     oneTimeTokens,
-    passkeys: createPasskeys({ database, webauthn, beginSession, changeFactors, clock }),
+    passkeys: createPasskeys({ database, webauthn, beginSession, changeFactors, requireWayIn, clock }),
     passwords,
     preferences: createPreferences({ database }),
     recovery: createRecovery({ database, passwords, outbox, clock }),

@@ -132,6 +132,32 @@ describe('an API key', () => {
     for (const status of await Promise.all(before)) expect([200, 401]).toContain(status);
   });
 
+  test('with the id of another user it opens nothing, also in one batch with the real key', async () => {
+    const [thief, victim] = [await api.signUp(), await api.signUp()];
+    const { key } = await createKey(thief.token);
+    const { key: victims } = await createKey(victim.token);
+    const { apiKeyId: id = '' } = parseApiKey(key) ?? {};
+    const secret = Buffer.from(key.slice(apiKeyPrefix.length), 'base64url').subarray(32, 64);
+    const forged = formatApiKey({ userId: victim.id, id, secret });
+    const tokens = [forged, key, forged, victims, victim.token, forged];
+    const answers = await Promise.all(tokens.map((token) => api.send('GET', '/users/me/tasks', { token })));
+    expect(answers.map(({ statusCode }) => statusCode)).toEqual([401, 200, 401, 200, 200, 401]);
+  });
+
+  test('of a person opens the rows of that person only, also if they become an admin; of a service account that is an admin, those of all', async () => {
+    const [user, admin] = [await api.signUp(), await api.signUpAdmin()];
+    const { key } = await createKey(admin.token);
+    const path = `/users/${user.id}/tasks`;
+    expectProblem(await api.send('GET', path, { token: key }), 403, 'forbidden');
+    expect((await api.send('GET', path, { token: admin.token })).statusCode).toBe(200);
+    const account = { email: uniqueEmail(), kind: 'service', is_admin: true };
+    const service = (await api.send('POST', '/users', { token: admin.token, body: account })).json();
+    const { key: serviceKey } = await createKey(admin.token, {}, service.id);
+    expect((await api.send('GET', path, { token: serviceKey })).statusCode).toBe(200);
+    await api.database.system().users.update(service.id, { is_admin: false });
+    expectProblem(await api.send('GET', path, { token: serviceKey }), 403, 'forbidden');
+  });
+
   test('its last use is recorded, at most once a minute', async () => {
     const user = await api.signUp();
     const { key, id } = await createKey(user.token);

@@ -97,9 +97,10 @@ export function createApiKeys({ database, outbox, clock }: Dependencies) {
         const key = await repositories.apiKeys.delete(userId, apiKeyId, secretHash);
         if (!key) return;
         await record(repositories, 'api_key_revoked', userId, key, client);
-        const { email: recipient } = found(await repositories.users.find(userId));
+        const owner = await repositories.users.find(userId);
         // No permit needed: a key is revoked once.
-        await outbox.post(repositories, { kind: 'api_key_revoked', recipient, isAllowed: true }, client);
+        if (owner)
+          await outbox.post(repositories, { kind: 'api_key_revoked', recipient: owner.email, isAllowed: true }, client);
       });
       outbox.wake();
     },

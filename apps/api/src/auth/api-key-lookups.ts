@@ -4,9 +4,9 @@ import { keyOf, tooManyRequests } from '../http/throttle/limiter.ts';
 import { createMemoryStore, type Rate } from '../http/throttle/memory-store.ts';
 import type { PresentedApiKey } from './api-key.ts';
 
-/** Look-ups of keys that do not work, per address. An IPv6 /64 counts as one address. */
+/** Look-ups of keys that do not work, per address. An IPv6 /64 counts as one address; its /56 has 4 times and its /48 16 times the limit. */
 const failures: Rate = { burst: 300, perMinute: 60 };
-/** A key that worked is not counted for this long, so strangers behind the same address cannot block it. */
+/** A key is not counted for this long after its last use, so strangers behind the same address cannot block it. */
 const workedMs = 600_000;
 
 /**
@@ -17,25 +17,28 @@ const workedMs = 600_000;
  */
 export function createApiKeyLookups(now: () => number) {
   const store = createMemoryStore(now);
-  const bucketOf = (request: FastifyRequest) => ({
-    ...failures,
-    key: keyOf('api key', 'address', networksOf(addressOf(request))[0]?.network ?? ''),
-  });
-  const markOf = ({ secretHash }: PresentedApiKey) => secretHash.toString('base64url');
+  const bucketsOf = (request: FastifyRequest) =>
+    networksOf(addressOf(request)).map(({ network, factor }) => ({
+      burst: failures.burst * factor,
+      perMinute: failures.perMinute * factor,
+      key: keyOf('api key', 'address', network),
+    }));
+  const markOf = ({ userId, apiKeyId, secretHash }: PresentedApiKey) =>
+    `${userId} ${apiKeyId} ${secretHash.toString('base64url')}`;
 
   return {
     /** Counts a look-up before it is made. @throws Problem `rate_limited` */
     count: async (request: FastifyRequest, key: PresentedApiKey): Promise<void> => {
       if (await store.isMarked(markOf(key))) return;
-      const [level] = await store.take([bucketOf(request)]);
-      if (level && level.waitMs > 0) throw tooManyRequests(level);
+      const full = (await store.take(bucketsOf(request))).find(({ waitMs }) => waitMs > 0);
+      if (full) throw tooManyRequests(full);
     },
 
     /** Uncounts the look-up of a key that works. */
     worked: async (request: FastifyRequest, key: PresentedApiKey): Promise<void> => {
-      if (await store.isMarked(markOf(key))) return;
+      const wasCounted = !(await store.isMarked(markOf(key)));
       await store.mark(markOf(key), workedMs);
-      await store.giveBack(bucketOf(request));
+      if (wasCounted) for (const bucket of bucketsOf(request)) await store.giveBack(bucket);
     },
 
     /** From now on, look-ups of this key count. */

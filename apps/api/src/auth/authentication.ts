@@ -63,7 +63,9 @@ export function authentication(app: FastifyInstance, dependencies: Dependencies)
   const authenticate = async (request: FastifyRequest) => {
     const { user, actor } = await identify(request);
     request.user = user;
-    request.scope = { actor, owner: { userId: user.id }, isAdmin: user.is_admin };
+    // A key of a person, made for their own rows, must not open those of others when they become an admin.
+    const isAdmin = user.is_admin && (actor.via === 'session' || user.kind === 'service');
+    request.scope = { actor, owner: { userId: user.id }, isAdmin };
   };
 
   const identify = async (request: FastifyRequest) => {
@@ -101,13 +103,16 @@ type Find = (credential: Credential) => Promise<Caller | undefined>;
 
 /** Finds callers by their credentials. Concurrent requests share a statement. */
 function createFind({ database, config, clock }: Dependencies): Find {
-  const idOf = ({ sessionId, apiKeyId }: Credential) => sessionId ?? apiKeyId ?? '';
+  // With the user: a key that somebody made up can name the id of another user's key.
+  const nameOf = (userId: string, sessionId?: string | null, apiKeyId?: string | null) =>
+    `${userId} ${sessionId ?? ''} ${apiKeyId ?? ''}`;
+  const idOf = ({ userId, sessionId, apiKeyId }: Credential) => nameOf(userId, sessionId, apiKeyId);
   const loader = new DataLoader<Credential, Caller | undefined>(
     async (credentials) => {
       // One for each session or key. The access token and the cookie of a session never come together.
       const distinct = new Map(credentials.map((one) => [idOf(one), one]));
       const alive = await database.system().callers.find([...distinct.values()], aliveAt(clock(), config));
-      const byId = new Map(alive.map((row) => [row.session_id ?? row.api_key_id, row]));
+      const byId = new Map(alive.map((row) => [nameOf(row.id, row.session_id, row.api_key_id), row]));
       return credentials.map((one) => byId.get(idOf(one)));
     },
     { cache: false, maxBatchSize: batchMax, batchScheduleFn: (run) => setImmediate(run) },
@@ -141,7 +146,7 @@ function sessionAuthentication(
     if (isFirstUse || isUseDue(user, clock())) recordUse({ userId, sessionId, generation });
     const reauthenticatedAt = age === 'previous' ? undefined : (user.authenticated_at ?? undefined);
     const authenticatedAt = reauthenticatedAt ?? user.signed_in_at;
-    return { user, actor: { via: 'session', userId, sessionId, authenticatedAt, reauthenticatedAt } };
+    return { user, actor: { via: 'session', userId: user.id, sessionId, authenticatedAt, reauthenticatedAt } };
   };
 }
 
@@ -162,8 +167,8 @@ function apiKeyAuthentication(
     const key = parseApiKey(text);
     if (!key) throw apiKeyRefused();
     await lookups?.count(request, key);
-    const { userId, apiKeyId } = key;
-    const user = await find({ userId, apiKeyId });
+    const { apiKeyId } = key;
+    const user = await find({ userId: key.userId, apiKeyId });
     if (!user?.secret_hash || !user.scopes || !timingSafeEqual(user.secret_hash, key.secretHash)) {
       await lookups?.failed(key);
       throw apiKeyRefused();
@@ -171,7 +176,7 @@ function apiKeyAuthentication(
     await lookups?.worked(request, key);
     requireScope(user.scopes, request.routeOptions.config.requiredScope);
     if (isUseDue(user, clock())) recordUse(key);
-    return { user, actor: { via: 'api_key', userId, apiKeyId, scopes: user.scopes } };
+    return { user, actor: { via: 'api_key', userId: user.id, apiKeyId, scopes: user.scopes } };
   };
 }
 

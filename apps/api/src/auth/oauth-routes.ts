@@ -60,7 +60,11 @@ export function oauthRoutes(app: App, { auth, signInAnswer }: Services): void {
         public: true,
         oauth: 'token',
         problems: ['invalid_credentials', 'account_inactive', 'mfa_required', 'invalid_token'],
-        throttle: signInThrottle(auth, (body) => (body as TokenRequest).username),
+        throttle: signInThrottle(auth, (body) => {
+          const { grant_type, username } = body as TokenRequest;
+          // A refresh is no guess, and its success says nothing about this account.
+          return grant_type === 'password' ? username : undefined;
+        }),
       },
     },
     async (request, reply) => {

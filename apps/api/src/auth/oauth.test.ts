@@ -147,6 +147,40 @@ describe('the token endpoint', () => {
     }
   });
 
+  test('a refresh with the name of somebody else neither empties nor fills the limits of their account', async () => {
+    const own = await startTestApp({ RATE_LIMIT: 'true' });
+    try {
+      const [attacker, victim] = [await own.signUp(), await own.register()];
+      let refresh_token = attacker.refreshToken;
+      const guess = { grant_type: 'password', username: victim.email, password: 'wrong' };
+      for (let count = 0; count < 10; count += 1) {
+        await own.send('POST', '/oauth/token', { form: guess });
+        const form = { grant_type: 'refresh_token', refresh_token, username: victim.email };
+        const refreshed = await own.send('POST', '/oauth/token', { form });
+        expect(refreshed.statusCode).toBe(200);
+        refresh_token = refreshed.json().refresh_token;
+      }
+      expect((await own.send('POST', '/oauth/token', { form: guess })).statusCode).toBe(429);
+      const other = await own.register();
+      const garbage = { grant_type: 'refresh_token', refresh_token: 'x', username: other.email };
+      for (let count = 0; count < 11; count += 1) await own.send('POST', '/oauth/token', { form: garbage });
+      await own.login(other.email);
+    } finally {
+      await own.close();
+    }
+  });
+
+  test.each(['/oauth/token', '/auth/login', '/auth/refresh'])(
+    '%s without a body answers an input error',
+    async (path) => {
+      const answer = await api.send('POST', path);
+      expect([answer.statusCode, answer.json().code]).toEqual([
+        path.startsWith('/oauth') ? 400 : 422,
+        'validation_failed',
+      ]);
+    },
+  );
+
   test('the metadata names the origin that the client used, or PUBLIC_URL', async () => {
     const path = '//.well-known/oauth-authorization-server';
     expect((await api.send('GET', path, { headers: { host: 'api.example.com' } })).json()).toMatchObject({

@@ -32,19 +32,19 @@ export async function proveMailbox(
   const user = await users.proveMailbox(id, email, now, { keepsPassword: isHolder });
   if (!user) return false;
   await oneTimeTokens.deleteAllOf(id);
-  if (!isHolder) await voidCredentials(repositories, id);
+  const hasLost = !isHolder && ((await voidCredentials(repositories, id)) || password_hash !== null);
   await userSessions.revokeAllOf(id, 'email_verified', now, { except: sessionId });
   const event = { user_id: id, actor_id: id, ...client };
   await auditEvents.create({ action: 'email_verified', ...event });
-  if (user.has_password || isHolder || !password_hash) return true;
-  await auditEvents.create({ action: 'password_voided', ...event });
+  if (!hasLost) return true;
+  if (password_hash) await auditEvents.create({ action: 'password_voided', ...event });
   // No permit needed: an address is verified once.
   await outbox.post({ mails }, { kind: 'set_password', recipient: user.email, isAllowed: true }, client);
   return true;
 }
 
-/** Deletes the API keys and linked providers of an account whose address somebody else may have registered. */
-export async function voidCredentials({ apiKeys, identities }: SystemRepositories, userId: string): Promise<void> {
-  await apiKeys.deleteAllOf(userId);
-  await identities.deleteAllOf(userId);
+/** Deletes the API keys and linked providers of an account whose address somebody else may have registered. Resolves to whether it had any. */
+export async function voidCredentials({ apiKeys, identities }: SystemRepositories, userId: string): Promise<boolean> {
+  const [keys, linked] = [await apiKeys.deleteAllOf(userId), await identities.deleteAllOf(userId)];
+  return keys.length + linked.length > 0;
 }

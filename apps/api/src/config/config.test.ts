@@ -201,6 +201,9 @@ test('each provider of OIDC_PROVIDERS has variables of its own', () => {
       [{ OIDC_PROVIDERS: 'Acme Corp' }, 'OIDC_PROVIDERS must be names'],
       [{ ...acme, OIDC_ACME_CORP_ISSUER: 'http://id.acme.example' }, 'OIDC_ACME_CORP_ISSUER must be'],
       [microsoft('https://login.microsoftonline.com/common/v2.0'), 'OIDC_MS_TRUST_EMAIL must be false'],
+      [microsoft('https://LOGIN.microsoftonline.com:443//./Organizations'), 'OIDC_MS_TRUST_EMAIL must be false'],
+      [microsoft('https://sts.windows.net/common/'), 'OIDC_MS_TRUST_EMAIL must be false'],
+      [{ ...acme, NODE_ENV: 'production' }, 'PUBLIC_URL and APP_URL are required'],
       [{ PUBLIC_URL: 'https://api.example.com/path' }, 'PUBLIC_URL must be'],
     ] as const)
       expect(problemsOf({ SECRET_KEY: secret, ...variables })).toContain(problem);

@@ -99,7 +99,7 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     userRequestsPerMinute: read.integer('USER_REQUESTS_PER_MINUTE', 1_200, { min: 1, max: 1_000_000 }),
     redisUrl: read.confidential('REDIS_URL', '', /^rediss?:\/\/./, 'redis://… or rediss://…'),
     ...frontEnd(read, environment, problems),
-    providers: providers(read, problems),
+    providers: providers(read, environment, problems),
     publicUrl: read.matching(
       'PUBLIC_URL',
       '',

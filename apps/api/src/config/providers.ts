@@ -18,20 +18,30 @@ export interface ProviderConfig {
 }
 
 const github = 'github';
-/** Issuers of Microsoft that admit the accounts of every organization. Its admins choose the addresses of these accounts. */
-const anyTenant = /^https:\/\/login\.microsoftonline\.com\/(common|organizations|consumers)\b/;
+/** Tenants of Microsoft that admit the accounts of every organization. The admins of each choose the addresses of its accounts. */
+const anyTenant = ['common', 'organizations', 'consumers'];
+
+function admitsAnyTenant(issuer: string): boolean {
+  const { hostname = '', pathname = '' } = URL.parse(issuer) ?? {};
+  const [tenant = ''] = pathname.split('/').filter(Boolean);
+  return /(^|\.)(microsoftonline\.\w+|windows\.net)$/.test(hostname) && anyTenant.includes(tenant.toLowerCase());
+}
 
 const loopback = /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(\/|$)/;
 /** Whether the address of a server is on this machine, where plain HTTP is safe. */
 export const isLoopback = (url: string): boolean => loopback.test(url);
 
 /** Reads OIDC_PROVIDERS and the variables of each provider. */
-export function providers(read: Readers, problems: string[]): ProviderConfig[] {
+export function providers(read: Readers, environment: string, problems: string[]): ProviderConfig[] {
   const ids = read.list(
     'OIDC_PROVIDERS',
     (id) => /^[a-z][a-z\d-]{0,49}$/.test(id),
     'names of lower-case letters, digits and -, separated by commas',
   );
+  if (environment === 'production' && ids.length > 0 && !(read.isGiven('PUBLIC_URL') && read.isGiven('APP_URL')))
+    problems.push(
+      'PUBLIC_URL and APP_URL are required with OIDC_PROVIDERS in production: providers send browsers to the first, and this server to the second',
+    );
   return ids.map((id) => {
     const isGitHub = id === github;
     const prefix = `OIDC_${id.toUpperCase().replaceAll('-', '_')}_`;
@@ -46,7 +56,7 @@ export function providers(read: Readers, problems: string[]): ProviderConfig[] {
     for (const [name, value] of Object.entries({ ISSUER: issuer, CLIENT_ID: clientId, CLIENT_SECRET: clientSecret }))
       if (!value) problems.push(`${prefix}${name} is required, because OIDC_PROVIDERS names ${id}`);
     const trustsEmail = read.boolean(`${prefix}TRUST_EMAIL`, false);
-    if (trustsEmail && anyTenant.test(issuer))
+    if (trustsEmail && admitsAnyTenant(issuer))
       problems.push(
         `${prefix}TRUST_EMAIL must be false with this issuer: it admits every organization, and their admins can give an account any address`,
       );

@@ -46,6 +46,12 @@ export function bodyParsers(app: FastifyInstance): void {
     done(isIgnored(request, bytes) ? null : unsupportedMediaType(request)),
   );
 
+  // Without a content type, Fastify does not compare the body with a schema for each content type.
+  app.addHook('preValidation', (request, _reply, done) => {
+    const { content } = (request.routeOptions.schema?.body ?? {}) as { content?: object };
+    done(content && request.body === undefined ? noBody() : undefined);
+  });
+
   app.addHook('preParsing', (request, _reply, payload, done) => {
     const { 'content-encoding': encoding, 'content-type': type = '', 'content-length': length } = request.headers;
     const hasBody = request.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
@@ -57,6 +63,11 @@ export function bodyParsers(app: FastifyInstance): void {
     done(isEncoded ? new Problem('unsupported_media_type', 'Send the body without Content-Encoding.') : null, payload);
   });
 }
+
+const noBody = () =>
+  new Problem('validation_failed', 'body is missing', {
+    errors: [{ in: 'body', pointer: '', message: 'is missing' }],
+  });
 
 const tooManyValues = () =>
   new Problem('validation_failed', `body has more than ${nodesMax} values`, {

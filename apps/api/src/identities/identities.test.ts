@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
+  browse,
   newVerifier,
   returnTo,
   signInAt,
@@ -25,7 +26,7 @@ const passkeys = { WEBAUTHN_RP_ID: 'localhost', WEBAUTHN_ORIGINS: 'http://localh
 beforeAll(async () => {
   acme = await startProvider([callbackOf('acme'), callbackOf('untrusted')]);
   conforming = await startProvider([callbackOf('conforming')], { conformIdTokenClaims: true });
-  api = await startTestApp({ ...environmentOf(), APP_URL: 'https://app.example.com', ...passkeys }, { log });
+  api = await startTestApp({ ...environmentOf(), APP_URL: 'https://app.example.com/~quoin', ...passkeys }, { log });
 });
 afterAll(async () => {
   await api.close();
@@ -84,7 +85,7 @@ describe('signing in with a provider', () => {
     expect(methods.providers).toContainEqual({ id: 'acme', name: 'Acme' });
     const email = accountAt(acme);
     const flow = await throughProvider(api, email, { return_to: '/welcome?tab=1#top' });
-    expect(flow.page.href).toBe(`https://app.example.com/welcome?tab=1&code=${flow.code}#top`);
+    expect(flow.page.href).toBe(`https://app.example.com/~quoin/welcome?tab=1&code=${flow.code}#top`);
     const exchange = (code: string, code_verifier: string) =>
       api.send('POST', '/auth/exchange', { body: { code, code_verifier } });
     const answers = await Promise.all(Array.from({ length: 20 }, () => exchange(flow.code, flow.code_verifier)));
@@ -94,14 +95,21 @@ describe('signing in with a provider', () => {
     expectProblem(await exchange(late.code, late.code_verifier), 401, 'invalid_credentials');
   });
 
-  test.each(['//evil.example', 'https://evil.example', '/\\evil.example', 'welcome', '/a\nb', '/a\u0000b'])(
-    'return_to %j is refused',
-    async (return_to) => {
-      const body = { code_challenge: newVerifier().code_challenge, return_to };
-      const answer = await api.send('POST', '/auth/providers/acme/start', { body });
-      expect(expectProblem(answer, 422, 'validation_failed').errors?.[0]?.pointer).toBe('/return_to');
-    },
-  );
+  test.each([
+    '/../~mallory',
+    '/%2e%2e/~mallory',
+    '/a/../../~mallory',
+    '//evil.example',
+    'https://evil.example',
+    '/\\evil.example',
+    'welcome',
+    '/a\nb',
+    '/a\u0000b',
+  ])('return_to %j is refused', async (return_to) => {
+    const body = { code_challenge: newVerifier().code_challenge, return_to };
+    const answer = await api.send('POST', '/auth/providers/acme/start', { body });
+    expect(expectProblem(answer, 422, 'validation_failed').errors?.[0]?.pointer).toBe('/return_to');
+  });
 
   test('the address may come from the UserInfo endpoint only', async () => {
     const email = accountAt(conforming);
@@ -212,6 +220,28 @@ describe('an address that has an account already', () => {
     expect(await subjectsTo(impostor.email)).toEqual(
       expect.arrayContaining(['Choose a password', 'A way to sign in was added']),
     );
+  });
+
+  test('an address that only looks alike, for other mailboxes, is not linked', async () => {
+    const user = await api.signUp({ email: `kelvin.${uniqueEmail()}` });
+    await verifyAddress(user.id);
+    const alike = user.email.replace('kelvin', 'ⓚelvin');
+    acme.accounts[alike] = { email: alike, email_verified: true };
+    expectProblem(await signInAt(api, alike), 409, 'email_taken');
+  });
+
+  test('an account with only a provider whose address is verified without its session loses the provider, and gets a mail to choose a password', async () => {
+    const email = accountAt(acme, { email_verified: false });
+    const { access_token } = (await signInAt(api, email, { provider: 'untrusted' })).json();
+    const token = await api.tokenFor('verify-email', email);
+    expect((await api.send('POST', '/auth/email/verify', { body: { token } })).statusCode).toBe(204);
+    expectProblem(await api.send('GET', '/users/me', { token: access_token }), 401, 'invalid_token');
+    expect(await subjectsTo(email)).toContain('Choose a password');
+    const again = (await signInAt(api, accountAt(acme), { provider: 'untrusted' })).json();
+    const kept = await me(again.access_token);
+    const own = await api.tokenFor('verify-email', kept.email);
+    await api.send('POST', '/auth/email/verify', { token: again.access_token, body: { token: own } });
+    expect(await identitiesOf(again.access_token)).toHaveLength(1);
   });
 
   test('an unverified account with a second factor, a deactivated one and a service account are not linked', async () => {
@@ -339,6 +369,17 @@ describe('answers that a provider or an attacker falsified', () => {
     expect((await signInAt(api, accountAt(acme))).statusCode).toBe(200);
   });
 
+  test('a HEAD of the callback uses nothing up', async () => {
+    const email = accountAt(acme);
+    const { code_challenge, code_verifier } = newVerifier();
+    const started = await api.send('POST', '/auth/providers/acme/start', { body: { code_challenge } });
+    const callback = await browse(started.json().url, email);
+    const head = await api.send('HEAD', `/${callback.pathname}${callback.search}`);
+    expect(head.statusCode).toBe(405);
+    const { code } = await returnTo(api, callback);
+    expect((await api.send('POST', '/auth/exchange', { body: { code, code_verifier } })).statusCode).toBe(200);
+  });
+
   test('a callback works once, and its code with no other state', async () => {
     const first = await throughProvider(api, accountAt(acme));
     expect((await returnTo(api, first.callback)).error).toBe('invalid_state');
@@ -354,7 +395,6 @@ describe('answers that a provider or an attacker falsified', () => {
     const { code_challenge } = newVerifier();
     const query = { client_id: 'another client', response_type: 'code', scope: 'openid', redirect_uri, code_challenge };
     foreign.search = new URLSearchParams({ ...query, code_challenge_method: 'S256', state: 'x' }).toString();
-    const { browse } = await import('../../testing/provider.ts');
     const stolen = await browse(foreign.href, accountAt(acme));
     const { code, error } = await throughProvider(api, accountAt(acme), {
       change: (callback) => callback.searchParams.set('code', stolen.searchParams.get('code') ?? ''),
@@ -379,7 +419,7 @@ describe('answers that a provider or an attacker falsified', () => {
     });
     expect(moved.error).toBe('invalid_state');
     const unknown = await returnTo(api, new URL(`${callbackOf('acme')}?code=x&state=y`));
-    expect(unknown.page.href).toBe('https://app.example.com/?error=invalid_state');
+    expect(unknown.page.href).toBe('https://app.example.com/~quoin/?error=invalid_state');
     const late = await throughProvider(api, email, { change: () => api.clock.advance(601) });
     expect(late.error).toBe('invalid_state');
     const mixed = await throughProvider(api, email, {

@@ -31,7 +31,11 @@ export function profileOf(claims: {
     subject,
     email: address,
     // Some providers send a text (Apple, Amazon Cognito).
-    isEmailVerified: address !== null && (email_verified === true || email_verified === 'true'),
+    // An address that only looks like another one after normalization may be another mailbox.
+    isEmailVerified:
+      email === String(email).normalize('NFKC') &&
+      address !== null &&
+      (email_verified === true || email_verified === 'true'),
     name: typeof name === 'string' && isStorable(name, nameLengthMax) ? name : null,
   };
 }

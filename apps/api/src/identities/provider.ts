@@ -6,6 +6,7 @@ import { githubMetadata, githubProfile, withErrorStatus } from './github.ts';
 import { type Profile, profileOf } from './profile.ts';
 
 const timeoutSeconds = 5;
+const loggedLengthMax = 200;
 /** How long the metadata of a provider is used. */
 const discoveredMs = 3_600_000;
 /** After a failure, how long nobody else waits for the provider. */
@@ -136,7 +137,13 @@ export function outcomeOf(error: unknown): {
 } {
   const { code, name, error: oauthError, status, message, cause } = (error ?? {}) as Record<string, unknown>;
   const network = (cause as { code?: unknown } | undefined)?.code;
-  const log = { error_name: name, error_code: code ?? network, oauth_error: oauthError, message };
+  const short = (value: unknown) => (typeof value === 'string' ? value.slice(0, loggedLengthMax) : value);
+  const log = {
+    error_name: name,
+    error_code: code ?? network,
+    oauth_error: short(oauthError),
+    message: short(message),
+  };
   if (oauthError === 'access_denied') return { code: 'access_denied', log };
   const isDown =
     name === 'TypeError' ||

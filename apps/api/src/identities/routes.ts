@@ -23,7 +23,8 @@ interface Services {
 }
 
 const tags = ['sign-in'];
-const throttle = { name: 'provider', address: { burst: 100, perMinute: 60 } };
+/** Each step has limits of its own: who begins many attempts must not keep others from finishing theirs. */
+const throttle = (step: string) => ({ name: `provider ${step}`, address: { burst: 100, perMinute: 60 } });
 
 export function identityRoutes(app: App, services: Services, config: Pick<Config, 'publicUrl'>): void {
   /** Providers know this URL. */
@@ -50,7 +51,7 @@ function signInRoutes(app: App, { identities, signInAnswer }: Services, callback
         body: ProviderStart,
         response: { 200: ProviderUrl },
       },
-      config: { public: true, throttle, problems: ['not_found', 'provider_unavailable'] },
+      config: { public: true, throttle: throttle('start'), problems: ['not_found', 'provider_unavailable'] },
     },
     async (request) => {
       const { provider_id } = request.params;
@@ -61,6 +62,8 @@ function signInRoutes(app: App, { identities, signInAnswer }: Services, callback
   app.get(
     '/auth/providers/:provider_id/callback',
     {
+      // A HEAD must not use up the answer of the provider.
+      exposeHeadRoute: false,
       schema: {
         operationId: 'finishProviderSignIn',
         tags,
@@ -70,7 +73,7 @@ function signInRoutes(app: App, { identities, signInAnswer }: Services, callback
         querystring: ProviderAnswer,
         response: { 302: Type.Null({ description: 'To APP_URL, with `code` or `error`.' }) },
       },
-      config: { public: true, throttle },
+      config: { public: true, throttle: throttle('callback') },
     },
     async (request, reply) => {
       const { url } = request.raw;
@@ -94,7 +97,7 @@ function signInRoutes(app: App, { identities, signInAnswer }: Services, callback
       },
       config: {
         public: true,
-        throttle,
+        throttle: throttle('exchange'),
         problems: ['invalid_credentials', 'account_inactive', 'mfa_required', 'email_taken', 'identity_taken'],
       },
     },

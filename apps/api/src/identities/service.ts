@@ -4,10 +4,10 @@ import type { BeginSession, SignInResult } from '../auth/begin-session.ts';
 import { hashOfChallenge, newChallenge } from '../auth/challenges.ts';
 import type { ChangeFactors } from '../auth/change-factors.ts';
 import { refuseProof } from '../auth/invalid-proof.ts';
-import { requireWayIn } from '../auth/way-in.ts';
+import type { RequireWayIn } from '../auth/way-in.ts';
 import type { Config } from '../config/config.ts';
 import type { Client } from '../http/client.ts';
-import { notFound, Problem } from '../http/errors.ts';
+import { invalid, notFound, Problem } from '../http/errors.ts';
 import type { FindAccount } from './account.ts';
 import type { Profile } from './profile.ts';
 import { type Attempt, createProvider, outcomeOf, type Provider } from './provider.ts';
@@ -18,6 +18,7 @@ interface Dependencies {
   config: Pick<Config, 'providers' | 'appUrl'>;
   beginSession: BeginSession;
   changeFactors: ChangeFactors;
+  requireWayIn: RequireWayIn;
   findAccount: FindAccount;
   clock: () => Date;
   log: { warn: (details: object, message: string) => void };
@@ -50,6 +51,7 @@ export function createIdentities({
   config,
   beginSession,
   changeFactors,
+  requireWayIn,
   findAccount,
   clock,
   log,
@@ -68,6 +70,10 @@ export function createIdentities({
      */
     start: async (id: string, body: ProviderStart, redirectUri: string, scope?: Scope): Promise<string> => {
       const provider = providerOf(id);
+      const { return_to = '/' } = body;
+      // `..` in it could lead to pages of somebody else on the same host.
+      if (!pageOf(return_to, {}).startsWith(pageOf('/', {})))
+        throw invalid('/return_to', 'must be a path below APP_URL');
       const attempt: Attempt = {
         state: newChallenge(),
         nonce: randomBytes(32).toString('base64url'),
@@ -81,7 +87,7 @@ export function createIdentities({
         ...rest,
         provider: id,
         code_challenge: body.code_challenge,
-        return_to: body.return_to ?? '/',
+        return_to,
         session_id: session?.sessionId ?? null,
       } satisfies Pending);
       return url;

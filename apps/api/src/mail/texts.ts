@@ -35,7 +35,7 @@ const english: Texts = ({ site, at, ipAddress, url, code }) => {
     ],
     set_password: [
       'Choose a password',
-      `You verified this address for an account at ${site}. Its old password no longer works, because it was set before the address was verified.`,
+      `You verified this address for an account at ${site}. The password, sign-in providers and API keys from before no longer work, because somebody else may have set them.`,
       'Choose a new password. The link works once, for ten minutes. After that, choose "Forgotten password" on the sign-in page:',
       { label: 'Choose a password', url },
     ],
@@ -55,8 +55,8 @@ const english: Texts = ({ site, at, ipAddress, url, code }) => {
     ],
     password_changed: [
       'Your password was changed',
-      `The password of your account at ${site} was changed ${when}.`,
-      resetNow,
+      `The password of your account at ${site} was changed ${when}. API keys and linked sign-in providers still work.`,
+      `${resetNow} Then check your API keys and sign-in providers.`,
     ],
     email_changed: [
       'Your email address was changed',
@@ -144,7 +144,7 @@ const german: Texts = ({ site, at, ipAddress, url, code }) => {
     ],
     set_password: [
       'Wählen Sie ein Passwort',
-      `Sie haben diese Adresse für ein Konto bei ${site} bestätigt. Das alte Passwort gilt nicht mehr, weil es vor der Bestätigung gesetzt wurde.`,
+      `Sie haben diese Adresse für ein Konto bei ${site} bestätigt. Passwort, Anmeldedienste und API-Schlüssel von vorher gelten nicht mehr, weil jemand anderes sie eingerichtet haben kann.`,
       'Wählen Sie ein neues Passwort. Der Link gilt einmal und zehn Minuten lang. Danach hilft „Passwort vergessen“ auf der Anmeldeseite:',
       { label: 'Passwort wählen', url },
     ],
@@ -164,8 +164,8 @@ const german: Texts = ({ site, at, ipAddress, url, code }) => {
     ],
     password_changed: [
       'Ihr Passwort wurde geändert',
-      `Das Passwort Ihres Kontos bei ${site} wurde ${when} geändert.`,
-      resetNow,
+      `Das Passwort Ihres Kontos bei ${site} wurde ${when} geändert. API-Schlüssel und verknüpfte Anmeldedienste gelten weiter.`,
+      `${resetNow} Prüfen Sie danach Ihre API-Schlüssel und Anmeldedienste.`,
     ],
     email_changed: [
       'Ihre E-Mail-Adresse wurde geändert',

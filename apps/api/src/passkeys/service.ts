@@ -3,7 +3,7 @@ import { type Database, requireSession, type Scope } from '@quoin/db';
 import type { BeginSession, SignInResult } from '../auth/begin-session.ts';
 import type { ChangeFactors } from '../auth/change-factors.ts';
 import { refuseProof } from '../auth/invalid-proof.ts';
-import { requireWayIn } from '../auth/way-in.ts';
+import type { RequireWayIn } from '../auth/way-in.ts';
 import type { Client } from '../http/client.ts';
 import { found, invalid, notFound } from '../http/errors.ts';
 import type { CheckedCredential, Webauthn } from './webauthn.ts';
@@ -13,6 +13,7 @@ interface Dependencies {
   webauthn: Webauthn;
   beginSession: BeginSession;
   changeFactors: ChangeFactors;
+  requireWayIn: RequireWayIn;
   clock: () => Date;
 }
 
@@ -20,7 +21,7 @@ const handleBytes = 64;
 const passkeysMax = 20;
 
 /** Passkeys: their owner adds, lists, renames and removes them, and signs in with them. */
-export function createPasskeys({ database, webauthn, beginSession, changeFactors, clock }: Dependencies) {
+export function createPasskeys({ database, webauthn, beginSession, changeFactors, requireWayIn, clock }: Dependencies) {
   return {
     registrationOptions: async (scope: Scope) => {
       const { userId, sessionId } = requireSession(scope);

@@ -154,7 +154,6 @@ export const users = ({ db, fast }: Context) => ({
       .where('email', '=', email)
       .where('is_active', '=', true)
       .returning(userColumns)
-      .returning(sql<boolean>`password_hash is not null`.as('has_password'))
       .executeTakeFirst();
   },
 

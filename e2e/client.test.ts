@@ -398,7 +398,7 @@ describe('other credentials', () => {
     expect(await client.providers.finish('https://app.example.com/')).toBeUndefined();
     const page = await atProvider(await client.providers.begin('acme', { returnTo: '/welcome' }), first);
     const stranger = createClient({ baseUrl });
-    await expect(stranger.providers.finish(page)).rejects.toMatchObject({ name: 'ProviderError', code: 'not_begun' });
+    expect(await stranger.providers.finish(page)).toBeUndefined();
     expect(await client.providers.finish(page)).toBe('signed in');
     expect((await client.GET('/api/v1/users/me')).email).toBe(first);
     const linked = await atProvider(await client.providers.beginLink('acme'), second);
@@ -406,6 +406,10 @@ describe('other credentials', () => {
     expect((await client.GET('/api/v1/users/me/identities')).items).toHaveLength(2);
     const denied = await atProvider(await client.providers.begin('acme'), 'denies');
     await expect(client.providers.finish(denied)).rejects.toMatchObject({ code: 'access_denied' });
+    await client.providers.begin('acme');
+    const odd = client.providers.finish('https://app.example.com/?error=something');
+    await expect(odd).rejects.toMatchObject({ name: 'ProviderError', code: 'sign_in_failed' });
+    expect(await client.providers.finish('https://app.example.com/?error=something')).toBeUndefined();
   });
 
   test('client: a program uses an API key instead of a session', async () => {

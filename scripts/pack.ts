@@ -24,7 +24,7 @@ for (const manifest of globSync('packages/*/package.json')) {
   const { main } = JSON.parse(readFileSync(manifest, 'utf8'));
   compile(from, join(to, 'dist'));
   if (main) {
-    // Programs in CommonJS compile against this one, whose folder says that it is not of modules.
+    // The CommonJS build.
     compile(from, join(to, 'dist/cjs'), {
       module: 'commonjs',
       moduleResolution: 'bundler',

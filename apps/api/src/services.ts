@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import type { Database } from '@quoin/db';
 import type { FastifyBaseLogger } from 'fastify';
+import { createApiKeyExpiry } from './api-keys/expiry.ts';
 import { createApiKeys } from './api-keys/service.ts';
 import { maintainAuditTrail } from './audit-events/retention.ts';
 import { createAuditEvents } from './audit-events/service.ts';
@@ -16,8 +17,8 @@ import { createRefreshTokens } from './auth/refresh-token.ts';
 import { createAuth } from './auth/service.ts';
 import { createSessions } from './auth/session-service.ts';
 import { createSignInAnswer } from './auth/sign-in-answer.ts';
+import { createRequireSignInMethod } from './auth/sign-in-method.ts';
 import { createStepUp } from './auth/step-up.ts';
-import { createRequireWayIn } from './auth/way-in.ts';
 import type { Config } from './config/config.ts';
 import { createSealed } from './config/sealed.ts';
 import { createEmbedder } from './documents/embedder.ts';
@@ -29,7 +30,7 @@ import { createTotp } from './factors/totp.ts';
 import { deleteOldAnswers } from './http/idempotency.ts';
 import { createLimiter } from './http/throttle/limiter.ts';
 import type { ThrottleStore } from './http/throttle/memory-store.ts';
-import { createFindAccount } from './identities/account.ts';
+import { createResolveAccount } from './identities/account.ts';
 import { createIdentities } from './identities/service.ts';
 import { createMailDelivery } from './mail/delivery.ts';
 import { createMessages } from './mail/messages.ts';
@@ -110,7 +111,7 @@ export function createServices({
     clock,
   });
   const changeFactors = createChangeFactors({ database, outbox, clock });
-  const requireWayIn = createRequireWayIn(config);
+  const requireSignInMethod = createRequireSignInMethod(config);
   const factors = createFactors({ database, totp, changeFactors, outbox, limiter, clock });
   const webauthn = createWebauthn({ database, config, clock });
   const factorChecks: FactorChecks = {
@@ -127,9 +128,9 @@ export function createServices({
   });
   addJob({ name: 'forget unused clients', everyMs: cleanUpEveryMs, run: () => forgetUnusedClients(database, clock) });
 
-  const apiKeys = createApiKeys({ database, outbox, clock });
-  addJob({ name: 'warn of expiring API keys', everyMs: cleanUpEveryMs, run: apiKeys.warnOfExpiry });
-  addJob({ name: 'delete expired API keys', everyMs: cleanUpEveryMs, run: apiKeys.deleteExpired });
+  const apiKeyExpiry = createApiKeyExpiry({ database, outbox, clock });
+  addJob({ name: 'warn of expiring API keys', everyMs: cleanUpEveryMs, run: apiKeyExpiry.warn });
+  addJob({ name: 'delete expired API keys', everyMs: cleanUpEveryMs, run: apiKeyExpiry.deleteExpired });
 
   const embedder = config.embedding && createEmbedder(config.embedding);
   const embedding = embedder && createEmbeddingJob({ database, embedder, clock, log });
@@ -162,7 +163,8 @@ export function createServices({
 
   return {
     accessTokens,
-    apiKeys,
+    apiKeyExpiry,
+    apiKeys: createApiKeys({ database, outbox, clock }),
     auditEvents: createAuditEvents({ database }),
     beginSession,
     auth: createAuth({ database, passwords, accessTokens, refreshTokens, config, beginSession, limiter, clock }),
@@ -177,15 +179,15 @@ export function createServices({
       config,
       beginSession,
       changeFactors,
-      requireWayIn,
-      findAccount: createFindAccount({ database, outbox, clock }),
+      requireSignInMethod,
+      resolveAccount: createResolveAccount({ database, outbox, clock }),
       clock,
       log,
     }),
     mail,
     mfa: createMfa({ database, beginSession, limiter, factorChecks, outbox, clock }),
     oneTimeTokens,
-    passkeys: createPasskeys({ database, webauthn, beginSession, changeFactors, requireWayIn, clock }),
+    passkeys: createPasskeys({ database, webauthn, beginSession, changeFactors, requireSignInMethod, clock }),
     passwords,
     preferences: createPreferences({ database }),
     recovery: createRecovery({ database, passwords, outbox, clock }),

@@ -3,7 +3,7 @@ import { headers } from 'next/headers';
 
 /** Returns a client for server components that acts for the browser of this request. */
 export async function quoin() {
-  // The header as it came: `cookies()` writes values in another way.
+  // `cookies()` would encode the values again.
   const cookie = (await headers()).get('cookie') ?? '';
   return createClient({
     baseUrl: process.env.API_URL ?? 'http://127.0.0.1:8000',

@@ -5,14 +5,9 @@ import { SignIn } from './sign-in';
 import { Tasks } from './tasks';
 
 function App() {
-  const { isSignedIn, error, refresh } = useSession();
+  const { isSignedIn, problem, refresh } = useSession();
   if (isSignedIn === undefined) return null;
-  return (
-    <>
-      {isSignedIn ? <Tasks onSignedOut={refresh} /> : <SignIn onSignedIn={refresh} />}
-      {error && <p role="alert">{error}</p>}
-    </>
-  );
+  return isSignedIn ? <Tasks onSignedOut={refresh} /> : <SignIn problem={problem} onSignedIn={refresh} />;
 }
 
 createRoot(document.getElementById('root') as HTMLElement).render(

@@ -9,29 +9,29 @@ export const api = createClient({
   onSessionEnd: () => sessionEnded(),
 });
 
-/** Whether somebody is signed in; undefined until that is known. Also finishes the sign-in of a browser that returns from a provider. */
+/** Whether somebody is signed in; undefined until that is known. `problem` is that of a sign-in with a provider from which the browser has just returned. */
 export function useSession() {
   const [isSignedIn, setSignedIn] = useState<boolean>();
-  const [error, setError] = useState('');
+  const [problem, setProblem] = useState<Error>();
   const refresh = useCallback(async () => setSignedIn(await api.isSignedIn()), []);
 
   useEffect(() => {
     sessionEnded = () => setSignedIn(false);
-    arrival()
-      .catch((thrown) => setError(thrown.message))
-      .then(refresh);
+    finishProviderSignIn().catch(setProblem).then(refresh);
   }, [refresh]);
 
-  return { isSignedIn, error, refresh };
+  return { isSignedIn, problem, refresh };
 }
 
 /** React runs effects twice in development, and the code of a provider works once. */
-let arriving: Promise<void> | undefined;
-function arrival(): Promise<void> {
-  arriving ??= api.providers.finish().then((outcome) => {
-    if (outcome) history.replaceState(null, '', location.pathname);
-  });
-  return arriving;
+let finishing: Promise<void> | undefined;
+function finishProviderSignIn(): Promise<void> {
+  // The code must not stay in the address bar.
+  finishing ??= api.providers
+    .finish()
+    .then(() => {})
+    .finally(() => history.replaceState(null, '', location.pathname));
+  return finishing;
 }
 
 /** Resolves to what to tell the user of an error; undefined if there is none. */

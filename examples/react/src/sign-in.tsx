@@ -1,3 +1,4 @@
+import { ProblemError } from '@quoin/client';
 import { type FormEvent, useEffect, useState } from 'react';
 import { api, problemOf } from './session';
 
@@ -6,9 +7,15 @@ interface Provider {
   name: string;
 }
 
-export function SignIn({ onSignedIn }: { onSignedIn: () => void }) {
-  const [message, setMessage] = useState('');
-  const [mfaToken, setMfaToken] = useState<string>();
+interface Properties {
+  /** Of a sign-in with a provider. It may need a second factor. */
+  problem: Error | undefined;
+  onSignedIn: () => void;
+}
+
+export function SignIn({ problem: first, onSignedIn }: Properties) {
+  const [message, setMessage] = useState(first?.message ?? '');
+  const [mfaToken, setMfaToken] = useState(first instanceof ProblemError ? first.mfaToken : undefined);
   const [providers, setProviders] = useState<Provider[]>([]);
   useEffect(() => {
     api.GET('/api/v1/auth/methods').then((methods) => setProviders(methods.providers));
@@ -26,7 +33,7 @@ export function SignIn({ onSignedIn }: { onSignedIn: () => void }) {
     if (mfaToken) attempt(api.completeMfa({ mfa_token: mfaToken, code: field('code') }));
     else attempt(api.signIn({ email: field('email'), password: field('password') }));
   };
-  const leave = async (id: string) => {
+  const signInAt = async (id: string) => {
     location.href = await api.providers.begin(id, { returnTo: location.pathname });
   };
 
@@ -43,7 +50,7 @@ export function SignIn({ onSignedIn }: { onSignedIn: () => void }) {
       )}
       <button type="submit">Sign in</button>
       {providers.map(({ id, name }) => (
-        <button key={id} type="button" onClick={() => leave(id)}>
+        <button key={id} type="button" onClick={() => signInAt(id)}>
           Sign in with {name}
         </button>
       ))}

@@ -333,7 +333,7 @@ export interface paths {
         };
         /**
          * List the ways to sign in
-         * @description What a sign-in page can offer. The same for everybody, whoever has an account.
+         * @description What a sign-in page can offer. Does not depend on any account.
          */
         get: operations["listSignInMethods"];
         put?: never;
@@ -807,7 +807,7 @@ export interface paths {
          * Return from a provider
          * @description For the browser only: providers send it here. It goes on to APP_URL.
          */
-        get: operations["finishProviderSignIn"];
+        get: operations["receiveProviderCallback"];
         put?: never;
         post?: never;
         delete?: never;
@@ -869,7 +869,7 @@ export interface paths {
          * Begin to link an account at a provider
          * @description As `POST /auth/providers/{provider_id}/start`. `POST /auth/exchange` then links the identity to your account, and your other sessions end.
          */
-        post: operations["startIdentity"];
+        post: operations["startIdentityLink"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1095,7 +1095,7 @@ export interface paths {
         put?: never;
         /**
          * Create a task
-         * @description It belongs to the user in the path.
+         * @description Creates a task for the user in the path.
          */
         post: operations["createTask"];
         delete?: never;
@@ -1113,7 +1113,7 @@ export interface paths {
         };
         /**
          * Get a task
-         * @description The answer is 404 for those of other users too.
+         * @description Answers 404 for tasks of other users.
          */
         get: operations["getTask"];
         /**
@@ -1376,6 +1376,12 @@ export interface components {
             token_endpoint: string;
             /** @example https://api.example.com/.well-known/jwks.json */
             jwks_uri: string;
+            /**
+             * @example [
+             *       "password",
+             *       "refresh_token"
+             *     ]
+             */
             grant_types_supported: string[];
             response_types_supported: string[];
             token_endpoint_auth_methods_supported: string[];
@@ -1529,7 +1535,7 @@ export interface components {
              * @example invalid_grant
              */
             error: string;
-            /** @description As `detail`. */
+            /** @description Explanation of this occurrence, for people. */
             error_description: string;
         };
         /** @description An input error (RFC 9457) with the fields of OAuth 2 (RFC 6749, 5.2). */
@@ -1564,7 +1570,7 @@ export interface components {
              * @example invalid_grant
              */
             error: string;
-            /** @description As `detail`. */
+            /** @description Explanation of this occurrence, for people. */
             error_description: string;
         };
         Refresh: {
@@ -1604,7 +1610,7 @@ export interface components {
              * @example invalid_grant
              */
             error: string;
-            /** @description As `detail`. */
+            /** @description Explanation of this occurrence, for people. */
             error_description: string;
             /**
              * @description Stable code, for programs.
@@ -2045,7 +2051,7 @@ export interface components {
              */
             code: string;
             /**
-             * @description Whose hash was `code_challenge`.
+             * @description The verifier whose SHA-256 was sent as `code_challenge`.
              * @example dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk
              */
             code_verifier: string;
@@ -2144,7 +2150,7 @@ export interface components {
             last_used_at: string | null;
             /**
              * @description The key: `quoin_k1_` and 92 characters.
-             * @example quoin_k1_AZng9XwecXs6mlMPXOmhwgGZ4PWAfnM2nlMPXOmhwtRAGGpJzL4Q5vVwq0l3nTFe2mXB7o1yHsCkPdZtUiWbEjNgxrAaa9Mv
+             * @example quoin_k1_AZng9XweezqaUw9c6aHC1AGZ4PV8Hns6mlMPXOmhwtRleGFtcGxlZXhhbXBsZWV4YW1wbGVleGFtcGxlZXhhbcSZz7QA
              */
             key: string;
         };
@@ -2193,7 +2199,7 @@ export interface components {
         LeakedApiKey: {
             /**
              * @description The key: `quoin_k1_` and 92 characters.
-             * @example quoin_k1_AZng9XwecXs6mlMPXOmhwgGZ4PWAfnM2nlMPXOmhwtRAGGpJzL4Q5vVwq0l3nTFe2mXB7o1yHsCkPdZtUiWbEjNgxrAaa9Mv
+             * @example quoin_k1_AZng9XweezqaUw9c6aHC1AGZ4PV8Hns6mlMPXOmhwtRleGFtcGxlZXhhbXBsZWV4YW1wbGVleGFtcGxlZXhhbcSZz7QA
              */
             key: string;
         };
@@ -3411,7 +3417,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: API key without this permission. */
+            /** @description `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3498,7 +3504,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3585,7 +3591,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3896,7 +3902,7 @@ export interface operations {
                     "application/json": components["schemas"]["TokenPair"];
                 };
             };
-            /** @description `malformed_json`: Malformed JSON. `validation_failed`: Validation failed. `invalid_credentials`: Invalid credentials. `account_inactive`: Account deactivated. `invalid_token`: Invalid token. `malformed_request`: Bad request. */
+            /** @description `validation_failed`: Validation failed. `invalid_credentials`: Invalid credentials. `account_inactive`: Account deactivated. `invalid_token`: Invalid token. `malformed_request`: Bad request. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -4194,7 +4200,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `wrong_password`: Wrong password. `mfa_required`: Second factor required. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `wrong_password`: Wrong password. `mfa_required`: Second factor required. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4301,7 +4307,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: API key without this permission. */
+            /** @description `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4394,7 +4400,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4501,7 +4507,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4804,7 +4810,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4909,7 +4915,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5000,7 +5006,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5092,7 +5098,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5208,7 +5214,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5315,7 +5321,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: API key without this permission. */
+            /** @description `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5404,7 +5410,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5511,7 +5517,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5817,7 +5823,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5906,7 +5912,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: API key without this permission. */
+            /** @description `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6019,7 +6025,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6144,7 +6150,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6271,7 +6277,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6690,7 +6696,7 @@ export interface operations {
             };
         };
     };
-    finishProviderSignIn: {
+    receiveProviderCallback: {
         parameters: {
             query?: {
                 /** @description As in the request to the provider. */
@@ -6794,7 +6800,7 @@ export interface operations {
                     "application/json": components["schemas"]["TokenPair"];
                 };
             };
-            /** @description Signed in with a cookie, because the request has `session: "cookie"`. */
+            /** @description Linked; or signed in with a cookie. */
             204: {
                 headers: {
                     [name: string]: unknown;
@@ -6810,7 +6816,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `invalid_credentials`: Invalid credentials. */
+            /** @description `invalid_credentials`: Invalid credentials. `invalid_token`: Invalid token. */
             401: {
                 headers: {
                     /** @description `Bearer`. */
@@ -6937,7 +6943,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: API key without this permission. */
+            /** @description `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6988,7 +6994,7 @@ export interface operations {
             };
         };
     };
-    startIdentity: {
+    startIdentityLink: {
         parameters: {
             query?: never;
             header?: never;
@@ -7042,7 +7048,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7167,7 +7173,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7280,7 +7286,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7392,7 +7398,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7519,7 +7525,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7631,7 +7637,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7711,7 +7717,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "key": "quoin_k1_AZng9XwecXs6mlMPXOmhwgGZ4PWAfnM2nlMPXOmhwtRAGGpJzL4Q5vVwq0l3nTFe2mXB7o1yHsCkPdZtUiWbEjNgxrAaa9Mv"
+                 *       "key": "quoin_k1_AZng9XweezqaUw9c6aHC1AGZ4PV8Hns6mlMPXOmhwtRleGFtcGxlZXhhbXBsZWV4YW1wbGVleGFtcGxlZXhhbcSZz7QA"
                  *     }
                  */
                 "application/json": components["schemas"]["LeakedApiKey"];
@@ -7846,7 +7852,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: API key without this permission. */
+            /** @description `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7949,7 +7955,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `wrong_password`: Wrong password. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `wrong_password`: Wrong password. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8097,7 +8103,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `wrong_password`: Wrong password. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `wrong_password`: Wrong password. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8249,7 +8255,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `wrong_password`: Wrong password. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `wrong_password`: Wrong password. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8396,7 +8402,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8505,7 +8511,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. `wrong_password`: Wrong password. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. `wrong_password`: Wrong password. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8641,7 +8647,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8759,7 +8765,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. `wrong_password`: Wrong password. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. `wrong_password`: Wrong password. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8904,7 +8910,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9044,7 +9050,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. `wrong_password`: Wrong password. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. `wrong_password`: Wrong password. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9192,7 +9198,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: API key without this permission. */
+            /** @description `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9298,7 +9304,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9443,7 +9449,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9594,7 +9600,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9708,7 +9714,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9858,7 +9864,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9981,7 +9987,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10122,7 +10128,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10267,7 +10273,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10414,7 +10420,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10531,7 +10537,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10685,7 +10691,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10826,7 +10832,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10958,7 +10964,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11072,7 +11078,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11219,7 +11225,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11385,7 +11391,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: API key without this permission. `forbidden`: Forbidden. */
+            /** @description `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11490,7 +11496,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `insufficient_scope`: API key without this permission. */
+            /** @description `insufficient_scope`: API key not allowed here. */
             403: {
                 headers: {
                     [name: string]: unknown;

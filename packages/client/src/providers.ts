@@ -8,11 +8,13 @@ export interface BeginOptions extends SignInOptions {
   returnTo?: string;
 }
 
+const errorCodes = ['access_denied', 'provider_unavailable', 'sign_in_failed', 'invalid_state'] as const;
+
 /** A sign-in at a provider that did not succeed. */
 export class ProviderError extends Error {
   override name = 'ProviderError';
-  /** `access_denied`: the user declined. `not_begun`: this browser did not begin the sign-in. */
-  readonly code: 'access_denied' | 'provider_unavailable' | 'sign_in_failed' | 'invalid_state' | 'not_begun';
+  /** `access_denied`: the user declined. `invalid_state`: it took more than ten minutes. */
+  readonly code: (typeof errorCodes)[number];
 
   constructor(code: ProviderError['code']) {
     super(`the sign-in at the provider did not succeed: ${code}`);
@@ -20,7 +22,7 @@ export class ProviderError extends Error {
   }
 }
 
-/** Keeps what finishes an attempt while the browser is at the provider: a secret of this tab. */
+/** Stores the code verifier while the browser is at the provider. */
 export interface AttemptStore {
   get(): string | null | Promise<string | null>;
   set(attempt: string | null): void | Promise<void>;
@@ -33,7 +35,7 @@ export interface Providers {
   /** Begins to link an account at the provider to that of this session. Needs a recent authentication. @throws as `begin`, and `step_up_required` */
   beginLink(id: string, options?: BeginOptions): Promise<string>;
   /**
-   * Finishes an attempt on the page to which the browser returned. Resolves to undefined if its URL comes from no provider.
+   * Finishes an attempt on the page to which the browser returned. Resolves to undefined if its URL has no answer, or if this browser has begun no attempt.
    *
    * @param url default: that of this page
    * @throws ProviderError; ProblemError `email_taken`, `mfa_required`, `identity_taken`, …
@@ -81,11 +83,11 @@ export function createProviders(POST: Call<'post'>, session: Session, store: Att
       const [code, error] = [queryParameter(url, 'code'), queryParameter(url, 'error')];
       if (code === undefined && error === undefined) return undefined;
       const attempt = await store.get();
+      if (!attempt) return undefined;
       await store.set(null);
-      if (error !== undefined) throw new ProviderError(error as ProviderError['code']);
-      if (!attempt) throw new ProviderError('not_begun');
+      if (code === undefined) throw new ProviderError(errorCodes.find((one) => one === error) ?? 'sign_in_failed');
       const { codeVerifier, isLink } = JSON.parse(attempt) as { codeVerifier: string; isLink: boolean };
-      const body = { code: code ?? '', code_verifier: codeVerifier };
+      const body = { code, code_verifier: codeVerifier };
       if (isLink) {
         await POST(exchange, { body, signal: options?.signal ?? null });
         return 'linked';

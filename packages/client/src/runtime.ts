@@ -1,6 +1,6 @@
 // What differs between browsers, Node and React Native. React Native has no `crypto`, no `AbortSignal.timeout`, and a `URL` without most of its properties.
 
-/** Returns a text that no other call returns. Not for secrets: without `crypto` it is only unlikely to repeat. */
+/** Returns a random id. Not for secrets. */
 export function uniqueId(): string {
   const parts = new Uint32Array(4);
   // Not `randomUUID`, which browsers offer only to pages with TLS.

@@ -26,7 +26,7 @@ const actionsOf = async (token: string) =>
   (await api.send('GET', '/users/me/audit-events', { token })).json().items as { action: string; details: object }[];
 
 describe('an API key', () => {
-  test('has a prefix, ids, a secret and a checksum, and one spelling', () => {
+  test('an API key has a prefix, ids, a secret and a checksum, and one spelling', () => {
     const [userId, id] = ['0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4', '0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d5'];
     const secret = newApiKeySecret();
     expect(secret).toHaveLength(32);
@@ -42,7 +42,7 @@ describe('an API key', () => {
       expect(parseApiKey(other)).toBeUndefined();
   });
 
-  test('acts for its owner, within its scopes', async () => {
+  test('an API key acts for its owner, within its scopes', async () => {
     const user = await api.signUp();
     const { key, ...rest } = await createKey(user.token, { scopes: ['tasks:write', 'profile:read'] });
     expect(rest).toMatchObject({ name: 'Import', scopes: ['tasks:write', 'profile:read'], last_used_at: null });
@@ -60,7 +60,7 @@ describe('an API key', () => {
     expectProblem(foreign, 403, 'forbidden');
   });
 
-  test('is stored as a hash only', async () => {
+  test('an API key is stored as a hash only', async () => {
     const user = await api.signUp();
     const { key } = await createKey(user.token);
     const { rows } = await api.database.inspect((connection) =>
@@ -98,7 +98,7 @@ describe('an API key', () => {
     expect((await api.send('GET', '/users/me/tasks', { token: key })).statusCode).toBe(200);
   });
 
-  test('stops working when it expires, is revoked, or its owner is deactivated or deleted', async () => {
+  test('an API key stops working when it expires, is revoked, or its owner is deactivated or deleted', async () => {
     const user = await api.signUp();
     const [short, revoked, kept] = [
       await createKey(user.token, { expires_in_days: 1 }),
@@ -119,7 +119,7 @@ describe('an API key', () => {
     expectProblem(await tasks(kept.key), 401, 'invalid_token');
   });
 
-  test('of 50 requests in flight while it is revoked, none that begins after the answer succeeds', async () => {
+  test('of 50 requests in flight while an API key is revoked, none that begins after the answer succeeds', async () => {
     const user = await api.signUp();
     const { key, id } = await createKey(user.token);
     const statuses = (total: number) =>
@@ -132,7 +132,7 @@ describe('an API key', () => {
     for (const status of await Promise.all(before)) expect([200, 401]).toContain(status);
   });
 
-  test('with the id of another user it opens nothing, also in one batch with the real key', async () => {
+  test('an API key with the id of another user opens nothing, also in one batch with the real key', async () => {
     const [thief, victim] = [await api.signUp(), await api.signUp()];
     const { key } = await createKey(thief.token);
     const { key: victims } = await createKey(victim.token);
@@ -144,7 +144,7 @@ describe('an API key', () => {
     expect(answers.map(({ statusCode }) => statusCode)).toEqual([401, 200, 401, 200, 200, 401]);
   });
 
-  test('of a person opens the rows of that person only, also if they become an admin; of a service account that is an admin, those of all', async () => {
+  test('an API key of a person opens their rows only, also if they are an admin; that of a service account that is an admin opens all', async () => {
     const [user, admin] = [await api.signUp(), await api.signUpAdmin()];
     const { key } = await createKey(admin.token);
     const path = `/users/${user.id}/tasks`;
@@ -158,7 +158,7 @@ describe('an API key', () => {
     expectProblem(await api.send('GET', path, { token: serviceKey }), 403, 'forbidden');
   });
 
-  test('its last use is recorded, at most once a minute', async () => {
+  test('the last use of an API key is recorded, at most once a minute', async () => {
     const user = await api.signUp();
     const { key, id } = await createKey(user.token);
     const lastUse = async () =>
@@ -174,7 +174,7 @@ describe('an API key', () => {
     await expect.poll(lastUse).toBe(later);
   });
 
-  test('on every private route it is accepted with the scope that the route declares, and no other', async () => {
+  test('an API key is accepted on every private route with the scope that the route declares, and no other', async () => {
     const user = await api.signUp();
     const keys = new Map<string, string>();
     for (const scope of apiScopes) keys.set(scope, (await createKey(user.token, { scopes: [scope] })).key);
@@ -319,21 +319,21 @@ describe('managing API keys', () => {
     const user = await api.signUp();
     await createKey(user.token, { expires_in_days: 5 });
     await createKey(user.token, { expires_in_days: 20 });
-    const { apiKeys } = api.app.services;
+    const { apiKeyExpiry } = api.app.services;
     const warnings = async () =>
       (await subjectsTo(user.email)).filter((subject) => subject === 'An API key expires soon').length;
-    await apiKeys.warnOfExpiry();
+    await apiKeyExpiry.warn();
     expect(await warnings()).toBe(0);
     api.clock.advance(13.5 * 86_400);
-    await apiKeys.warnOfExpiry();
-    await apiKeys.warnOfExpiry();
+    await apiKeyExpiry.warn();
+    await apiKeyExpiry.warn();
     expect(await warnings()).toBe(1);
     const count = async () => (await api.database.system().apiKeys.list(user.id)).length;
     api.clock.advance(30 * 86_400);
-    await apiKeys.deleteExpired();
+    await apiKeyExpiry.deleteExpired();
     expect(await count()).toBe(1);
     api.clock.advance(30 * 86_400);
-    await apiKeys.deleteExpired();
+    await apiKeyExpiry.deleteExpired();
     expect(await count()).toBe(0);
   });
 
@@ -358,7 +358,7 @@ describe('a service account', () => {
   const createService = async (token: string, account: Record<string, unknown> = {}) =>
     api.send('POST', '/users', { token, body: { email: uniqueEmail(), kind: 'service', ...account } });
 
-  test('has API keys and no password, and cannot sign in', async () => {
+  test('a service account has API keys and no password, and cannot sign in', async () => {
     const admin = await api.signUpAdmin();
     const created = await createService(admin.token);
     expect(created.statusCode).toBe(201);
@@ -386,7 +386,7 @@ describe('a service account', () => {
     expect(await begin).toEqual({ isInactive: true });
   });
 
-  test('takes no password, and people need one', async () => {
+  test('a service account takes no password, and people need one', async () => {
     const admin = await api.signUpAdmin();
     const given = await createService(admin.token, { password: 'correct horse battery' });
     expect(expectProblem(given, 422, 'validation_failed').errors?.[0]?.pointer).toBe('/password');
@@ -398,7 +398,7 @@ describe('a service account', () => {
     expect(expectProblem(set, 422, 'validation_failed').errors?.[0]?.pointer).toBe('/password');
   });
 
-  test('does not count as the last admin', async () => {
+  test('a service account does not count as the last admin', async () => {
     const own = await startTestApp();
     try {
       const admin = await own.signUpAdmin();
@@ -454,7 +454,7 @@ describe('limits of API keys', () => {
   });
 });
 
-test('a second factor does not end API keys, and an authenticator app can still be added', async () => {
+test('adding a second factor ends no API key', async () => {
   const user = await api.signUp();
   const { key } = await createKey(user.token);
   await addTotp(api, user.token);

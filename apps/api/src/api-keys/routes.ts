@@ -10,7 +10,13 @@ const tags = ['api-keys'];
 const collection = '/users/:user_id/api-keys';
 const item = `${collection}/:api_key_id`;
 
-export function apiKeyRoutes(app: App, { apiKeys }: { apiKeys: ApiKeyService }): void {
+export function apiKeyRoutes(app: App, services: { apiKeys: ApiKeyService }): void {
+  collectionRoutes(app, services);
+  itemRoutes(app, services);
+  leakRoute(app, services);
+}
+
+function collectionRoutes(app: App, { apiKeys }: { apiKeys: ApiKeyService }): void {
   app.post(
     collection,
     {
@@ -50,7 +56,9 @@ export function apiKeyRoutes(app: App, { apiKeys }: { apiKeys: ApiKeyService }):
     },
     async ({ scope, params }) => apiKeys.list(scope, params.user_id),
   );
+}
 
+function itemRoutes(app: App, { apiKeys }: { apiKeys: ApiKeyService }): void {
   app.get(
     item,
     {
@@ -85,7 +93,9 @@ export function apiKeyRoutes(app: App, { apiKeys }: { apiKeys: ApiKeyService }):
       await apiKeys.revoke(request.scope, user_id, api_key_id.toLowerCase(), clientOf(request));
     },
   );
+}
 
+function leakRoute(app: App, { apiKeys }: { apiKeys: ApiKeyService }): void {
   app.post(
     '/auth/api-keys/revoke',
     {

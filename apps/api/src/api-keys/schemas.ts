@@ -1,4 +1,5 @@
 import { type Static, Type } from '@fastify/type-provider-typebox';
+import { formatApiKey } from '../auth/api-key.ts';
 import { apiScopes } from '../auth/scopes.ts';
 import { closed, Id, nullable, OwnerId, oneOf, Timestamp } from '../http/schema.ts';
 
@@ -9,8 +10,8 @@ const name = Type.String({
   examples: ['Nightly import'],
 });
 const scope = oneOf(apiScopes, { examples: ['tasks:read'] });
-const exampleKey =
-  'quoin_k1_AZng9XwecXs6mlMPXOmhwgGZ4PWAfnM2nlMPXOmhwtRAGGpJzL4Q5vVwq0l3nTFe2mXB7o1yHsCkPdZtUiWbEjNgxrAaa9Mv';
+const exampleId = '0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4';
+const exampleKey = formatApiKey({ userId: exampleId, id: exampleId, secret: Buffer.alloc(32, 'example') });
 const key = Type.String({
   minLength: 1,
   maxLength: 500,

@@ -2,7 +2,6 @@ import { type ApiKey, type Database, requireSession, type Scope, type SystemRepo
 import { formatApiKey, hashOfApiKeySecret, newApiKeySecret, parseApiKey } from '../auth/api-key.ts';
 import { scopeFor } from '../auth/owner.ts';
 import { type Client, noClient } from '../http/client.ts';
-import { deleteAll } from '../http/delete-all.ts';
 import { found, invalid, sessionEnded } from '../http/errors.ts';
 import type { Outbox } from '../mail/outbox.ts';
 import { actorColumns } from '../users/account-changes.ts';
@@ -17,9 +16,6 @@ interface Dependencies {
 const dayMs = 86_400_000;
 const keysMax = 50;
 const daysDefault = 90;
-const warningMs = 7 * dayMs;
-/** Expired keys stay in lists for this long, so that their owner sees why a program stopped. */
-const expiredKeptMs = 30 * dayMs;
 
 /** API keys: users and admins create, list and revoke them. Requests with a key are authenticated in `auth/authentication.ts`. */
 export function createApiKeys({ database, outbox, clock }: Dependencies) {
@@ -40,7 +36,7 @@ export function createApiKeys({ database, outbox, clock }: Dependencies) {
       // The request may have begun before the session was revoked.
       if (scope && !(await userSessions.lockUnrevoked(requireSession(scope)))) throw sessionEnded();
       if ((await apiKeys.list(ownerId)).length >= keysMax)
-        throw invalid('/name', `would be key ${keysMax + 1}: revoke another one first`);
+        throw invalid('', `is refused: the account has ${keysMax} API keys. Revoke one first`);
       const key = await apiKeys.create({
         user_id: ownerId,
         name,
@@ -91,40 +87,19 @@ export function createApiKeys({ database, outbox, clock }: Dependencies) {
     /** Revokes a leaked key for anybody who has it, and tells its owner. Says nothing about keys that do not exist. */
     revokeLeaked: async (text: string, client: Client): Promise<void> => {
       const presented = parseApiKey(text);
-      if (!presented) return;
+      const recipient = presented && (await database.system().apiKeys.findOwner(presented));
+      if (!presented || recipient === undefined) return;
       const { userId, apiKeyId, secretHash } = presented;
-      await database.system().transaction(async (repositories) => {
+      const permit = await outbox.permit('api_key_leaked', recipient);
+      const isRevoked = await database.system().transaction(async (repositories) => {
         const key = await repositories.apiKeys.delete(userId, apiKeyId, secretHash);
-        if (!key) return;
+        if (!key) return false;
         await record(repositories, 'api_key_revoked', userId, key, client);
-        const owner = await repositories.users.find(userId);
-        // No permit needed: a key is revoked once.
-        if (owner)
-          await outbox.post(repositories, { kind: 'api_key_revoked', recipient: owner.email, isAllowed: true }, client);
+        await outbox.post(repositories, permit, client);
+        return true;
       });
+      if (!isRevoked) await outbox.release(permit);
       outbox.wake();
-    },
-
-    /** Warns the owners of keys that expire within a week, once. Resolves to their number. */
-    warnOfExpiry: async (): Promise<number> => {
-      const now = clock();
-      const before = new Date(now.getTime() + warningMs);
-      const warned = await deleteAll((limit) =>
-        database.system().transaction(async (repositories) => {
-          const recipients = await repositories.apiKeys.warnOfExpiry(now, before, limit);
-          for (const recipient of recipients)
-            await outbox.post(repositories, { kind: 'api_key_expires', recipient, isAllowed: true }, noClient);
-          return recipients.length;
-        }),
-      );
-      outbox.wake();
-      return warned;
-    },
-
-    /** Deletes keys that expired a month ago. Resolves to their number. */
-    deleteExpired: (): Promise<number> => {
-      const before = new Date(clock().getTime() - expiredKeptMs);
-      return deleteAll((limit) => database.system().apiKeys.deleteExpired(before, limit));
     },
   };
 }

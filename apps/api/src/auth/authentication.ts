@@ -10,7 +10,7 @@ import { isApiKey, type PresentedApiKey, parseApiKey } from './api-key.ts';
 import { createApiKeyLookups } from './api-key-lookups.ts';
 import type { SessionCookie } from './cookie.ts';
 import type { RefreshToken } from './refresh-token.ts';
-import { requireScope } from './scopes.ts';
+import { requireApiScope } from './scopes.ts';
 import { createUseRecorder } from './use-recorder.ts';
 
 // Every route requires a session or an API key unless its config says `public: true`. The credential and the user are read on every request, so that a sign-out, a revocation, a
@@ -52,7 +52,7 @@ interface PresentedSession extends SessionUse {
 
 export function authentication(app: FastifyInstance, dependencies: Dependencies) {
   const { accessTokens, sessionCookie } = dependencies;
-  const find = createFind(dependencies);
+  const find = createCallerLookup(dependencies);
   const bySession = sessionAuthentication(app, dependencies, find);
   const byApiKey = apiKeyAuthentication(app, dependencies, find);
 
@@ -99,10 +99,10 @@ export function authentication(app: FastifyInstance, dependencies: Dependencies)
   });
 }
 
-type Find = (credential: Credential) => Promise<Caller | undefined>;
+type FindCaller = (credential: Credential) => Promise<Caller | undefined>;
 
 /** Finds callers by their credentials. Concurrent requests share a statement. */
-function createFind({ database, config, clock }: Dependencies): Find {
+function createCallerLookup({ database, config, clock }: Dependencies): FindCaller {
   // With the user: a key that somebody made up can name the id of another user's key.
   const nameOf = (userId: string, sessionId?: string | null, apiKeyId?: string | null) =>
     `${userId} ${sessionId ?? ''} ${apiKeyId ?? ''}`;
@@ -128,7 +128,7 @@ interface Authenticated {
 function sessionAuthentication(
   app: FastifyInstance,
   { database, sessionCookie, clock }: Dependencies,
-  find: Find,
+  find: FindCaller,
 ): (session: PresentedSession) => Promise<Authenticated> {
   const recordUse = createUseRecorder<SessionUse>(
     app,
@@ -153,7 +153,7 @@ function sessionAuthentication(
 function apiKeyAuthentication(
   app: FastifyInstance,
   { database, config, clock }: Dependencies,
-  find: Find,
+  find: FindCaller,
 ): (request: FastifyRequest, text: string) => Promise<Authenticated> {
   const recordUse = createUseRecorder<PresentedApiKey>(
     app,
@@ -174,7 +174,7 @@ function apiKeyAuthentication(
       throw apiKeyRefused();
     }
     await lookups?.worked(request, key);
-    requireScope(user.scopes, request.routeOptions.config.requiredScope);
+    requireApiScope(user.scopes, request.routeOptions.config.requiredScope);
     if (isUseDue(user, clock())) recordUse(key);
     return { user, actor: { via: 'api_key', userId: user.id, apiKeyId, scopes: user.scopes } };
   };

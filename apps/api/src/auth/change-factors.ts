@@ -17,12 +17,12 @@ interface Dependencies {
   clock: () => Date;
 }
 
-/** Changes the factors of the caller. The locked account is the second argument of `work`. */
+/** Changes the factors of the caller. `work` gets the locked account, and can add details to the event. */
 export type ChangeFactors = <T>(
   scope: Scope,
   what: AuditAction & MailKind,
   client: Client,
-  work: (repositories: SystemRepositories, user: User) => Promise<T>,
+  work: (repositories: SystemRepositories, user: User, details: Record<string, unknown>) => Promise<T>,
 ) => Promise<T>;
 
 /**
@@ -39,11 +39,12 @@ export function createChangeFactors({ database, outbox, clock }: Dependencies): 
       const user = found(await users.lock(userId));
       // The request may have begun before the session was revoked.
       if (!(await userSessions.lockUnrevoked({ userId, sessionId }))) throw sessionEnded();
-      const done = await work(repositories, user);
+      const details: Record<string, unknown> = {};
+      const done = await work(repositories, user, details);
       const { totp, passkeys } = await factors.count(userId);
       if (!totp && passkeys === 0) await factors.replaceRecoveryCodes(userId, []);
       await userSessions.revokeAllOf(userId, 'factors_changed', clock(), { except: sessionId });
-      const event = { action: what, user_id: userId, actor_id: userId, session_id: sessionId } as const;
+      const event = { action: what, user_id: userId, actor_id: userId, session_id: sessionId, details } as const;
       await auditEvents.create({ ...event, ...client });
       await outbox.post(repositories, { ...permit, recipient: user.email }, client);
       return done;

@@ -27,7 +27,7 @@ export function mfaRoutes(app: App, services: Services): void {
         operationId: 'listSignInMethods',
         tags: ['auth'],
         summary: 'List the ways to sign in',
-        description: 'What a sign-in page can offer. The same for everybody, whoever has an account.',
+        description: 'What a sign-in page can offer. Does not depend on any account.',
         response: { 200: SignInMethods },
       },
       config: { public: true },

@@ -42,7 +42,7 @@ interface Services {
   signInAnswer: SignInAnswer;
 }
 
-/** The app takes forms. */
+/** @param app with a parser of forms */
 export function oauthRoutes(app: App, { auth, signInAnswer }: Services): void {
   app.post(
     '/oauth/token',
@@ -62,7 +62,7 @@ export function oauthRoutes(app: App, { auth, signInAnswer }: Services): void {
         problems: ['invalid_credentials', 'account_inactive', 'mfa_required', 'invalid_token'],
         throttle: signInThrottle(auth, (body) => {
           const { grant_type, username } = body as TokenRequest;
-          // A refresh is no guess, and its success says nothing about this account.
+          // A refresh tests no password.
           return grant_type === 'password' ? username : undefined;
         }),
       },
@@ -91,7 +91,7 @@ const ServerMetadata = closed(
     issuer: Type.String({ examples: ['https://api.example.com'] }),
     token_endpoint: Type.String({ examples: ['https://api.example.com/api/v1/oauth/token'] }),
     jwks_uri: Type.String({ examples: ['https://api.example.com/.well-known/jwks.json'] }),
-    grant_types_supported: Type.Array(Type.String({ examples: ['password'] })),
+    grant_types_supported: Type.Array(Type.String(), { examples: [['password', 'refresh_token']] }),
     response_types_supported: Type.Array(Type.String({ examples: ['none'] })),
     token_endpoint_auth_methods_supported: Type.Array(Type.String({ examples: ['none'] })),
   },

@@ -32,7 +32,7 @@ export async function proveMailbox(
   const user = await users.proveMailbox(id, email, now, { keepsPassword: isHolder });
   if (!user) return false;
   await oneTimeTokens.deleteAllOf(id);
-  const hasLost = !isHolder && ((await voidCredentials(repositories, id)) || password_hash !== null);
+  const hasLost = !isHolder && ((await voidCredentials(repositories, id, client)) || password_hash !== null);
   await userSessions.revokeAllOf(id, 'email_verified', now, { except: sessionId });
   const event = { user_id: id, actor_id: id, ...client };
   await auditEvents.create({ action: 'email_verified', ...event });
@@ -43,8 +43,20 @@ export async function proveMailbox(
   return true;
 }
 
-/** Deletes the API keys and linked providers of an account whose address somebody else may have registered. Resolves to whether it had any. */
-export async function voidCredentials({ apiKeys, identities }: SystemRepositories, userId: string): Promise<boolean> {
-  const [keys, linked] = [await apiKeys.deleteAllOf(userId), await identities.deleteAllOf(userId)];
-  return keys.length + linked.length > 0;
+/**
+ * Deletes the API keys and identities of an account whose address somebody else may have registered, with an event each. Resolves to whether it had any.
+ */
+export async function voidCredentials(
+  { apiKeys, identities, auditEvents }: SystemRepositories,
+  user_id: string,
+  client: Client,
+): Promise<boolean> {
+  const about = { user_id, actor_id: user_id, ...client };
+  const keys = await apiKeys.deleteAllOf(user_id);
+  for (const { id: api_key_id, name, scopes } of keys)
+    await auditEvents.create({ action: 'api_key_revoked', details: { api_key_id, name, scopes }, ...about });
+  const unlinked = await identities.deleteAllOf(user_id);
+  for (const { provider } of unlinked)
+    await auditEvents.create({ action: 'identity_unlinked', details: { provider }, ...about });
+  return keys.length + unlinked.length > 0;
 }

@@ -25,7 +25,7 @@ declare module 'fastify' {
 }
 
 /** @throws Problem `insufficient_scope` (RFC 6750, 3.1) */
-export function requireScope(granted: readonly string[], required: ApiScope | undefined): void {
+export function requireApiScope(granted: readonly string[], required: ApiScope | undefined): void {
   if (required && granted.includes(required)) return;
   const scope = required ? `, scope="${required}"` : '';
   throw new Problem(

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import type { Database, User } from '@quoin/db';
 import { type CommandDefinition, runCommand, type Terminal, UsageError, withProgress } from '@quoin/db/command';
 import { NewApiKey } from '../api-keys/schemas.ts';
-import type { ApiScope } from '../auth/scopes.ts';
+import { type ApiScope, apiScopes } from '../auth/scopes.ts';
 import { ConfigError, parseConfig } from '../config/config.ts';
 import { noClient } from '../http/client.ts';
 import { isEmail, normalizeEmail } from '../http/email.ts';
@@ -20,7 +20,8 @@ const usage = `Usage: npm run user -- COMMAND
 
   create --email E [--username U] [--full-name N] [--admin]   create an account; with --service one for programs, which has
          [--service]                                          no password and cannot sign in
-  create-key --email E --name N --scopes S,S [--days D]       create an API key of an account and print it, once
+  create-key --email E --name N --scopes S,S [--days D]       create an API key of an account and print it, once; the scopes are
+                                                              ${apiScopes.join(', ')}
   set-admin --email E [--revoke]                              make a user an admin (or revoke that)
   deactivate --email E                                        end the user's sessions and refuse new ones
   list [--email PART] [--admin]                               list accounts, newest first
@@ -92,13 +93,7 @@ const commands: Record<string, (context: Context) => Promise<number>> = {
     return 0;
   },
   'create-key': async ({ database, apiKeys, values, stdout, stderr }) => {
-    const { name = '', scopes = '', days } = values;
-    const body = {
-      name,
-      scopes: scopes.split(',').map((scope) => scope.trim()) as ApiScope[],
-      ...(days !== undefined && { expires_in_days: Number(days) }),
-    };
-    checkBody(NewApiKey, body);
+    const body = newApiKey(values);
     const user = await findUser(database, values.email);
     const { key, expires_at } = await apiKeys.createFor(user.id, body);
     stderr.write(
@@ -141,6 +136,20 @@ async function change(
   const user = await findUser(database, values.email);
   stdout.write(`changed ${describe(await users.update(undefined, user.id, changes, noClient))}\n`);
   return 0;
+}
+
+/** @throws UsageError */
+function newApiKey({ name, scopes: text = '', days }: Context['values']): NewApiKey {
+  const scopes = text.split(',').map((scope) => scope.trim());
+  const known: readonly string[] = apiScopes;
+  if (!name) throw new UsageError('--name is missing');
+  if (!scopes.every((scope) => known.includes(scope)))
+    throw new UsageError(`--scopes must be some of ${apiScopes.join(', ')}, separated by commas`);
+  if (days !== undefined && !(/^\d+$/.test(days) && Number(days) >= 1 && Number(days) <= 365))
+    throw new UsageError('--days must be a whole number from 1 to 365');
+  const body = { name, scopes: scopes as ApiScope[], ...(days !== undefined && { expires_in_days: Number(days) }) };
+  checkBody(NewApiKey, body);
+  return body;
 }
 
 async function findUser(database: Database, text = ''): Promise<User> {

@@ -70,7 +70,7 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
     secretKey: secretKey(env.SECRET_KEY, environment, problems),
     previousSecretKeys: previousSecretKeys(env.PREVIOUS_SECRET_KEYS, problems),
     ...signingKeys(env, read.oneOf('JWT_ALGORITHM', ['HS256', 'EdDSA', 'ES256'], 'HS256'), problems),
-    jwtIssuer: read.text('JWT_ISSUER', 'quoin'),
+    jwtIssuer: read.text('JWT_ISSUER', env.PUBLIC_URL || 'quoin'),
     jwtAudience: read.text('JWT_AUDIENCE', 'quoin'),
     accessTokenSeconds: read.number('ACCESS_TOKEN_EXPIRE_MINUTES', 15, { min: 0.01, max: 1440 }) * 60,
     sessionSeconds: read.number('REFRESH_TOKEN_EXPIRE_DAYS', 30, { min: 0.00001, max: 3650 }) * 86_400,

@@ -18,7 +18,7 @@ export interface ProviderConfig {
 }
 
 const github = 'github';
-/** Tenants of Microsoft that admit the accounts of every organization. The admins of each choose the addresses of its accounts. */
+/** Issuers of Microsoft that admit accounts of all organizations, or all personal accounts. The admins of an organization choose the addresses of its accounts. */
 const anyTenant = ['common', 'organizations', 'consumers'];
 
 function admitsAnyTenant(issuer: string): boolean {
@@ -54,7 +54,8 @@ export function providers(read: Readers, environment: string, problems: string[]
     const clientId = read.text(`${prefix}CLIENT_ID`, '');
     const clientSecret = read.text(`${prefix}CLIENT_SECRET`, '');
     for (const [name, value] of Object.entries({ ISSUER: issuer, CLIENT_ID: clientId, CLIENT_SECRET: clientSecret }))
-      if (!value) problems.push(`${prefix}${name} is required, because OIDC_PROVIDERS names ${id}`);
+      if (!value && !read.isGiven(`${prefix}${name}`))
+        problems.push(`${prefix}${name} is required, because OIDC_PROVIDERS names ${id}`);
     const trustsEmail = read.boolean(`${prefix}TRUST_EMAIL`, false);
     if (trustsEmail && admitsAnyTenant(issuer))
       problems.push(

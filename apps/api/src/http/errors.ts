@@ -14,7 +14,7 @@ export const problems = {
   account_inactive: { status: 403, title: 'Account deactivated' },
   wrong_password: { status: 403, title: 'Wrong password' },
   mfa_required: { status: 403, title: 'Second factor required' },
-  insufficient_scope: { status: 403, title: 'API key without this permission' },
+  insufficient_scope: { status: 403, title: 'API key not allowed here' },
   csrf_failed: { status: 403, title: 'Cross-site request refused' },
   not_found: { status: 404, title: 'Not found' },
   method_not_allowed: { status: 405, title: 'Method not allowed' },
@@ -113,12 +113,6 @@ export const stepUpRequired = (seconds = freshSeconds) =>
 /** An input error that the schema cannot express. */
 export const invalid = (pointer: string, message: string) =>
   new Problem('validation_failed', `body ${pointer} ${message}`, { errors: [{ in: 'body', pointer, message }] });
-
-/** The status of an error at the token endpoint of OAuth 2: 400 for a refused grant and for a wrong request (RFC 6749, 5.2). */
-export function oauthStatusOf({ code }: { code: ProblemCode }): number {
-  const { status } = problems[code];
-  return status === 401 || status === 422 || code === 'account_inactive' ? 400 : status;
-}
 
 const retryAfterSecondsMin = 2;
 const retryAfterSecondsMax = 8;

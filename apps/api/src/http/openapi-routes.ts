@@ -1,6 +1,7 @@
 import { Type } from '@fastify/type-provider-typebox';
 import type { FastifyContextConfig, FastifySchema, RouteOptions } from 'fastify';
-import { oauthStatusOf, type ProblemCode, problems } from './errors.ts';
+import { type ProblemCode, problems } from './errors.ts';
+import { oauthNameOf, oauthProperties, oauthStatusOf } from './oauth-errors.ts';
 import { closed, oneOf } from './schema.ts';
 
 // What the OpenAPI document says of each route besides its schema: examples and errors.
@@ -59,10 +60,6 @@ const ValidationProblem = closed(
   { ...problemProperties, errors },
   { title: 'ValidationProblem', description: 'An input error (RFC 9457).' },
 );
-const oauthProperties = {
-  error: Type.String({ description: 'OAuth 2 error code (RFC 6749, 5.2).', examples: ['invalid_grant'] }),
-  error_description: Type.String({ description: 'As `detail`.' }),
-};
 const OAuthProblem = closed(
   { ...problemProperties, ...oauthProperties },
   { title: 'OAuthProblem', description: 'An error (RFC 9457) with the fields of OAuth 2 (RFC 6749, 5.2).' },
@@ -81,7 +78,8 @@ export function withProblems(schema: FastifySchema, route: RouteOptions): Fastif
   if (!schema || schema.hide) return schema;
   const isPrivate = config.public !== true;
   const codes: ProblemCode[] = [
-    ...(schema.body ? (['malformed_json', 'payload_too_large', 'unsupported_media_type'] as const) : []),
+    ...(schema.body ? (['payload_too_large', 'unsupported_media_type'] as const) : []),
+    ...(schema.body && config.oauth !== 'token' ? (['malformed_json'] as const) : []),
     ...(isPrivate ? (['missing_token', 'invalid_token', 'expired_token'] as const) : []),
     ...(isPrivate && route.method !== 'GET' ? (['csrf_failed'] as const) : []),
     ...(isPrivate ? (['insufficient_scope'] as const) : []),
@@ -99,7 +97,7 @@ export function withProblems(schema: FastifySchema, route: RouteOptions): Fastif
     'database_unavailable',
     ...(config.evenWhenOverloaded ? [] : (['overloaded'] as const)),
   ];
-  const statusOf = (code: ProblemCode) => (config.oauth === 'token' ? oauthStatusOf({ code }) : problems[code].status);
+  const statusOf = (code: ProblemCode) => (config.oauth === 'token' ? oauthStatusOf(code) : problems[code].status);
   const byStatus = Object.groupBy(new Set(codes), statusOf);
   const answers = Object.entries(byStatus).map(([status, some = []]) => [
     status,
@@ -190,13 +188,13 @@ function oauthAnswer(status: number, codes: ProblemCode[]) {
   const examples = Object.fromEntries(
     codes.map((code) => {
       const { title } = problems[code];
-      const value = { error: 'invalid_grant', error_description: `${title}.`, code, request_id: exampleRequestId };
+      const value = { error: oauthNameOf(code), error_description: `${title}.`, code, request_id: exampleRequestId };
       return [code, { summary: title, value }];
     }),
   );
   return {
     description: codes.map((code) => `\`${code}\`: ${problems[code].title}.`).join(' '),
-    headers: status === 401 ? {} : headersOf(status),
+    headers: headersOf(status),
     content: { 'application/json': { schema: OAuthError, examples } },
   };
 }
@@ -214,7 +212,7 @@ function exampleOf(code: ProblemCode, isOAuth: boolean) {
     instance: '/path/of/the/request',
     request_id: exampleRequestId,
     ...(status === 422 && { errors: [{ in: 'body', pointer: '/email', message: 'must be an email address' }] }),
-    ...(isOAuth && { error: 'invalid_request', error_description: `${title}.` }),
+    ...(isOAuth && { error: oauthNameOf(code), error_description: `${title}.` }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTestApp, type TestApp } from '../../testing/test-app.ts';
-import { problems } from './errors.ts';
+import { type ProblemCode, problems } from './errors.ts';
+import { oauthStatusOf } from './oauth-errors.ts';
 
 let api: TestApp;
 beforeAll(async () => {
@@ -67,9 +68,11 @@ describe('the OpenAPI document', () => {
       for (const [status, response] of Object.entries(operation.responses).filter(([code]) => code >= '400')) {
         const examples = Object.values(response.content ?? {})[0]?.examples ?? {};
         expect(Object.keys(examples).length, `${operation.operationId} ${status}`).toBeGreaterThan(0);
-        for (const code of Object.keys(examples))
-          if (operation.operationId !== 'issueToken')
-            expect(String(problems[code as keyof typeof problems].status)).toBe(status);
+        for (const code of Object.keys(examples)) {
+          const statusOf =
+            operation.operationId === 'issueToken' ? oauthStatusOf : (one: ProblemCode) => problems[one].status;
+          expect(String(statusOf(code as ProblemCode))).toBe(status);
+        }
       }
     }
   });

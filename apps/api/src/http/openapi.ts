@@ -34,7 +34,7 @@ export async function openApi(app: FastifyInstance, { apiPrefix, hasDocs, public
         {
           name: 'sign-in',
           description:
-            'Passkeys, codes by mail, and second factors. To try a second factor here: authorize, call `POST /users/me/totp`, add the secret to an authenticator app, and send its code to `POST /users/me/totp/confirm`. From then on `POST /auth/login` answers `mfa_required`: send its `mfa_token` and a code to `POST /auth/mfa`. To try a cookie: log out of Authorize, and send `"session": "cookie"` to `POST /auth/login`. Passkeys need a page of your own: docs/sign-in.md says how.',
+            'Passkeys, codes by mail, providers, and second factors. To try a second factor here: authorize, call `POST /users/me/totp`, add the secret to an authenticator app, and send its code to `POST /users/me/totp/confirm`. From then on `POST /auth/login` answers `mfa_required`: send its `mfa_token` and a code to `POST /auth/mfa`. To try a cookie: log out of Authorize, and send `"session": "cookie"` to `POST /auth/login`. Passkeys need a page of your own: docs/sign-in.md says how.',
         },
         {
           name: 'api-keys',

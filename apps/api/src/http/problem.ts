@@ -1,7 +1,8 @@
 import { AlreadyAnswered, DatabaseUnavailable, StatementTimeout, violatedConstraint } from '@quoin/db';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { discardBody, unsupportedMediaType } from './body.ts';
-import { notFound, oauthStatusOf, Problem, type ProblemCode, problems } from './errors.ts';
+import { notFound, Problem, type ProblemCode, problems } from './errors.ts';
+import { oauthError, oauthStatusOf } from './oauth-errors.ts';
 import { securityHeaders } from './security-headers.ts';
 import { inputErrors, validationProblem } from './validation.ts';
 
@@ -94,7 +95,7 @@ function sendOAuthError(problem: Problem, request: FastifyRequest, reply: Fastif
   const { 'www-authenticate': _, ...headers } = problem.headers;
   const { code, fields } = problem;
   const body = JSON.stringify({ ...oauthError(problem), code, request_id: request.id, ...fields });
-  return reply.code(oauthStatusOf(problem)).headers(headers).type('application/json').send(body);
+  return reply.code(oauthStatusOf(code)).headers(headers).type('application/json').send(body);
 }
 
 /** The body of a problem response. */
@@ -110,18 +111,4 @@ export function problemBody({ code, status, detail, errors, fields }: Problem, i
     ...(errors && { errors }),
     ...fields,
   };
-}
-
-/** Returns the error fields of OAuth 2 (RFC 6749, 5.2). */
-function oauthError({ code, status, detail, errors }: Problem) {
-  const byCode: Partial<Record<ProblemCode, string>> = {
-    invalid_credentials: 'invalid_grant',
-    account_inactive: 'invalid_grant',
-    mfa_required: 'mfa_required',
-    invalid_token: 'invalid_grant',
-    rate_limited: 'temporarily_unavailable',
-  };
-  const isGrantType = errors?.some(({ pointer, message }) => pointer === '/grant_type' && message !== 'is required');
-  const byStatus = status >= 503 ? 'temporarily_unavailable' : status >= 500 ? 'server_error' : 'invalid_request';
-  return { error: isGrantType ? 'unsupported_grant_type' : (byCode[code] ?? byStatus), error_description: detail };
 }

@@ -9,7 +9,7 @@ const timeoutSeconds = 5;
 const loggedLengthMax = 200;
 /** How long the metadata of a provider is used. */
 const discoveredMs = 3_600_000;
-/** After a failure, how long nobody else waits for the provider. */
+/** Time after a failed discovery in which requests fail at once. */
 const failedMs = 10_000;
 
 /** What an attempt to sign in needs from its start to its end. */
@@ -124,29 +124,31 @@ async function configure(config: ProviderConfig): Promise<Configuration> {
   return client.discovery(new URL(issuer), clientId, undefined, authentication, options);
 }
 
-/** The library accepts every tenant of Microsoft Entra for an issuer of all tenants, also a token without one. */
+/** For the issuer of all tenants of Microsoft Entra, the library does not require `tid`. */
 function requireTenant({ iss, tid }: IDToken, issuer: string): void {
   if (iss === issuer) return;
   if (typeof tid !== 'string' || !iss.split('/').includes(tid)) throw new Error('the ID token names no tenant');
 }
 
-/** Returns what to tell the front end of a failed attempt, and what to log: no texts of the provider, which can contain tokens. */
+/** Returns what to tell the front end of a failed attempt, and what to log: short texts, and no bodies, which can contain tokens. */
 export function outcomeOf(error: unknown): {
   code: 'access_denied' | 'provider_unavailable' | 'sign_in_failed';
   log: object;
 } {
   const { code, name, error: oauthError, status, message, cause } = (error ?? {}) as Record<string, unknown>;
   const network = (cause as { code?: unknown } | undefined)?.code;
+  // The provider refused the client id or secret.
+  const challenge = (cause as { parameters?: { error?: unknown } }[] | undefined)?.[0]?.parameters?.error;
   const short = (value: unknown) => (typeof value === 'string' ? value.slice(0, loggedLengthMax) : value);
   const log = {
     error_name: name,
     error_code: code ?? network,
-    oauth_error: short(oauthError),
+    oauth_error: short(oauthError ?? challenge),
     message: short(message),
   };
   if (oauthError === 'access_denied') return { code: 'access_denied', log };
   const isDown =
-    name === 'TypeError' ||
+    (name === 'TypeError' && /^(fetch failed|the (answer of the )?provider )/.test(String(message))) ||
     code === 'OAUTH_TIMEOUT' ||
     code === 'OAUTH_RESPONSE_IS_NOT_CONFORM' ||
     code === 'OAUTH_RESPONSE_IS_NOT_JSON' ||

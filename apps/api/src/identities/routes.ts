@@ -23,21 +23,22 @@ interface Services {
 }
 
 const tags = ['sign-in'];
-/** Each step has limits of its own: who begins many attempts must not keep others from finishing theirs. */
+/** Each step has limits of its own, so that many starts from an address do not block the sign-ins of others there. */
 const throttle = (step: string) => ({ name: `provider ${step}`, address: { burst: 100, perMinute: 60 } });
 
 export function identityRoutes(app: App, services: Services, config: Pick<Config, 'publicUrl'>): void {
-  /** Providers know this URL. */
+  /** The redirect URI that is registered with the provider. */
   const callbackOf = (request: FastifyRequest, id: string) =>
     `${originOf(request, config)}${app.prefix}/auth/providers/${id}/callback`;
 
-  signInRoutes(app, services, callbackOf);
+  startRoute(app, services, callbackOf);
+  finishRoutes(app, services);
   ownIdentityRoutes(app, services, callbackOf);
 }
 
 type CallbackOf = (request: FastifyRequest, id: string) => string;
 
-function signInRoutes(app: App, { identities, signInAnswer }: Services, callbackOf: CallbackOf): void {
+function startRoute(app: App, { identities }: Services, callbackOf: CallbackOf): void {
   app.post(
     '/auth/providers/:provider_id/start',
     {
@@ -58,14 +59,16 @@ function signInRoutes(app: App, { identities, signInAnswer }: Services, callback
       return { url: await identities.start(provider_id, request.body, callbackOf(request, provider_id)) };
     },
   );
+}
 
+function finishRoutes(app: App, { identities, signInAnswer }: Services): void {
   app.get(
     '/auth/providers/:provider_id/callback',
     {
       // A HEAD must not use up the answer of the provider.
       exposeHeadRoute: false,
       schema: {
-        operationId: 'finishProviderSignIn',
+        operationId: 'receiveProviderCallback',
         tags,
         summary: 'Return from a provider',
         description: 'For the browser only: providers send it here. It goes on to APP_URL.',
@@ -78,7 +81,7 @@ function signInRoutes(app: App, { identities, signInAnswer }: Services, callback
     async (request, reply) => {
       const { url } = request.raw;
       const search = url?.includes('?') ? url.slice(url.indexOf('?')) : '';
-      const page = await identities.callback(request.params.provider_id, request.query.state ?? '', search);
+      const page = await identities.receive(request.params.provider_id, request.query.state ?? '', search);
       return reply.redirect(page, 302);
     },
   );
@@ -93,12 +96,19 @@ function signInRoutes(app: App, { identities, signInAnswer }: Services, callback
         description:
           'For the client that began it, which has the `code_verifier`. A new identity gets a new account. If its address has an account already, the answer is `email_taken`, unless the provider is trusted with addresses. After `POST /users/me/identities/{provider_id}/start`, it links the identity instead of signing in, and the answer is 204.',
         body: Exchange,
-        response: signInResponses,
+        response: { ...signInResponses, 204: Type.Null({ description: 'Linked; or signed in with a cookie.' }) },
       },
       config: {
         public: true,
         throttle: throttle('exchange'),
-        problems: ['invalid_credentials', 'account_inactive', 'mfa_required', 'email_taken', 'identity_taken'],
+        problems: [
+          'invalid_credentials',
+          'invalid_token',
+          'account_inactive',
+          'mfa_required',
+          'email_taken',
+          'identity_taken',
+        ],
       },
     },
     async (request, reply) => {
@@ -130,7 +140,7 @@ function ownIdentityRoutes(app: App, { identities }: Services, callbackOf: Callb
     '/users/me/identities/:provider_id/start',
     {
       schema: {
-        operationId: 'startIdentity',
+        operationId: 'startIdentityLink',
         tags,
         summary: 'Begin to link an account at a provider',
         description:

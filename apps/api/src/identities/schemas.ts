@@ -8,7 +8,7 @@ const codeChallenge = Type.String({
   examples: ['E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM'],
 });
 const returnTo = Type.String({
-  pattern: '^/(?![/\\\\])[^\\\\\\u0000-\\u0020]*$',
+  minLength: 1,
   maxLength: 500,
   description: 'Path below APP_URL to which the browser returns; `/` if not given.',
   examples: ['/signed-in'],
@@ -57,7 +57,7 @@ export const Exchange = closed(
     }),
     code_verifier: Type.String({
       pattern: '^[A-Za-z0-9._~-]{43,128}$',
-      description: 'Whose hash was `code_challenge`.',
+      description: 'The verifier whose SHA-256 was sent as `code_challenge`.',
       examples: ['dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'],
     }),
     session: SessionForm,

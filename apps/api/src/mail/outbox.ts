@@ -22,7 +22,7 @@ const lifetimeSeconds: Record<MailKind, number> = {
   identity_linked: 3 * 86_400,
   identity_unlinked: 3 * 86_400,
   api_key_created: 3 * 86_400,
-  api_key_revoked: 3 * 86_400,
+  api_key_leaked: 3 * 86_400,
   api_key_expires: 3 * 86_400,
 };
 

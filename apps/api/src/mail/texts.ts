@@ -114,9 +114,9 @@ const english: Texts = ({ site, at, ipAddress, url, code }) => {
       `An API key of your account at ${site} was created ${when}. With it, a program can use your account within the limits of the key.`,
       'If it was not you, revoke the key, reset your password, and contact the operator of the site now.',
     ],
-    api_key_revoked: [
+    api_key_leaked: [
       'An API key was revoked',
-      `Someone sent an API key of your account at ${site} to the page for leaked keys ${when}, so it was revoked. Programs that used it have stopped working.`,
+      `Someone reported an API key of your account at ${site} as leaked ${when}, so it was revoked. Programs that used it have stopped working. Your list of API keys shows which ones are left.`,
       'Give these programs a new key, and find out where the old one was published.',
     ],
     api_key_expires: [
@@ -227,9 +227,9 @@ const german: Texts = ({ site, at, ipAddress, url, code }) => {
       `Für Ihr Konto bei ${site} wurde ${when} ein API-Schlüssel erstellt. Mit ihm kann ein Programm Ihr Konto benutzen, in den Grenzen des Schlüssels.`,
       'Waren Sie es nicht, widerrufen Sie den Schlüssel, setzen Sie Ihr Passwort zurück, und wenden Sie sich jetzt an den Betreiber der Seite.',
     ],
-    api_key_revoked: [
+    api_key_leaked: [
       'Ein API-Schlüssel wurde widerrufen',
-      `Jemand hat ${when} einen API-Schlüssel Ihres Kontos bei ${site} als veröffentlicht gemeldet. Er wurde widerrufen. Programme, die ihn benutzt haben, funktionieren nicht mehr.`,
+      `Jemand hat ${when} einen API-Schlüssel Ihres Kontos bei ${site} als veröffentlicht gemeldet. Er wurde widerrufen. Programme, die ihn benutzt haben, funktionieren nicht mehr. Ihre Liste der API-Schlüssel zeigt, welche übrig sind.`,
       'Geben Sie diesen Programmen einen neuen Schlüssel, und stellen Sie fest, wo der alte veröffentlicht wurde.',
     ],
     api_key_expires: [

@@ -3,7 +3,7 @@ import { type Database, requireSession, type Scope } from '@quoin/db';
 import type { BeginSession, SignInResult } from '../auth/begin-session.ts';
 import type { ChangeFactors } from '../auth/change-factors.ts';
 import { refuseProof } from '../auth/invalid-proof.ts';
-import type { RequireWayIn } from '../auth/way-in.ts';
+import type { RequireSignInMethod } from '../auth/sign-in-method.ts';
 import type { Client } from '../http/client.ts';
 import { found, invalid, notFound } from '../http/errors.ts';
 import type { CheckedCredential, Webauthn } from './webauthn.ts';
@@ -13,7 +13,7 @@ interface Dependencies {
   webauthn: Webauthn;
   beginSession: BeginSession;
   changeFactors: ChangeFactors;
-  requireWayIn: RequireWayIn;
+  requireSignInMethod: RequireSignInMethod;
   clock: () => Date;
 }
 
@@ -21,7 +21,14 @@ const handleBytes = 64;
 const passkeysMax = 20;
 
 /** Passkeys: their owner adds, lists, renames and removes them, and signs in with them. */
-export function createPasskeys({ database, webauthn, beginSession, changeFactors, requireWayIn, clock }: Dependencies) {
+export function createPasskeys({
+  database,
+  webauthn,
+  beginSession,
+  changeFactors,
+  requireSignInMethod,
+  clock,
+}: Dependencies) {
   return {
     registrationOptions: async (scope: Scope) => {
       const { userId, sessionId } = requireSession(scope);
@@ -65,7 +72,7 @@ export function createPasskeys({ database, webauthn, beginSession, changeFactors
       const { userId } = scope.actor;
       await changeFactors(scope, 'passkey_removed', client, async (repositories, user) => {
         if (!(await repositories.passkeys.delete(userId, id))) throw notFound();
-        await requireWayIn(repositories, user);
+        await requireSignInMethod(repositories, user);
       });
     },
 

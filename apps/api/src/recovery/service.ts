@@ -59,7 +59,7 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
         const user = await users.proveMailbox(consumed.user_id, consumed.email, now, proof);
         if (!user) return false;
         await oneTimeTokens.deleteAllOf(user.id);
-        if (!before?.email_verified_at) await voidCredentials(repositories, user.id);
+        if (!before?.email_verified_at) await voidCredentials(repositories, user.id, client);
         await userSessions.revokeAllOf(user.id, 'password_changed', now);
         await auditEvents.create({ action: 'password_reset', user_id: user.id, actor_id: user.id, ...client });
         await outbox.post({ mails }, permit, client);

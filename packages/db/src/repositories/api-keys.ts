@@ -28,6 +28,27 @@ export const apiKeys = ({ db }: Context) => ({
   list: (userId: string) =>
     db.selectFrom('api_keys').select(columns).where('user_id', '=', userId).orderBy('id').execute(),
 
+  /** Resolves to the address of the owner, if the key has this secret. */
+  findOwner: async ({
+    userId,
+    apiKeyId,
+    secretHash,
+  }: {
+    userId: string;
+    apiKeyId: string;
+    secretHash: Uint8Array;
+  }): Promise<string | undefined> => {
+    const owner = await db
+      .selectFrom('api_keys')
+      .innerJoin('users', 'users.id', 'api_keys.user_id')
+      .select('users.email')
+      .where('api_keys.user_id', '=', userId)
+      .where('api_keys.id', '=', apiKeyId)
+      .where('secret_hash', '=', secretHash)
+      .executeTakeFirst();
+    return owner?.email;
+  },
+
   /** Resolves to the revoked key; undefined if there is none. @param secretHash revokes the key only if it has this secret */
   delete: (userId: string, id: string, secretHash?: Uint8Array) => {
     const query = db.deleteFrom('api_keys').where('user_id', '=', userId).where('id', '=', id);

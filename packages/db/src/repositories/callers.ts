@@ -21,7 +21,7 @@ export interface CookieKeys {
   rotated_at: string | null;
 }
 
-/** Who may make requests. */
+/** Reads the callers of requests. */
 export const callers = ({ db }: Context) => ({
   /**
    * Returns the sessions and API keys that are alive, each with its active user. Every authenticated request makes this read, in one statement for both, because requests
@@ -29,7 +29,7 @@ export const callers = ({ db }: Context) => ({
    */
   find: (credentials: readonly Credential[], alive: Alive) => {
     const userIds = credentials.map((one) => one.userId);
-    // A null finds no row without a look into the index.
+    // A null matches no row and costs no index look-up.
     const sessionIds = credentials.map((one) => one.sessionId ?? null);
     const apiKeyIds = credentials.map((one) => one.apiKeyId ?? null);
     const cookies = credentials.map((one) => one.isCookie ?? false);

@@ -56,7 +56,7 @@ export type MailKind =
   | 'identity_linked'
   | 'identity_unlinked'
   | 'api_key_created'
-  | 'api_key_revoked'
+  | 'api_key_leaked'
   | 'api_key_expires';
 
 /** What a row of `challenges` waits for. */

@@ -2,15 +2,15 @@ import type { SystemRepositories, User } from '@quoin/db';
 import type { Config } from '../config/config.ts';
 import { Problem } from '../http/errors.ts';
 
-export type RequireWayIn = (repositories: SystemRepositories, user: User) => Promise<void>;
+export type RequireSignInMethod = (repositories: SystemRepositories, user: User) => Promise<void>;
 
 /**
- * Keeps an account from losing its last way to sign in: a password, a passkey, or an account at a provider that is still configured.
+ * Requires that an account can still sign in: with a password, a passkey, or an account at a provider that is configured.
  *
  * @throws Problem `last_sign_in_method`
  */
-export const createRequireWayIn =
-  ({ providers }: Pick<Config, 'providers'>): RequireWayIn =>
+export const createRequireSignInMethod =
+  ({ providers }: Pick<Config, 'providers'>): RequireSignInMethod =>
   async ({ factors, identities }, user) => {
     if (user.password_hash || (await factors.count(user.id)).passkeys > 0) return;
     const configured = providers.map(({ id }) => id);

@@ -138,7 +138,7 @@ test('Next.js: server components read the session of the browser, through the ro
 });
 
 test('a service verifies access tokens with the public keys, and refuses all others', async () => {
-  const options = { quoinUrl: `http://127.0.0.1:${ports.api}`, issuer: 'quoin', audience: 'quoin' };
+  const options = { quoinUrl: `http://127.0.0.1:${ports.api}`, issuer: apiUrl, audience: 'quoin' };
   const user = await api.signUp();
   const created = await api.send('POST', '/users/me/api-keys', {
     token: user.token,

@@ -12,8 +12,9 @@ import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from 'jose';
 interface Options {
   /** URL of Quoin. */
   quoinUrl: string;
-  /** JWT_ISSUER and JWT_AUDIENCE of Quoin. */
+  /** `iss` of the tokens: JWT_ISSUER of Quoin, else its PUBLIC_URL, else quoin. */
   issuer: string;
+  /** JWT_AUDIENCE of Quoin. */
   audience: string;
 }
 

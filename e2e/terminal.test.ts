@@ -53,13 +53,20 @@ describe('hints', () => {
     ['postgres://user:secret@nowhere.invalid/none', 'DATABASE_URL: getaddrinfo', 'host'],
   ])('an unreachable database is reported with a hint: %s', async (url, sentence, hint) => {
     const env = { DATABASE_URL: url, DATABASE_WAIT_SECONDS: '0' };
+    const provider = {
+      OIDC_PROVIDERS: 'acme',
+      OIDC_ACME_ISSUER: 'http://127.0.0.1:1',
+      OIDC_ACME_CLIENT_ID: 'id',
+      OIDC_ACME_CLIENT_SECRET: 'client',
+    };
     const inProcess = { env: testEnvironment(env) };
     const said = [
       (await runInProcess(dbCommand(), ['current'], inProcess)).stderr,
       (await runInProcess(userCommand(), ['list'], inProcess)).stderr,
       (await start('main', [], { ...env, PORT: '0', LOG_LEVEL: 'silent' })).stderr,
-      (await start('doctor', [], { ...env, PORT: '0' })).stdout,
+      (await start('doctor', [], { ...env, ...provider, PORT: '0' })).stdout,
     ];
+    expect(said[3]).toMatch(/wrong +acme +http:\/\/127\.0\.0\.1:1: /);
     for (const text of said) {
       expect(text).toContain(sentence);
       expect(text).toMatch(new RegExp(`hint: .*${hint}`));

@@ -2,14 +2,17 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { colour, runCommand } from '@quoin/db/command';
 import { type Config, readConfig } from '../config/config.ts';
+import type { ProviderConfig } from '../config/providers.ts';
 import { createEmbedder } from '../documents/embedder.ts';
+import { createProvider } from '../identities/provider.ts';
 import { explain } from '../process/explain.ts';
 import { checkDatabase, isOurs } from './doctor-database.ts';
 import { type Finding, note, ok, type RunCheck, wrong } from './finding.ts';
 
 const usage = `Usage: npm run doctor
 
-Checks what a start depends on (Node, configuration, port, database, pgvector, migrations, mail, Redis, embedding service) and says how to fix what is wrong.
+Checks what a start depends on (Node, configuration, port, database, pgvector, migrations, mail, Redis, embedding service,
+sign-in providers) and says how to fix what is wrong.
 For a PostgreSQL server it also reports missing indexes, dead rows, bloat, rows past their retention, connections, old transactions, standbys.
 Changes nothing in the database, sends no mail, and embeds one word.
 Exit codes: 0 no problem, 1 a problem, 2 wrong usage.
@@ -47,6 +50,7 @@ async function main(): Promise<number> {
   await run('mail', () => mail(config));
   await run('Redis', () => redis(config));
   await run('embeddings', () => embeddings(config));
+  for (const one of config.providers) await run(one.id, () => provider(config, one));
   return hasProblem ? 1 : 0;
 }
 
@@ -128,6 +132,21 @@ async function embeddings({ embedding }: Config): Promise<Finding> {
       `EMBEDDING_URL: ${(error as Error).message}\nhint: check the URL, EMBEDDING_MODEL and EMBEDDING_API_KEY; documents wait until it answers`,
     );
   }
+}
+
+async function provider({ publicUrl, apiPrefix }: Config, one: ProviderConfig): Promise<Finding> {
+  const callback = `${publicUrl || 'http://HOST:PORT'}${apiPrefix}/auth/providers/${one.id}/callback`;
+  try {
+    const attempt = { redirect_uri: callback, state: 'doctor', nonce: 'doctor', code_verifier: 'd'.repeat(43) };
+    await createProvider(one, () => new Date()).authorizationUrl(attempt);
+  } catch (error) {
+    const { message } = ((error as Error).cause ?? error) as Error;
+    return wrong(`${one.issuer}: ${message}\nhint: check the URL of the issuer, and whether this machine can reach it`);
+  }
+  const text = `${one.issuer}, with the callback ${callback}`;
+  return publicUrl
+    ? ok(text)
+    : note(`${text}\nhint: set PUBLIC_URL, because the provider accepts a registered callback only`);
 }
 
 await runCommand({ usage, main });

@@ -6,6 +6,7 @@ import { adminsOnly, authentication } from './auth/authentication.ts';
 import { freshOnly } from './auth/fresh.ts';
 import { oauthMetadataRoute } from './auth/oauth-routes.ts';
 import { authRoutes, keyRoutes } from './auth/routes.ts';
+import { apiScopesOnly } from './auth/scopes.ts';
 import type { Config } from './config/config.ts';
 import { documentRoutes } from './documents/routes.ts';
 import { emailCodeRoutes } from './email-codes/routes.ts';
@@ -84,6 +85,7 @@ export async function buildApp(config: Config, database: Database, options: Opti
   await app.register(cookie);
   authentication(app, { ...services, database, config, clock });
   if (config.hasRateLimit) userLimits(app, { perMinute: config.userRequestsPerMinute, clock: now });
+  apiScopesOnly(app);
   adminsOnly(app);
   freshOnly(app, clock);
 

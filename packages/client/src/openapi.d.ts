@@ -2150,7 +2150,7 @@ export interface components {
             last_used_at: string | null;
             /**
              * @description The key: `quoin_k1_` and 92 characters.
-             * @example quoin_k1_AZng9XweezqaUw9c6aHC1AGZ4PV8Hns6mlMPXOmhwtRleGFtcGxlZXhhbXBsZWV4YW1wbGVleGFtcGxlZXhhbcSZz7QA
+             * @example quoin_k1_…
              */
             key: string;
         };
@@ -2199,7 +2199,7 @@ export interface components {
         LeakedApiKey: {
             /**
              * @description The key: `quoin_k1_` and 92 characters.
-             * @example quoin_k1_AZng9XweezqaUw9c6aHC1AGZ4PV8Hns6mlMPXOmhwtRleGFtcGxlZXhhbXBsZWV4YW1wbGVleGFtcGxlZXhhbcSZz7QA
+             * @example quoin_k1_…
              */
             key: string;
         };
@@ -7717,7 +7717,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "key": "quoin_k1_AZng9XweezqaUw9c6aHC1AGZ4PV8Hns6mlMPXOmhwtRleGFtcGxlZXhhbXBsZWV4YW1wbGVleGFtcGxlZXhhbcSZz7QA"
+                 *       "key": "quoin_k1_…"
                  *     }
                  */
                 "application/json": components["schemas"]["LeakedApiKey"];

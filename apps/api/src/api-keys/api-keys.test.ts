@@ -445,9 +445,17 @@ describe('limits of API keys', () => {
       const created = await own.send('POST', '/users/me/api-keys', { token: user.token, body });
       const { key } = created.json() as CreatedApiKey;
       const statuses = [];
-      for (const token of [key, user.token, key, user.token, key])
-        statuses.push((await own.send('GET', '/users/me', { token })).statusCode);
-      expect(statuses).toEqual([200, 200, 200, 200, 429]);
+      for (const [token, path] of [
+        [key, '/users/me'],
+        [user.token, '/users/me'],
+        // Refused, and counted.
+        [key, '/users/me/tasks'],
+        [key, '/users/me'],
+        [key, '/users/me'],
+        [key, '/users/me/tasks'],
+      ] as const)
+        statuses.push((await own.send('GET', path, { token })).statusCode);
+      expect(statuses).toEqual([200, 200, 403, 200, 429, 429]);
     } finally {
       await own.close();
     }

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@fastify/type-provider-typebox';
-import { formatApiKey } from '../auth/api-key.ts';
+import { apiKeyPrefix } from '../auth/api-key.ts';
 import { apiScopes } from '../auth/scopes.ts';
 import { closed, Id, nullable, OwnerId, oneOf, Timestamp } from '../http/schema.ts';
 
@@ -10,8 +10,7 @@ const name = Type.String({
   examples: ['Nightly import'],
 });
 const scope = oneOf(apiScopes, { examples: ['tasks:read'] });
-const exampleId = '0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4';
-const exampleKey = formatApiKey({ userId: exampleId, id: exampleId, secret: Buffer.alloc(32, 'example') });
+const exampleKey = `${apiKeyPrefix}…`;
 const key = Type.String({
   minLength: 1,
   maxLength: 500,

@@ -10,7 +10,6 @@ import { isApiKey, type PresentedApiKey, parseApiKey } from './api-key.ts';
 import { createApiKeyLookups } from './api-key-lookups.ts';
 import type { SessionCookie } from './cookie.ts';
 import type { RefreshToken } from './refresh-token.ts';
-import { requireApiScope } from './scopes.ts';
 import { createUseRecorder } from './use-recorder.ts';
 
 // Every route requires a session or an API key unless its config says `public: true`. The credential and the user are read on every request, so that a sign-out, a revocation, a
@@ -59,7 +58,7 @@ export function authentication(app: FastifyInstance, dependencies: Dependencies)
   app.decorateRequest('scope', null as unknown as Scope);
   app.decorateRequest('user', null as unknown as Caller);
 
-  /** @throws Problem `missing_token`, `invalid_token`, `expired_token`, `csrf_failed`, `insufficient_scope` */
+  /** @throws Problem `missing_token`, `invalid_token`, `expired_token`, `csrf_failed`, `rate_limited` */
   const authenticate = async (request: FastifyRequest) => {
     const { user, actor } = await identify(request);
     request.user = user;
@@ -174,7 +173,6 @@ function apiKeyAuthentication(
       throw apiKeyRefused();
     }
     await lookups?.worked(request, key);
-    requireApiScope(user.scopes, request.routeOptions.config.requiredScope);
     if (isUseDue(user, clock())) recordUse(key);
     return { user, actor: { via: 'api_key', userId: user.id, apiKeyId, scopes: user.scopes } };
   };

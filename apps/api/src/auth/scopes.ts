@@ -1,3 +1,4 @@
+import type { FastifyInstance } from 'fastify';
 import { Problem } from '../http/errors.ts';
 
 /**
@@ -24,11 +25,21 @@ declare module 'fastify' {
   }
 }
 
-/** @throws Problem `insufficient_scope` (RFC 6750, 3.1) */
-export function requireApiScope(granted: readonly string[], required: ApiScope | undefined): void {
-  if (required && granted.includes(required)) return;
+/** Refuses API keys without the scope of the route. Runs after the rate limit per user, so that refused requests count. */
+export function apiScopesOnly(app: FastifyInstance): void {
+  app.addHook('onRequest', ({ routeOptions, scope }, _reply, done) => {
+    const { requiredScope } = routeOptions.config;
+    // On public routes there may be no caller.
+    if (scope?.actor.via !== 'api_key') return done();
+    const isGranted = requiredScope !== undefined && scope.actor.scopes.includes(requiredScope);
+    done(isGranted ? undefined : insufficientScope(requiredScope));
+  });
+}
+
+/** The error of RFC 6750, 3.1. */
+function insufficientScope(required: ApiScope | undefined): Problem {
   const scope = required ? `, scope="${required}"` : '';
-  throw new Problem(
+  return new Problem(
     'insufficient_scope',
     required
       ? `This API key does not have the scope ${required}.`

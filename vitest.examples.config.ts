@@ -6,5 +6,6 @@ export default defineConfig({
     include: ['examples/examples.test.ts'],
     testTimeout: 600_000,
     hookTimeout: 600_000,
+    expect: { poll: { timeout: 240_000 } },
   },
 });

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createClient, memoryStore, ProblemError, type TokenStore } from '@quoin/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { browse, returnTo, startProvider, type TestProvider } from '../apps/api/testing/provider.ts';
+import { browse, providerVariables, returnTo, startProvider, type TestProvider } from '../apps/api/testing/provider.ts';
 import { password, startTestApp, type TestApp, uniqueEmail } from '../apps/api/testing/test-app.ts';
 
 // @quoin/client over HTTP: against the API, and against a server with scripted responses that the API does not produce on demand.
@@ -16,9 +16,7 @@ beforeAll(async () => {
   api = await startTestApp({
     PUBLIC_URL: 'http://localhost',
     OIDC_PROVIDERS: 'acme',
-    OIDC_ACME_ISSUER: acme.issuer,
-    OIDC_ACME_CLIENT_ID: acme.clientId,
-    OIDC_ACME_CLIENT_SECRET: acme.clientSecret,
+    ...providerVariables('acme', acme),
   });
   baseUrl = await api.app.listen({ host: '127.0.0.1', port: 0 });
 });
@@ -394,12 +392,21 @@ describe('other credentials', () => {
     const [first, second] = [uniqueEmail(), uniqueEmail()];
     acme.accounts[first] = { email: first };
     acme.accounts[second] = { email: second };
-    const client = createClient({ baseUrl });
+    let kept: string | null = null;
+    const attempts = {
+      get: () => kept,
+      set: (attempt: string | null) => {
+        kept = attempt;
+      },
+    };
+    const client = createClient({ baseUrl, attempts });
     expect(await client.providers.finish('https://app.example.com/')).toBeUndefined();
     const page = await atProvider(await client.providers.begin('acme', { returnTo: '/welcome' }), first);
     const stranger = createClient({ baseUrl });
     expect(await stranger.providers.finish(page)).toBeUndefined();
+    expect(kept).toContain('codeVerifier');
     expect(await client.providers.finish(page)).toBe('signed in');
+    expect(kept).toBeNull();
     expect((await client.GET('/api/v1/users/me')).email).toBe(first);
     const linked = await atProvider(await client.providers.beginLink('acme'), second);
     expect(await client.providers.finish(linked)).toBe('linked');

@@ -5,7 +5,7 @@ import type { Client } from '@quoin/client';
 import { createTestDatabase, type TestDatabase, testServerUrl } from '@quoin/db/testing';
 import { type Browser, type BrowserContext, type CDPSession, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startProvider, type TestProvider } from '../apps/api/testing/provider.ts';
+import { providerVariables, startProvider, type TestProvider } from '../apps/api/testing/provider.ts';
 import { serveClient } from './client-site.ts';
 import { freePort, newDirectory, send, startServer } from './server.ts';
 
@@ -45,9 +45,7 @@ beforeAll(async () => {
     PORT: String(port),
     PUBLIC_URL: `http://localhost:${port}`,
     OIDC_PROVIDERS: 'acme',
-    OIDC_ACME_ISSUER: acme.issuer,
-    OIDC_ACME_CLIENT_ID: acme.clientId,
-    OIDC_ACME_CLIENT_SECRET: acme.clientSecret,
+    ...providerVariables('acme', acme),
     APP_URL: site.url,
     CORS_ORIGINS: `${site.url},${cookieSite.url}`,
     ...(database && { DATABASE_URL: database.url }),

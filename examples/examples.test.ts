@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { generateSigningKey } from '../apps/api/src/config/signing-key.ts';
-import { signInAt, startProvider, type TestProvider } from '../apps/api/testing/provider.ts';
+import { providerVariables, signInAt, startProvider, type TestProvider } from '../apps/api/testing/provider.ts';
 import { addTotp, codeAt } from '../apps/api/testing/sign-in-steps.ts';
 import { password, startTestApp, type TestApp } from '../apps/api/testing/test-app.ts';
 import { runIn } from '../e2e/downstream/project.ts';
@@ -35,9 +35,7 @@ beforeAll(async () => {
     JWT_ALGORITHM: 'EdDSA',
     JWT_PRIVATE_KEY: generateSigningKey('EdDSA'),
     OIDC_PROVIDERS: 'acme',
-    OIDC_ACME_ISSUER: acme.issuer,
-    OIDC_ACME_CLIENT_ID: acme.clientId,
-    OIDC_ACME_CLIENT_SECRET: acme.clientSecret,
+    ...providerVariables('acme', acme),
   });
   await api.app.listen({ host: '127.0.0.1', port: ports.api });
   const executablePath =
@@ -72,13 +70,11 @@ async function start(name: string, command: string, args: string[], url: string)
   };
   children.push(spawn(join(cwd, 'node_modules/.bin', command), args, { cwd, env, stdio: 'inherit' }));
   await expect
-    .poll(
-      () =>
-        fetch(url).then(
-          ({ ok }) => ok,
-          () => false,
-        ),
-      { timeout: 120_000 },
+    .poll(() =>
+      fetch(url).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
     )
     .toBe(true);
 }

@@ -25,8 +25,6 @@ const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('bas
 
 export interface TestProvider {
   issuer: string;
-  clientId: string;
-  clientSecret: string;
   accounts: Record<string, ProviderAccount>;
   /** Replaces the ID token of the next answer. */
   falsify(change: (token: IdToken, sign: typeof signers) => string): void;
@@ -48,7 +46,7 @@ const signedWith =
   };
 
 /** Ways to sign an ID token. */
-export const signers = {
+const signers = {
   right: signedWith(privateKey),
   foreign: signedWith(foreignKey),
   none: ({ header, claims }: IdToken) => `${part({ ...header, alg: 'none' })}.${part(claims)}.`,
@@ -121,8 +119,6 @@ export async function startProvider(
 
   return {
     issuer,
-    clientId,
-    clientSecret,
     accounts,
     requests,
     falsify: (next) => {
@@ -181,6 +177,16 @@ export async function browse(url: string, accountId: string): Promise<URL> {
     if (next.pathname.endsWith('/callback')) return next;
   }
   throw new Error('the provider redirects without end');
+}
+
+/** Returns the configuration of a provider. */
+export function providerVariables(
+  id: string,
+  { issuer }: Pick<TestProvider, 'issuer'>,
+  variables: Record<string, string> = {},
+) {
+  const own = { ISSUER: issuer, CLIENT_ID: clientId, CLIENT_SECRET: clientSecret, ...variables };
+  return Object.fromEntries(Object.entries(own).map(([name, value]) => [`OIDC_${id.toUpperCase()}_${name}`, value]));
 }
 
 export const newVerifier = () => {

@@ -34,7 +34,7 @@ function finishProviderSignIn(): Promise<void> {
   return finishing;
 }
 
-/** Resolves to what to tell the user of an error; undefined if there is none. */
+/** Resolves to the error with which the server refused the work. Resolves to undefined if the work succeeded. */
 export async function problemOf(work: Promise<unknown>): Promise<ProblemError | undefined> {
   try {
     await work;

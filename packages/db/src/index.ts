@@ -36,16 +36,13 @@ export {
   type MailKind,
   type RevokedReason,
   type TokenPurpose,
-  type UserKind,
   userKinds,
 } from './schema/values.ts';
 export { embeddingWidth, toUnitVector, Vector } from './schema/vector.ts';
 export {
   type Actor,
   type Answer,
-  type ApiKeyActor,
   type Idempotency,
   requireSession,
   type Scope,
-  type SessionActor,
 } from './scope.ts';

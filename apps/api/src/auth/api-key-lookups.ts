@@ -45,5 +45,3 @@ export function createApiKeyLookups(now: () => number) {
     failed: (key: PresentedApiKey): Promise<void> => store.forget([markOf(key)]),
   };
 }
-
-export type ApiKeyLookups = ReturnType<typeof createApiKeyLookups>;

@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { signInAt, startProvider, type TestProvider, throughProvider } from '../../testing/provider.ts';
+import {
+  providerVariables,
+  signInAt,
+  startProvider,
+  type TestProvider,
+  throughProvider,
+} from '../../testing/provider.ts';
 import { addPasskey, addTotp, assertionOf, codeAt, emailCode, firstFactor } from '../../testing/sign-in-steps.ts';
 import { expectProblem, password, startTestApp, type TestApp } from '../../testing/test-app.ts';
 import { deleteExpiredChallenges } from './challenges.ts';
@@ -12,9 +18,7 @@ beforeAll(async () => {
   api = await startTestApp({
     PUBLIC_URL: 'http://localhost',
     OIDC_PROVIDERS: 'acme',
-    OIDC_ACME_ISSUER: provider.issuer,
-    OIDC_ACME_CLIENT_ID: provider.clientId,
-    OIDC_ACME_CLIENT_SECRET: provider.clientSecret,
+    ...providerVariables('acme', provider),
   });
 });
 afterAll(async () => {

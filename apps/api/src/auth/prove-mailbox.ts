@@ -14,10 +14,10 @@ interface Proof {
 }
 
 /**
- * Verifies the address of an account: the caller has access to its mailbox. Ends all other sessions if the address was not verified before. If the caller may not be the
- * holder of the account, an impostor may have registered it: a password, API keys and linked providers from before the proof stop working, and the owner of the address gets
- * a mail to choose a password. An
- * account with a second factor is not verified then, because the factor may be the impostor's.
+ * Verifies the address of an account: the caller has access to its mailbox. Ends all other sessions if the address was not verified before.
+ *
+ * If the caller may not be the holder of the account, an impostor may have registered it. Then a password, API keys and linked providers from before stop working, and the owner
+ * of the address gets a mail to choose a password. An account with a second factor is not verified, because the factor may be the impostor's.
  *
  * @returns false if the address was not verified
  */

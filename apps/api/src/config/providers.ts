@@ -27,7 +27,8 @@ function admitsAnyTenant(issuer: string): boolean {
   return /(^|\.)(microsoftonline\.\w+|windows\.net)$/.test(hostname) && anyTenant.includes(tenant.toLowerCase());
 }
 
-const loopback = /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(\/|$)/;
+const loopback = /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(\/[^\s?#]*)?$/;
+const issuerUrl = new RegExp(`^https://[^\\s?#]+$|${loopback.source}`);
 /** Whether the address of a server is on this machine, where plain HTTP is safe. */
 export const isLoopback = (url: string): boolean => loopback.test(url);
 
@@ -48,7 +49,7 @@ export function providers(read: Readers, environment: string, problems: string[]
     const issuer = read.matching(
       `${prefix}ISSUER`,
       isGitHub ? 'https://github.com' : '',
-      /^https:\/\/[^\s?#]+$|^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(\/[^\s?#]*)?$/,
+      issuerUrl,
       'the https:// URL of the provider; http:// is for this machine only',
     );
     const clientId = read.text(`${prefix}CLIENT_ID`, '');

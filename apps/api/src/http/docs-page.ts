@@ -34,8 +34,7 @@ export async function docsPages(app: FastifyInstance, config: { publicUrl: strin
   /** The rest of the document is the same for every request. */
   let rest: string | undefined;
   app.get('/openapi.json', { schema: { hide: true } }, async (request, reply) => {
-    const { servers: _, ...document } = app.swagger() as Document;
-    rest ??= JSON.stringify(document).slice(1);
+    rest ??= restOf(app.swagger() as Document);
     const openapi = `{"servers":${JSON.stringify(serversOf(request))},${rest}`;
     return reply.type('application/json; charset=utf-8').send(openapi);
   });
@@ -57,3 +56,6 @@ export async function docsPages(app: FastifyInstance, config: { publicUrl: strin
     theme: { title: 'Quoin' },
   });
 }
+
+/** Returns the JSON of a document without its servers and without the first brace. */
+const restOf = ({ servers: _, ...document }: Document): string => JSON.stringify(document).slice(1);

@@ -112,7 +112,9 @@ export const stepUpRequired = (seconds = freshSeconds) =>
 
 /** An input error that the schema cannot express. */
 export const invalid = (pointer: string, message: string) =>
-  new Problem('validation_failed', `body ${pointer} ${message}`, { errors: [{ in: 'body', pointer, message }] });
+  new Problem('validation_failed', ['body', pointer, message].filter(Boolean).join(' '), {
+    errors: [{ in: 'body', pointer, message }],
+  });
 
 const retryAfterSecondsMin = 2;
 const retryAfterSecondsMax = 8;

@@ -29,7 +29,7 @@ interface Context {
   /** Whether the provider has verified the address, and is trusted with that. */
   isTrusted: boolean;
   client: Client;
-  /** Of the mail to the owner; undefined if there is none. */
+  /** Allows the mail to the owner. Undefined if the owner gets no mail. */
   permit: MailPermit | undefined;
 }
 

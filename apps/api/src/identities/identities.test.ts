@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   browse,
   newVerifier,
+  providerVariables,
   returnTo,
   signInAt,
   startProvider,
@@ -26,7 +27,7 @@ const passkeys = { WEBAUTHN_RP_ID: 'localhost', WEBAUTHN_ORIGINS: 'http://localh
 beforeAll(async () => {
   acme = await startProvider([callbackOf('acme'), callbackOf('untrusted')]);
   conforming = await startProvider([callbackOf('conforming')], { conformIdTokenClaims: true });
-  api = await startTestApp({ ...environmentOf(), APP_URL: 'https://app.example.com/~quoin', ...passkeys }, { log });
+  api = await startTestApp({ ...environment(), APP_URL: 'https://app.example.com/~quoin', ...passkeys }, { log });
 });
 afterAll(async () => {
   await api.close();
@@ -34,22 +35,15 @@ afterAll(async () => {
   await conforming.close();
 });
 
-function environmentOf() {
-  const variables = (id: string, { issuer, clientId, clientSecret }: TestProvider, trusts: boolean) => ({
-    [`OIDC_${id}_ISSUER`]: issuer,
-    [`OIDC_${id}_CLIENT_ID`]: clientId,
-    [`OIDC_${id}_CLIENT_SECRET`]: clientSecret,
-    [`OIDC_${id}_TRUST_EMAIL`]: String(trusts),
-  });
-  return {
-    PUBLIC_URL: 'http://localhost',
-    OIDC_PROVIDERS: 'acme,untrusted,conforming,down',
-    ...variables('ACME', acme, true),
-    ...variables('UNTRUSTED', acme, false),
-    ...variables('CONFORMING', conforming, true),
-    ...variables('DOWN', { ...acme, issuer: 'http://127.0.0.1:9' }, false),
-  };
-}
+const trusted = { TRUST_EMAIL: 'true' };
+const environment = () => ({
+  PUBLIC_URL: 'http://localhost',
+  OIDC_PROVIDERS: 'acme,untrusted,conforming,down',
+  ...providerVariables('acme', acme, trusted),
+  ...providerVariables('untrusted', acme),
+  ...providerVariables('conforming', conforming, trusted),
+  ...providerVariables('down', { issuer: 'http://127.0.0.1:9' }),
+});
 
 /** Adds an account at the provider. Returns its id there. */
 function accountAt(provider: TestProvider, account: Record<string, unknown> = {}) {

@@ -2,6 +2,7 @@ import { type Insertable, type Selectable, sql } from 'kysely';
 import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { Context } from './context.ts';
+import { deleteOld } from './delete-old.ts';
 
 export type NewApiKey = Pick<
   Insertable<Tables['api_keys']>,
@@ -49,13 +50,13 @@ export const apiKeys = ({ db }: Context) => ({
     return owner?.email;
   },
 
-  /** Resolves to the revoked key; undefined if there is none. @param secretHash revokes the key only if it has this secret */
+  /** Resolves to the deleted key. Resolves to undefined if the user has no such key. @param secretHash deletes the key only if it has this secret */
   delete: (userId: string, id: string, secretHash?: Uint8Array) => {
     const query = db.deleteFrom('api_keys').where('user_id', '=', userId).where('id', '=', id);
     return (secretHash ? query.where('secret_hash', '=', secretHash) : query).returning(columns).executeTakeFirst();
   },
 
-  /** Resolves to the revoked keys. */
+  /** Resolves to the deleted keys. */
   deleteAllOf: (userId: string) => db.deleteFrom('api_keys').where('user_id', '=', userId).returning(columns).execute(),
 
   /** Records that keys are in use. Skips rows that another transaction is writing, so that nothing waits. The next request records the use again. */
@@ -100,23 +101,6 @@ export const apiKeys = ({ db }: Context) => ({
   },
 
   /** Deletes at most `limit` keys that expired before then. Resolves to their number. */
-  deleteExpired: async (before: Date, limit: number) => {
-    const { numDeletedRows } = await db
-      .deleteFrom('api_keys')
-      .where(
-        ({ refTuple }) => refTuple('user_id', 'id'),
-        'in',
-        (inner) =>
-          inner
-            .selectFrom('api_keys')
-            .select(['user_id', 'id'])
-            .where('expires_at', '<', before)
-            .limit(limit)
-            .forUpdate()
-            .skipLocked()
-            .$asTuple('user_id', 'id'),
-      )
-      .executeTakeFirstOrThrow();
-    return Number(numDeletedRows);
-  },
+  deleteExpired: (before: Date, limit: number) =>
+    deleteOld(db, { table: 'api_keys', key: ['user_id', 'id'], column: 'expires_at' }, before, limit),
 });

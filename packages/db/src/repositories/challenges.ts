@@ -2,6 +2,7 @@ import type { Insertable, Selectable } from 'kysely';
 import type { Tables } from '../schema/tables.ts';
 import type { ChallengePurpose } from '../schema/values.ts';
 import type { Context } from './context.ts';
+import { deleteOld } from './delete-old.ts';
 
 export type NewChallenge = Omit<Insertable<Tables['challenges']>, 'attempts'>;
 /** A challenge that somebody tries to answer. */
@@ -64,19 +65,6 @@ export const challenges = ({ db }: Context) => ({
     db.updateTable('challenges').set({ data }).where('token_hash', '=', tokenHash).execute(),
 
   /** Deletes at most `limit` expired challenges, except those that another transaction has locked. Resolves to their number. */
-  deleteExpired: async (before: Date, limit: number) => {
-    const { numDeletedRows } = await db
-      .deleteFrom('challenges')
-      .where('token_hash', 'in', (inner) =>
-        inner
-          .selectFrom('challenges')
-          .select('token_hash')
-          .where('expires_at', '<', before)
-          .limit(limit)
-          .forUpdate()
-          .skipLocked(),
-      )
-      .executeTakeFirstOrThrow();
-    return Number(numDeletedRows);
-  },
+  deleteExpired: (before: Date, limit: number) =>
+    deleteOld(db, { table: 'challenges', key: ['token_hash'], column: 'expires_at' }, before, limit),
 });

@@ -3,7 +3,7 @@ import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { Context } from './context.ts';
 
-export type NewIdentity = Omit<Insertable<Tables['identities']>, 'id' | 'created_at'>;
+type NewIdentity = Omit<Insertable<Tables['identities']>, 'id' | 'created_at'>;
 /** An identity as its owner sees it. */
 export type Identity = Pick<
   Selectable<Tables['identities']>,
@@ -62,7 +62,7 @@ export const identities = ({ db }: Context) => ({
     return numUpdatedRows > 0n;
   },
 
-  /** Resolves to the deleted identity; undefined if there is none. */
+  /** Resolves to the deleted identity. Resolves to undefined if the user has no such identity. */
   delete: (userId: string, id: string) =>
     db
       .deleteFrom('identities')

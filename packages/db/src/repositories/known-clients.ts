@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { Context } from './context.ts';
+import { deleteOld } from './delete-old.ts';
 
 /** Networks and browsers that users signed in from. */
 export const knownClients = ({ db }: Context) => ({
@@ -22,23 +23,6 @@ export const knownClients = ({ db }: Context) => ({
   },
 
   /** Forgets at most `limit` clients that nobody has used since then. Resolves to their number. */
-  deleteUnused: async (before: Date, limit: number) => {
-    const { numDeletedRows } = await db
-      .deleteFrom('known_clients')
-      .where(
-        ({ refTuple }) => refTuple('user_id', 'fingerprint'),
-        'in',
-        (inner) =>
-          inner
-            .selectFrom('known_clients')
-            .select(['user_id', 'fingerprint'])
-            .where('last_used_at', '<', before)
-            .limit(limit)
-            .forUpdate()
-            .skipLocked()
-            .$asTuple('user_id', 'fingerprint'),
-      )
-      .executeTakeFirstOrThrow();
-    return Number(numDeletedRows);
-  },
+  deleteUnused: (before: Date, limit: number) =>
+    deleteOld(db, { table: 'known_clients', key: ['user_id', 'fingerprint'], column: 'last_used_at' }, before, limit),
 });

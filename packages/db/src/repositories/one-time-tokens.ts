@@ -3,6 +3,7 @@ import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { TokenPurpose } from '../schema/values.ts';
 import type { Context, OwnerContext } from './context.ts';
+import { deleteOld } from './delete-old.ts';
 
 export type NewOneTimeToken = Omit<Insertable<Tables['one_time_tokens']>, 'id'>;
 
@@ -68,25 +69,8 @@ export const oneTimeTokens = ({ db, fast }: Context) => ({
   },
 
   /** Deletes at most `limit` expired tokens, except those that another transaction has locked. Resolves to their number. */
-  deleteExpired: async (before: Date, limit: number) => {
-    const { numDeletedRows } = await db
-      .deleteFrom('one_time_tokens')
-      .where(
-        ({ refTuple }) => refTuple('user_id', 'id'),
-        'in',
-        (inner) =>
-          inner
-            .selectFrom('one_time_tokens')
-            .select(['user_id', 'id'])
-            .where('expires_at', '<', before)
-            .limit(limit)
-            .forUpdate()
-            .skipLocked()
-            .$asTuple('user_id', 'id'),
-      )
-      .executeTakeFirstOrThrow();
-    return Number(numDeletedRows);
-  },
+  deleteExpired: (before: Date, limit: number) =>
+    deleteOld(db, { table: 'one_time_tokens', key: ['user_id', 'id'], column: 'expires_at' }, before, limit),
 });
 
 /** Tokens of the owner. */

@@ -3,6 +3,7 @@ import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { AuthenticationMethod, RevokedReason } from '../schema/values.ts';
 import type { Context } from './context.ts';
+import { deleteOld } from './delete-old.ts';
 
 export type NewUserSession = Pick<
   Insertable<Tables['user_sessions']>,
@@ -149,26 +150,8 @@ export const userSessions = (context: Context) => {
     /**
      * Deletes at most `limit` sessions that expired, or were revoked, before `before`, except those that another transaction has locked. Resolves to their number.
      */
-    deleteEnded: async (column: 'expires_at' | 'revoked_at', before: Date, limit: number) => {
-      const { numDeletedRows } = await db
-        .deleteFrom('user_sessions')
-        .where(
-          ({ refTuple }) => refTuple('user_id', 'id'),
-          'in',
-          (inner) =>
-            inner
-              .selectFrom('user_sessions')
-              .select(['user_id', 'id'])
-              .where(column, '<', before)
-              .orderBy(column)
-              .limit(limit)
-              .forUpdate()
-              .skipLocked()
-              .$asTuple('user_id', 'id'),
-        )
-        .executeTakeFirstOrThrow();
-      return Number(numDeletedRows);
-    },
+    deleteEnded: (column: 'expires_at' | 'revoked_at', before: Date, limit: number) =>
+      deleteOld(db, { table: 'user_sessions', key: ['user_id', 'id'], column }, before, limit),
 
     /**
      * Records that sessions are in use, and the generations of their access tokens. Skips rows that another transaction is writing, so that nothing waits

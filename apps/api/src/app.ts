@@ -34,12 +34,14 @@ import { throttling } from './http/throttle/throttle.ts';
 import { userLimits } from './http/throttle/user-limits.ts';
 import { requestValidation } from './http/validation.ts';
 import { identityRoutes } from './identities/routes.ts';
+import { jobRoutes } from './jobs/routes.ts';
 import { landingRoutes } from './landing/routes.ts';
 import { passkeyRoutes, relatedOriginRoutes } from './passkeys/routes.ts';
 import { preferenceRoutes } from './preferences/routes.ts';
-import { createJobs } from './process/jobs.ts';
 import type { Metrics } from './process/metrics.ts';
 import type { Tracing } from './process/tracing.ts';
+import { runJobs } from './queue/run-jobs.ts';
+import { createRunner } from './queue/runner.ts';
 import { recoveryRoutes } from './recovery/routes.ts';
 import { createServices, type ServiceDependencies } from './services.ts';
 import { taskRoutes } from './tasks/routes.ts';
@@ -77,9 +79,12 @@ export async function buildApp(config: Config, database: Database, options: Opti
   await openApi(app, config);
 
   const store = await openThrottleStore(config, app.log, now);
-  const addJob = createJobs(app, metrics?.jobEnded);
-  const services = createServices({ config, database, clock, log: app.log, store, transport, addJob, hashCost });
-  metrics?.watch(database, services.passwords.load);
+  const traceContext = tracing?.context;
+  const services = createServices({ config, database, clock, log: app.log, store, transport, traceContext, hashCost });
+  const { jobs } = services;
+  const runner = createRunner({ database, jobs, log: app.log, onEnded: metrics?.jobEnded, inTrace: tracing?.inTrace });
+  runJobs(app, runner, { stopMs: 500 * config.shutdownSeconds });
+  metrics?.watch(database, services.passwords.load, [...jobs.definitions.keys()]);
 
   throttling(app, store);
   await app.register(cookie);
@@ -108,6 +113,7 @@ export async function buildApp(config: Config, database: Database, options: Opti
     taskRoutes(api, services);
     documentRoutes(api, services);
     auditEventRoutes(api, services);
+    jobRoutes(api, services);
     // Above this line `npm run new -- resource` adds its own.
   };
   await app.register(api, { prefix: config.apiPrefix });
@@ -115,5 +121,5 @@ export async function buildApp(config: Config, database: Database, options: Opti
   answerOtherMethods(app, own);
 
   /** `drain`: from now on, readiness fails and responses close their connections. `routes`: without those that answer 405. */
-  return Object.assign(app, { drain, routes: own, services });
+  return Object.assign(app, { drain, routes: own, services, runner });
 }

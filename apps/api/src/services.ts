@@ -22,7 +22,7 @@ import { createStepUp } from './auth/step-up.ts';
 import type { Config } from './config/config.ts';
 import { createSealed } from './config/sealed.ts';
 import { createEmbedder } from './documents/embedder.ts';
-import { createEmbeddingJob } from './documents/embedding-job.ts';
+import { defineEmbeddingJob } from './documents/embedding-job.ts';
 import { createDocuments } from './documents/service.ts';
 import { createEmailCodes } from './email-codes/service.ts';
 import { createFactors } from './factors/service.ts';
@@ -32,6 +32,7 @@ import { createLimiter } from './http/throttle/limiter.ts';
 import type { ThrottleStore } from './http/throttle/memory-store.ts';
 import { createResolveAccount } from './identities/account.ts';
 import { createIdentities } from './identities/service.ts';
+import { createJobAdministration } from './jobs/service.ts';
 import { createMailDelivery } from './mail/delivery.ts';
 import { createMessages } from './mail/messages.ts';
 import { createOutbox } from './mail/outbox.ts';
@@ -41,11 +42,11 @@ import { createWebauthn } from './passkeys/webauthn.ts';
 import { createBreachCheck } from './passwords/breached-passwords.ts';
 import { createPasswords, type HashCost } from './passwords/passwords.ts';
 import { createPreferences } from './preferences/service.ts';
-import { type AddJob, noJobs } from './process/jobs.ts';
+import { createJobs } from './queue/jobs.ts';
 import { createOneTimeTokens } from './recovery/one-time-tokens.ts';
 import { createRecovery } from './recovery/service.ts';
 import { createTasks } from './tasks/service.ts';
-import { createAccountDeletion, deleteMarkedAccounts } from './users/account-deletion.ts';
+import { createAccountDeletion } from './users/account-deletion.ts';
 import { createOwnAccount } from './users/own-account.ts';
 import { createRegistration } from './users/registration.ts';
 import { createUsers } from './users/service.ts';
@@ -60,12 +61,14 @@ export interface ServiceDependencies {
   store?: ThrottleStore | undefined;
   /** How mail is sent; by default as configured. */
   transport?: Transport | undefined;
-  addJob?: AddJob;
+  /** Returns the trace that the caller is part of. */
+  traceContext?: (() => object | undefined) | undefined;
   /** Cost of a password hash; by default what OWASP recommends. */
   hashCost?: HashCost | undefined;
 }
 
-const cleanUpEveryMs = 10 * 60_000;
+/** Together, so that an idle database wakes once an hour. */
+const hourly = { cron: '17 * * * *' };
 
 /** Creates all services. The application and the commands share it. */
 export function createServices({
@@ -75,10 +78,11 @@ export function createServices({
   log,
   store,
   transport = createMailTransport({ config, log }),
-  addJob = noJobs,
+  traceContext,
   hashCost,
 }: ServiceDependencies) {
   const limiter = createLimiter(store);
+  const jobs = createJobs({ traceContext });
   const passwords = createPasswords(config, {
     hashCost,
     isBreached: createBreachCheck(config.passwordBreachUrl, log),
@@ -87,19 +91,18 @@ export function createServices({
   const accessTokens = createAccessTokens(config, clock);
   const refreshTokens = createRefreshTokens(config.secretKey);
   const oneTimeTokens = createOneTimeTokens({ database, clock });
-  addJob({ name: 'delete expired one-time tokens', everyMs: cleanUpEveryMs, run: oneTimeTokens.deleteExpired });
+  jobs.schedule('delete expired tokens', hourly, oneTimeTokens.deleteExpired);
 
-  const mail = createMailDelivery({
+  const mailJob = createMailDelivery({
     database,
+    jobs,
     issueToken: oneTimeTokens.issue,
     issueCode: (email) => emailCodes.issue(email),
     composeMail: createMessages(config.appUrl),
     transport,
     clock,
-    log,
   });
-  const wakeMail = addJob({ name: 'send mails', everyMs: 5_000, run: mail.deliver, countWaiting: mail.countWaiting });
-  const outbox = createOutbox({ clock, limiter, wake: wakeMail });
+  const outbox = createOutbox({ clock, limiter, mailJob });
 
   const fingerprintOf = createFingerprint(config.secretKey);
   const beginSession = createBeginSession({ database, config, outbox, limiter, fingerprintOf, clock });
@@ -121,45 +124,22 @@ export function createServices({
   };
   const cookieValues = createRefreshTokens(config.secretKey, 'session cookie');
   const sessionCookie = createSessionCookie({ cookieValues, config, clock });
-  addJob({
-    name: 'delete expired challenges',
-    everyMs: cleanUpEveryMs,
-    run: () => deleteExpiredChallenges(database, clock),
-  });
-  addJob({ name: 'forget unused clients', everyMs: cleanUpEveryMs, run: () => forgetUnusedClients(database, clock) });
+  jobs.schedule('delete expired challenges', hourly, () => deleteExpiredChallenges(database, clock));
+  jobs.schedule('forget unused clients', hourly, () => forgetUnusedClients(database, clock));
 
   const apiKeyExpiry = createApiKeyExpiry({ database, outbox, clock });
-  addJob({ name: 'warn of expiring API keys', everyMs: cleanUpEveryMs, run: apiKeyExpiry.warn });
-  addJob({ name: 'delete expired API keys', everyMs: cleanUpEveryMs, run: apiKeyExpiry.deleteExpired });
+  jobs.schedule('warn of expiring API keys', hourly, apiKeyExpiry.warn);
+  jobs.schedule('delete expired API keys', hourly, apiKeyExpiry.deleteExpired);
 
   const embedder = config.embedding && createEmbedder(config.embedding);
-  const embedding = embedder && createEmbeddingJob({ database, embedder, clock, log });
-  const wakeEmbedding = embedding
-    ? addJob({
-        name: 'embed documents',
-        everyMs: 10_000,
-        run: () => embedding.embedWaiting(),
-        countWaiting: () => database.system().documentEmbeddings.countWaiting(),
-      })
-    : () => {};
+  const embeddingJob = embedder && defineEmbeddingJob(jobs, { database, embedder });
 
   const sessions = createSessions({ database, config, clock });
-  addJob({ name: 'delete ended sessions', everyMs: cleanUpEveryMs, run: sessions.deleteEnded });
+  jobs.schedule('delete ended sessions', hourly, sessions.deleteEnded);
+  jobs.schedule('delete old answers', hourly, () => deleteOldAnswers(database, clock));
 
-  addJob({ name: 'delete old answers', everyMs: cleanUpEveryMs, run: () => deleteOldAnswers(database, clock) });
-
-  const wakeDeletion = addJob({
-    name: 'delete accounts',
-    everyMs: cleanUpEveryMs,
-    run: () => deleteMarkedAccounts(database),
-  });
-  const accountDeletion = createAccountDeletion({ database, wake: wakeDeletion, clock });
-
-  addJob({
-    name: 'maintain the audit trail',
-    everyMs: cleanUpEveryMs,
-    run: () => maintainAuditTrail({ database, config, clock }),
-  });
+  const accountDeletion = createAccountDeletion({ database, jobs, clock });
+  jobs.schedule('maintain the audit trail', hourly, () => maintainAuditTrail({ database, config, clock }));
 
   return {
     accessTokens,
@@ -168,12 +148,13 @@ export function createServices({
     auditEvents: createAuditEvents({ database }),
     beginSession,
     auth: createAuth({ database, passwords, accessTokens, refreshTokens, config, beginSession, limiter, clock }),
-    documents: createDocuments({ database, embedder, wake: wakeEmbedding, clock }),
+    documents: createDocuments({ database, embedder, embeddingJob }),
     emailCodes,
-    embedding,
     factors,
     // WebAuthn has no passkeys for IP addresses.
     hasPasskeys: isIP(config.webauthnRpId) === 0,
+    jobs,
+    jobAdministration: createJobAdministration({ database }),
     identities: createIdentities({
       database,
       config,
@@ -184,7 +165,6 @@ export function createServices({
       clock,
       log,
     }),
-    mail,
     mfa: createMfa({ database, beginSession, limiter, factorChecks, outbox, clock }),
     oneTimeTokens,
     passkeys: createPasskeys({ database, webauthn, beginSession, changeFactors, requireSignInMethod, clock }),

@@ -116,9 +116,9 @@ export async function startTestApp(
     await expect.poll(used).toBe(gen);
   };
 
-  /** Delivers the outbox and returns the mails to an address. */
+  /** Sends the waiting mails and returns those to an address. */
   const mailsTo = async (address: string) => {
-    await app.services.mail.deliver();
+    await app.runner.runDue('send mail');
     return sent.filter(({ to }) => to === address);
   };
 

@@ -1268,6 +1268,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List jobs, newest first (admins)
+         * @description A job that is done is deleted, except ticks of schedules, which stay for two weeks, as failed jobs do.
+         */
+        get: operations["listJobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run a job now (admins)
+         * @description For a job that waits or has failed. It gets another attempt.
+         */
+        post: operations["retryJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Discard a job (admins)
+         * @description Deletes a job that does not run. Its work is not done.
+         */
+        delete: operations["discardJob"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1290,7 +1350,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_sign_in_method" | "identity_taken" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
             /** @description Path of the request. */
             instance: string;
             /** @description `X-Request-Id` of the response; search the log for it. */
@@ -1327,7 +1387,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_sign_in_method" | "identity_taken" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
             /** @description Path of the request. */
             instance: string;
             /** @description `X-Request-Id` of the response; search the log for it. */
@@ -1519,7 +1579,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_sign_in_method" | "identity_taken" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
             /** @description Path of the request. */
             instance: string;
             /** @description `X-Request-Id` of the response; search the log for it. */
@@ -1552,7 +1612,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_sign_in_method" | "identity_taken" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
             /** @description Path of the request. */
             instance: string;
             /** @description `X-Request-Id` of the response; search the log for it. */
@@ -1616,7 +1676,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_sign_in_method" | "identity_taken" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
             /** @description `X-Request-Id` of the response; search the log for it. */
             request_id: string;
             /** @description With `mfa_required` at sign-in: for `POST /auth/mfa`, within five minutes and five tries. */
@@ -2676,7 +2736,7 @@ export interface components {
              * @example signed_in
              * @enum {string}
              */
-            action: "account_created" | "account_changed" | "account_deleted" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "identity_linked" | "identity_unlinked" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
+            action: "account_created" | "account_changed" | "account_deleted" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "identity_linked" | "identity_unlinked" | "job_discarded" | "job_retried" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
             /**
              * Format: uuid
              * @description Id of the account that the event concerns; null if no account matched.
@@ -2731,6 +2791,85 @@ export interface components {
         };
         AuditEventPage: {
             items: components["schemas"]["AuditEvent"][];
+            /**
+             * @description Cursor of the next page; null on the last page.
+             * @example AZng9XwecXs6mlMPXOmhwtTqxX0
+             */
+            next_cursor: string | null;
+        };
+        Job: {
+            /**
+             * Format: uuid
+             * @description Id of the job.
+             * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+             */
+            id: string;
+            /**
+             * @description Kind of the job.
+             * @example send mail
+             */
+            name: string;
+            /**
+             * @description `created`: waits. `retry`: failed and waits for another attempt. `active`: runs. `completed`: done. `failed`: failed for good. `cancelled`: will not run.
+             * @example failed
+             * @enum {string}
+             */
+            state: "created" | "retry" | "active" | "completed" | "cancelled" | "failed";
+            /**
+             * Format: uuid
+             * @description The user whose job it is; null if it belongs to no user.
+             * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+             */
+            user_id: string | null;
+            /**
+             * @description What the job works on, by kind.
+             * @example {}
+             */
+            data: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Number of attempts that have begun.
+             * @example 3
+             */
+            attempts: number;
+            /**
+             * @description Number of attempts after which it fails for good.
+             * @example 20
+             */
+            attempts_max: number;
+            /**
+             * @description Why the last attempt failed.
+             * @example connect ECONNREFUSED 127.0.0.1:25
+             */
+            error: string | null;
+            /**
+             * Format: date-time
+             * @description When the job was enqueued.
+             * @example 2026-11-20T09:30:00.000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When the next attempt is due, or the last one was.
+             * @example 2026-11-20T09:30:00.000Z
+             */
+            due_at: string;
+            /**
+             * Format: date-time
+             * @description When the last attempt began; null before the first.
+             * @example 2026-11-20T09:30:00.000Z
+             */
+            started_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the job was done or failed for good; null before.
+             * @example 2026-11-20T09:30:00.000Z
+             */
+            completed_at: string | null;
+        };
+        JobPage: {
+            items: components["schemas"]["Job"][];
             /**
              * @description Cursor of the next page; null on the last page.
              * @example AZng9XwecXs6mlMPXOmhwtTqxX0
@@ -11334,7 +11473,7 @@ export interface operations {
                  * @description What happened.
                  * @example signed_in
                  */
-                action?: "account_created" | "account_changed" | "account_deleted" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "identity_linked" | "identity_unlinked" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
+                action?: "account_created" | "account_changed" | "account_deleted" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "identity_linked" | "identity_unlinked" | "job_discarded" | "job_retried" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
                 /** @description Events at or after this time (ISO 8601). */
                 since?: string;
                 /** @description Events before this time (ISO 8601). */
@@ -11455,7 +11594,7 @@ export interface operations {
                  * @description What happened.
                  * @example signed_in
                  */
-                action?: "account_created" | "account_changed" | "account_deleted" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "identity_linked" | "identity_unlinked" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
+                action?: "account_created" | "account_changed" | "account_deleted" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "identity_linked" | "identity_unlinked" | "job_discarded" | "job_retried" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
                 /** @description Events at or after this time (ISO 8601). */
                 since?: string;
                 /** @description Events before this time (ISO 8601). */
@@ -11498,6 +11637,340 @@ export interface operations {
             };
             /** @description `insufficient_scope`: API key not allowed here. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listJobs: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items. */
+                limit?: number;
+                /** @description `next_cursor` of the previous page. */
+                cursor?: string;
+                /** @description Number of items to skip, at most 10,000, because skipped items are read. Use `cursor` to go further; the two cannot be combined. */
+                skip?: number;
+                /** @description Filter by kind, such as `send mail`. */
+                name?: string;
+                /** @description Filter by state. */
+                state?: "created" | "retry" | "active" | "completed" | "cancelled" | "failed";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobPage"];
+                };
+            };
+            /** @description `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. `query_too_expensive`: Query too expensive. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retryJob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /**
+                 * @description Id of the job.
+                 * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+                 */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK. */
+            200: {
+                headers: {
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `job_conflict`: Job cannot be changed now. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    discardJob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /**
+                 * @description Id of the job.
+                 * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+                 */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Discarded. */
+            204: {
+                headers: {
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `job_conflict`: Job cannot be changed now. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

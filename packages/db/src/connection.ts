@@ -53,8 +53,8 @@ export interface Connection {
     text: string,
     values: readonly unknown[],
   ): Promise<QueryResult<Row>>;
-  /** Runs statements without parameters, separated by semicolons. */
-  execute(script: string): Promise<void>;
+  /** Runs statements without parameters, separated by semicolons. Resolves to the result of each. */
+  execute<Row = Record<string, unknown>>(script: string): Promise<QueryResult<Row>[]>;
   /** Returns the connection to the pool, or closes it if it is broken. */
   release(isBroken?: boolean): void;
 }

@@ -1,4 +1,10 @@
-import { type Connection, type ConnectionSource, type PoolSize, settingsScript } from './connection.ts';
+import {
+  type Connection,
+  type ConnectionSource,
+  type PoolSize,
+  type QueryResult,
+  settingsScript,
+} from './connection.ts';
 import { type Execute, kyselyOn } from './kysely.ts';
 import { createReplica, type ReplicaState } from './replica.ts';
 import { insertAnswer } from './repositories/idempotency-keys.ts';
@@ -40,6 +46,8 @@ export interface Database {
   inspect<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
   /** Runs `work` with a connection of its own, without time limits, as the role that connected: for migrations and bulk work. */
   maintain<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
+  /** Runs a statement of the job library, or several without values, as the role that connected. Never repeated. */
+  execute(text: string, values?: readonly unknown[]): Promise<QueryResult<Record<string, unknown>>[]>;
   poolSize(): PoolSize;
   /** Resolves if the database answers and can be written. @throws DatabaseUnavailable */
   ping(): Promise<void>;
@@ -102,6 +110,11 @@ export function createDatabase(source: ConnectionSource, replicaSource?: Connect
     },
 
     inspect,
+    execute: (text, values = []) =>
+      onConnection(
+        async (connection) => (values.length > 0 ? [await connection.query(text, values)] : connection.execute(text)),
+        { canRepeat: false },
+      ),
     poolSize: () => source.poolSize(),
     ping: () => inspect(source.check),
     close: async () => void (await Promise.all([source.close(), replicaSource?.close()])),

@@ -6,14 +6,15 @@ export { AlreadyAnswered, DatabaseUnavailable, StatementTimeout, violatedConstra
 export * as drift from './migrate/drift.ts';
 export { lockWarnings } from './migrate/lock-warnings.ts';
 export * as migrations from './migrate/migrate.ts';
+export { newId } from './new-id.ts';
 export type { ApiKey } from './repositories/api-keys.ts';
 export type { AuditFilter, NewAuditEvent } from './repositories/audit-events.ts';
 export type { Caller, CookieKeys, Credential } from './repositories/callers.ts';
-export type { DocumentKey } from './repositories/document-embeddings.ts';
+export type { DocumentKey, DocumentText } from './repositories/document-embeddings.ts';
 export type { DocumentChanges, DocumentSearch, NewDocument, OwnDocument } from './repositories/documents.ts';
 export type { Factors } from './repositories/factors.ts';
 export type { Identity } from './repositories/identities.ts';
-export type { Mail, NewMail } from './repositories/mails.ts';
+export { type Job, type JobFilter, type JobState, jobStates, type NewJob } from './repositories/jobs.ts';
 export type { PresentedOneTimeToken } from './repositories/one-time-tokens.ts';
 export type { PageRequest } from './repositories/page.ts';
 export type { OwnerRepositories, SystemRepositories } from './repositories/repositories.ts';

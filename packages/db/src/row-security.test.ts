@@ -15,6 +15,17 @@ const newUser = () => newScope(database);
 const titles = async (scope: Scope) =>
   (await database.as(scope).tasks.list({ limit: 10 })).rows.map(({ title }) => title);
 
+const newJob = {
+  policy: 'standard',
+  priority: 0,
+  retry_limit: 1,
+  retry_delay: 1,
+  retry_delay_max: 1,
+  expire_seconds: 60,
+  heartbeat_seconds: 60,
+  deletion_seconds: 60,
+} as const;
+
 describe('row level security', () => {
   test('row level security limits a query without a where clause to the rows of the user', async () => {
     const [mine, theirs] = [await newUser(), await newUser()];
@@ -88,10 +99,44 @@ describe('row level security', () => {
     const emailOf = async ({ owner }: Scope) => (await database.system().users.find(owner.userId))?.email ?? '';
     const [own, stranger] = [await emailOf(scope), await emailOf(other)];
     const create = (recipient: string) =>
-      database.as(scope).mails.create({ kind: 'verify_email', recipient, expires_at: new Date() });
+      database.as(scope).jobs.enqueue([{ ...newJob, name: 'send-mail', data: { recipient } }]);
     await create(own);
     for (const recipient of [stranger, 'nobody@example.com'])
       await expect(create(recipient)).rejects.toMatchObject({ code: '42501' });
+  });
+});
+
+describe('the job queue', () => {
+  test('a user’s unit of work enqueues jobs of that user only', async () => {
+    const [scope, other] = [await newUser(), await newUser()];
+    await database.as(scope).jobs.enqueue([{ ...newJob, name: 'work', data: {}, user_id: other.owner.userId }]);
+    const found = await database.system().jobs.list({ name: 'work', limit: 10 });
+    expect(found.map(({ group_id }) => group_id)).toEqual([scope.owner.userId]);
+  });
+
+  test.each(['select from pgboss.job', 'delete from pgboss.job', 'update pgboss.queue set policy = policy'])(
+    'a user’s unit of work may not run: %s',
+    async (statement) => {
+      const refused = database.maintain(async (connection) => {
+        await connection.execute('begin; set local role quoin_app');
+        try {
+          await connection.query(statement);
+        } finally {
+          await connection.execute('rollback');
+        }
+      });
+      await expect(refused).rejects.toMatchObject({ code: '42501' });
+    },
+  );
+
+  test('roles other than those of the units of work may not enqueue jobs', async () => {
+    const { rows } = await database.inspect((connection) =>
+      connection.query<{ grantee: string }>(
+        `select coalesce(nullif(grantee, 0)::regrole::text, 'public') as grantee from pg_proc, aclexplode(proacl)
+         where oid = 'quoin_enqueue(jsonb)'::regprocedure and grantee <> proowner`,
+      ),
+    );
+    expect(rows.map(({ grantee }) => grantee).sort()).toEqual(['quoin_app', 'quoin_system']);
   });
 });
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, scopeOf, type TestDatabase } from '../testing/test-database.ts';
+import { newId } from './new-id.ts';
 import { embeddingWidth, toUnitVector, type Vector } from './schema/vector.ts';
 import type { Scope } from './scope.ts';
 
@@ -38,11 +39,11 @@ beforeAll(async () => {
   const add = async (scope: Scope, total: number, topicOf: (n: number) => number) => {
     for (let done = 0; done < total; done += 500) {
       const documents = Array.from({ length: Math.min(500, total - done) }, (_, n) => ({
+        id: newId(),
         title: 'Title',
         content: 'Content',
         metadata: { topic: topicOf(done + n) },
         embedding: textAbout(topicOf(done + n)),
-        embed_after: null,
       }));
       await database.as(scope).documents.create(documents);
     }

@@ -102,7 +102,7 @@ export function createBeginSession({
   }
 
   async function createSession(
-    { userSessions, auditEvents, knownClients, mails }: SystemRepositories,
+    { userSessions, auditEvents, knownClients, jobs }: SystemRepositories,
     { id: user_id, email }: User,
     methods: AuthenticationMethod[],
     client: Client,
@@ -122,7 +122,7 @@ export function createBeginSession({
     const event = { action: 'signed_in', user_id, actor_id: user_id, session_id: id, details: { methods } } as const;
     await auditEvents.create({ ...event, ...client });
     if (await knownClients.record(user_id, fingerprintOf(user_id, client), now))
-      await outbox.post({ mails }, await outbox.permit('new_sign_in', email), client);
+      await outbox.post({ jobs }, await outbox.permit('new_sign_in', email), client);
     return { id, user_id, generation: 0, token_secret, methods, authenticated_at: now };
   }
 }

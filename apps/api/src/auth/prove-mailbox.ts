@@ -27,7 +27,7 @@ export async function proveMailbox(
   { outbox, client, now, isHolder, sessionId }: Proof,
 ): Promise<boolean> {
   if (email_verified_at) return true;
-  const { oneTimeTokens, users, factors, userSessions, auditEvents, mails } = repositories;
+  const { oneTimeTokens, users, factors, userSessions, auditEvents, jobs } = repositories;
   if (!isHolder && secondFactorsOf(await factors.count(id)).length > 0) return false;
   const user = await users.proveMailbox(id, email, now, { keepsPassword: isHolder });
   if (!user) return false;
@@ -39,7 +39,7 @@ export async function proveMailbox(
   if (!hasLost) return true;
   if (password_hash) await auditEvents.create({ action: 'password_voided', ...event });
   // No permit needed: an address is verified once.
-  await outbox.post({ mails }, { kind: 'set_password', recipient: user.email, isAllowed: true }, client);
+  await outbox.post({ jobs }, { kind: 'set_password', recipient: user.email, isAllowed: true }, client);
   return true;
 }
 

@@ -19,14 +19,13 @@ async function run(database: Database, { env, stdout, stderr }: Terminal): Promi
   const { embedding } = parseConfig(env);
   if (!embedding) throw new Error('EMBEDDING_URL is not set: there is no embedding service');
   await refusePending(database);
-  const { embedded, waiting } = await reembed(database, createEmbedder(embedding), {
-    progress: ({ checked, total, embedded }) =>
-      stderr.write(`${embedded} embedded, ${checked} of ${total} documents checked\n`),
+  const { embedded, left } = await reembed(database, createEmbedder(embedding), {
+    progress: ({ embedded, total }) => stderr.write(`${embedded} of ${total} documents embedded\n`),
     failed: ({ message }) => stderr.write(`${message}\n`),
   });
   stdout.write(`embedded ${embedded} documents with ${embedding.model}\n`);
-  if (waiting === 0) return 0;
-  stdout.write(`${waiting} documents still wait: run this again, or leave them to the server\n`);
+  if (left === 0) return 0;
+  stdout.write(`${left} documents have no embedding of this model: run this again\n`);
   return 1;
 }
 

@@ -82,7 +82,8 @@ async function retention(query: Query, { auditRetentionDays }: Config): Promise<
     `select
        (select count(*) from (select from user_sessions where expires_at < now() - interval '8 days' limit 1000) old) as sessions,
        (select count(*) from (select from idempotency_keys where created_at < now() - interval '25 hours' limit 1000) old) as answers,
-       (select count(*) from (select from mails where next_attempt_at < now() - interval '1 hour' limit 1000) old) as mails,
+       (select count(*) from (select from pgboss.job where state < 'active' and start_after < now() - interval '1 hour' limit 1000) old) as jobs,
+       (select count(*) from (select from pgboss.job where state = 'failed' limit 1000) failed) as failed,
        (select count(*) from (select from users where deleted_at < now() - interval '1 hour' limit 1000) old) as accounts,
        to_regclass(to_char(now() at time zone 'utc' + interval '1 month', '"audit_events_"YYYY_MM')) is null as is_month_missing,
        $1::int > 0 and exists (select from audit_events where id < quoin_first_id_at(now() - make_interval(days => $1::int + 62))) as events`,
@@ -92,15 +93,18 @@ async function retention(query: Query, { auditRetentionDays }: Config): Promise<
   const texts: [unknown, string][] = [
     [row?.sessions, 'sessions that ended more than a week ago'],
     [row?.answers, 'answers to Idempotency-Keys that are older than a day'],
-    [row?.mails, 'mails that wait for more than an hour'],
+    [row?.jobs, 'jobs that are due for more than an hour'],
     [row?.accounts, 'deleted accounts whose rows are still there after an hour'],
   ];
   return [
     ...texts
       .filter(([count]) => Number(count) > 0)
       .map(
-        ([count, what]) => `${what}: ${many(count)}. Start a server, or look for failed jobs in quoin_job_runs_total`,
+        ([count, what]) => `${what}: ${many(count)}. Start a server, or look for failed jobs with npm run jobs -- list`,
       ),
+    ...(Number(row?.failed) > 0
+      ? [`jobs that failed for good: ${many(row?.failed)}. npm run jobs -- list --state failed shows them`]
+      : []),
     ...(row?.is_month_missing
       ? ['audit_events has no partition for the next month: does the job that creates it fail?']
       : []),

@@ -1,81 +1,77 @@
-import type { Database } from '@quoin/db';
+import type { Database, DocumentKey, DocumentText } from '@quoin/db';
+import { type Static, Type } from 'typebox';
+import { type JobKind, PermanentFailure, type RunningJob } from '../queue/job.ts';
+import type { Jobs } from '../queue/jobs.ts';
 import { type Embedder, EmbeddingError } from './embedder.ts';
 
 interface Dependencies {
   database: Database;
   embedder: Embedder;
-  clock: () => Date;
-  log: { warn: (fields: { err: EmbeddingError; documents: number }, message: string) => void };
 }
 
-const batchSize = 32;
-/** While a process embeds a document, no other one does. If it dies, another process takes over after this time. */
-const leaseMs = 5 * 60_000;
-const retryMsMin = 30_000;
-const retryMsMax = 86_400_000;
+/** Documents that are embedded with one request, and by one job. */
+export const documentsPerRequest = 32;
 const effort = { timeoutMs: 60_000, attemptsMax: 3 };
 
-/** Computes the embeddings of documents that wait for one. Until then, keyword search finds them. */
-export function createEmbeddingJob({ database, embedder, clock, log }: Dependencies) {
-  return {
-    /**
-     * Embeds the due documents in batches. Stops after a batch without a result.
-     *
-     * @param progress called with the total after each batch
-     * @returns the number of embedded documents
-     */
-    embedWaiting: async (progress: (total: number) => void = () => {}): Promise<number> => {
-      let total = 0;
-      for (;;) {
-        const now = clock();
-        const leaseEnd = new Date(now.getTime() + leaseMs);
-        const claimed = await database.system().documentEmbeddings.claim(now, leaseEnd, batchSize);
-        const done = await embed(claimed, leaseEnd);
-        total += done;
-        if (done > 0) progress(total);
-        if (claimed.length < batchSize || done === 0) return total;
-      }
+export const EmbeddingJob = Type.Object({ document_ids: Type.Array(Type.String()) });
+export type EmbeddingJob = Static<typeof EmbeddingJob>;
+
+/** Splits the ids of a user's new texts into jobs. */
+export const embeddingJobsFor = (ids: readonly string[]): EmbeddingJob[] =>
+  Array.from({ length: Math.ceil(ids.length / documentsPerRequest) }, (_, index) => ({
+    document_ids: ids.slice(index * documentsPerRequest, (index + 1) * documentsPerRequest),
+  }));
+
+/** Defines the job that computes the embeddings of documents. Until it has run, keyword search finds them. */
+export function defineEmbeddingJob(
+  jobs: Pick<Jobs, 'define'>,
+  { database, embedder }: Dependencies,
+): JobKind<EmbeddingJob> {
+  const embedDocuments = createEmbedDocuments({ database, embedder });
+  return jobs.define({
+    name: 'embed documents',
+    data: EmbeddingJob,
+    concurrency: 2,
+    batchSize: 8,
+    retrySeconds: 30,
+    retrySecondsMax: 86_400,
+    run: async (running) => {
+      const keys = running.flatMap(keysOf);
+      const refused = await embedDocuments(await database.system().documentEmbeddings.findWithout(keys));
+      const failureOf = (job: RunningJob<EmbeddingJob>) =>
+        job.data.document_ids.map((id) => refused.get(id)).find((error) => error !== undefined);
+      return new Map(running.flatMap((job) => (failureOf(job) ? [[job, failureOf(job)]] : [])));
     },
+  });
+}
+
+const keysOf = ({ userId, data }: RunningJob<EmbeddingJob>): DocumentKey[] =>
+  data.document_ids.map((id) => ({ user_id: userId ?? '', id }));
+
+/** Returns a function that embeds documents, request by request. It resolves to the errors of the documents that the service refuses, by id. */
+export function createEmbedDocuments({ database, embedder }: Dependencies) {
+  /** @throws EmbeddingError if the service does not work */
+  const embedDocuments = async (documents: readonly DocumentText[]): Promise<Map<string, PermanentFailure>> => {
+    const refused = new Map<string, PermanentFailure>();
+    for (let start = 0; start < documents.length; start += documentsPerRequest)
+      await embed(documents.slice(start, start + documentsPerRequest), refused);
+    return refused;
   };
+  return embedDocuments;
 
-  type Claimed = { user_id: string; id: string; title: string; content: string; embed_attempts: number };
-
-  async function embed(claimed: Claimed[], leaseEnd: Date): Promise<number> {
-    if (claimed.length === 0) return 0;
+  async function embed(documents: readonly DocumentText[], refused: Map<string, PermanentFailure>): Promise<void> {
     try {
-      const vectors = await embedder.embed(
-        claimed.map(({ title, content }) => `${title}\n\n${content}`),
-        effort,
-      );
-      let done = 0;
-      for (const [index, document] of claimed.entries()) {
+      const texts = documents.map(({ title, content }) => `${title}\n\n${content}`);
+      const vectors = await embedder.embed(texts, effort);
+      for (const [index, document] of documents.entries()) {
         const vector = vectors[index];
-        const isSet =
-          vector && (await database.system().documentEmbeddings.set(document, leaseEnd, vector, embedder.model));
-        if (isSet) done += 1;
+        if (vector) await database.system().documentEmbeddings.set(document, vector, embedder.model);
       }
-      return done;
     } catch (error) {
-      if (!(error instanceof EmbeddingError)) throw error;
-      // The service may refuse one text of the batch. The others must not wait for it.
-      if (error.isPermanent && claimed.length > 1) {
-        let done = 0;
-        for (const one of claimed) done += await embed([one], leaseEnd);
-        return done;
-      }
-      await postpone(claimed, leaseEnd);
-      log.warn({ err: error, documents: claimed.length }, 'could not embed documents; they will be tried again');
-      return 0;
-    }
-  }
-
-  async function postpone(claimed: Claimed[], leaseEnd: Date): Promise<void> {
-    for (const document of claimed) {
-      const delay = Math.min(retryMsMin * 2 ** (document.embed_attempts - 1), retryMsMax);
-      const next = new Date(clock().getTime() + delay);
-      await database.system().documentEmbeddings.postpone(document, leaseEnd, next);
+      if (!(error instanceof EmbeddingError) || !error.isPermanent) throw error;
+      // The service may refuse one text of the batch. The others must not fail with it.
+      if (documents.length > 1) for (const one of documents) await embed([one], refused);
+      else refused.set(documents[0]?.id ?? '', new PermanentFailure(error.message, { cause: error }));
     }
   }
 }
-
-export type EmbeddingJob = ReturnType<typeof createEmbeddingJob>;

@@ -1,10 +1,12 @@
-import type { Database, OwnerRepositories, Scope, Versions } from '@quoin/db';
+import { type Database, newId, type OwnerDatabase, type OwnerRepositories, type Scope, type Versions } from '@quoin/db';
 import { scopeFor } from '../auth/owner.ts';
 import { found, Problem } from '../http/errors.ts';
 import { pageFrom, pageRequest } from '../http/page.ts';
 import { requireRow } from '../http/preconditions.ts';
 import { createTurns } from '../http/throttle/turns.ts';
+import type { JobKind } from '../queue/job.ts';
 import type { Embedder } from './embedder.ts';
+import { type EmbeddingJob, embeddingJobsFor } from './embedding-job.ts';
 import type { DocumentChanges, DocumentQuery, DocumentSearch, NewDocument } from './schemas.ts';
 import { interpretSearch, searchError, searchMsMax } from './search.ts';
 import { toVector } from './vector.ts';
@@ -13,9 +15,8 @@ interface Dependencies {
   database: Database;
   /** Undefined if no service is configured. */
   embedder: Embedder | undefined;
-  /** Starts the job that computes embeddings. */
-  wake: () => void;
-  clock: () => Date;
+  /** Computes embeddings; undefined if no service is configured. */
+  embeddingJob: JobKind<EmbeddingJob> | undefined;
 }
 
 const limitDefault = 10;
@@ -25,7 +26,7 @@ const searchesMax = 3;
 const searchesWaitingMax = 64;
 
 /** Documents of a user, searchable by words and by meaning. `userId` is that of the path: `me` or an id. */
-export function createDocuments({ database, embedder, wake, clock }: Dependencies) {
+export function createDocuments({ database, embedder, embeddingJob }: Dependencies) {
   const turns = createTurns(
     searchesMax,
     searchesWaitingMax,
@@ -68,14 +69,11 @@ export function createDocuments({ database, embedder, wake, clock }: Dependencie
     ) => {
       const columns = { ...changes, ...(embedding && { embedding: toVector(embedding, '/embedding') }) };
       const isEmpty = Object.keys(columns).length === 0;
-      const updated = await ownedBy(scope, userId).effect(async ({ documents }) => {
-        const document = await (isEmpty
-          ? documents.find(id, versions)
-          : documents.update(id, columns, clock(), versions));
+      const hasNewText = !embedding && (changes.title !== undefined || changes.content !== undefined);
+      return changeTexts(ownedBy(scope, userId), hasNewText ? [id] : [], async ({ documents }) => {
+        const document = await (isEmpty ? documents.find(id, versions) : documents.update(id, columns, versions));
         return requireRow(versions, document, () => documents.find(id));
       });
-      wake();
-      return updated;
     },
 
     delete: async (scope: Scope, userId: string, id: string, versions: Versions) =>
@@ -106,19 +104,38 @@ export function createDocuments({ database, embedder, wake, clock }: Dependencie
     rows: ReturnType<typeof rowsOf>,
     resultOf: (created: Awaited<ReturnType<OwnerRepositories['documents']['create']>>) => T,
   ): Promise<T> {
-    const result = await ownedBy(scope, userId).effect(async ({ documents }) => resultOf(await documents.create(rows)));
-    wake();
+    const waiting = rows.filter(({ embedding }) => embedding === null).map(({ id }) => id);
+    return changeTexts(ownedBy(scope, userId), waiting, async ({ documents }) =>
+      resultOf(await documents.create(rows)),
+    );
+  }
+
+  /** Runs a change, and enqueues the embedding of the documents with a new text in the same transaction. */
+  async function changeTexts<T>(
+    owned: OwnerDatabase,
+    ids: readonly string[],
+    change: (repositories: OwnerRepositories) => Promise<T>,
+  ): Promise<T> {
+    if (!embeddingJob || ids.length === 0) return owned.effect(change);
+    const result = await owned.transaction(async (repositories) => {
+      // Both statements travel to the server together.
+      const [changed] = await Promise.all([
+        change(repositories),
+        embeddingJob.enqueue(repositories, embeddingJobsFor(ids)),
+      ]);
+      return changed;
+    });
+    embeddingJob.wake();
     return result;
   }
 
   function rowsOf(items: NewDocument[], pointerOf: (index: number) => string) {
-    const now = clock();
     return items.map(({ title, content, metadata = {}, embedding }, index) => ({
+      id: newId(),
       title,
       content,
       metadata,
       embedding: embedding ? toVector(embedding, pointerOf(index)) : null,
-      embed_after: embedding ? null : now,
     }));
   }
 }

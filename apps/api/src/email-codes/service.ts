@@ -48,7 +48,7 @@ export function createEmailCodes({ database, config, beginSession, outbox, limit
       const permit = await outbox.permit('sign_in_code', recipient);
       const challenge = newChallenge();
       const now = clock();
-      await database.system().transaction(async ({ challenges, mails }) => {
+      await database.system().transaction(async ({ challenges, jobs }) => {
         await challenges.create({
           token_hash: hashOfChallenge(challenge),
           purpose: 'email_code',
@@ -58,7 +58,7 @@ export function createEmailCodes({ database, config, beginSession, outbox, limit
           created_at: now,
           expires_at: new Date(now.getTime() + challengeSeconds * 1000),
         });
-        await outbox.post({ mails }, permit, client);
+        await outbox.post({ jobs }, permit, client);
       });
       outbox.wake();
       return challenge;

@@ -182,7 +182,7 @@ describe('an authenticator app', () => {
       connection.query<{ secret: Buffer }>('select secret from totps where user_id = $1', [id]),
     );
     const dump = await api.database.inspect(async (connection) => {
-      const tables = ['totps', 'recovery_codes', 'challenges', 'idempotency_keys', 'audit_events', 'mails'];
+      const tables = ['totps', 'recovery_codes', 'challenges', 'idempotency_keys', 'audit_events', 'pgboss.job'];
       const all = await Promise.all(tables.map((table) => connection.query(`select t::text as row from ${table} t`)));
       return JSON.stringify(all);
     });

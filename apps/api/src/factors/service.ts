@@ -65,7 +65,7 @@ export function createFactors({ database, totp, changeFactors, outbox, limiter, 
     removeAllOf: async (scope: Scope, userId: string, client: Client): Promise<void> => {
       await database
         .system(scope)
-        .transaction(async ({ users, factors, passkeys, userSessions, auditEvents, mails }) => {
+        .transaction(async ({ users, factors, passkeys, userSessions, auditEvents, jobs }) => {
           const user = found(await users.lock(userId));
           const removed = { totp: await factors.deleteTotp(userId), passkeys: await passkeys.deleteAllOf(userId) };
           await factors.replaceRecoveryCodes(userId, []);
@@ -75,7 +75,7 @@ export function createFactors({ database, totp, changeFactors, outbox, limiter, 
           const event = { action: 'factors_removed', user_id: userId, actor_id, session_id, details: removed } as const;
           await auditEvents.create({ ...event, ...client });
           // No permit needed: only admins cause this mail. It does not contain their address.
-          await outbox.post({ mails }, { kind: 'factors_removed', recipient: user.email, isAllowed: true }, noClient);
+          await outbox.post({ jobs }, { kind: 'factors_removed', recipient: user.email, isAllowed: true }, noClient);
         });
       outbox.wake();
     },

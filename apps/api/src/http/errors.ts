@@ -25,6 +25,7 @@ export const problems = {
   last_admin: { status: 409, title: 'The last active admin must stay' },
   last_sign_in_method: { status: 409, title: 'The last way to sign in must stay' },
   identity_taken: { status: 409, title: 'Account at the provider already linked' },
+  job_conflict: { status: 409, title: 'Job cannot be changed now' },
   idempotency_conflict: { status: 409, title: 'Idempotency-Key used for another request' },
   precondition_failed: { status: 412, title: 'Precondition failed' },
   payload_too_large: { status: 413, title: 'Payload too large' },

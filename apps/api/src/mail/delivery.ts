@@ -1,9 +1,13 @@
-import type { AuditAction, Database, Mail, MailKind, TokenPurpose } from '@quoin/db';
+import type { AuditAction, Database, MailKind, TokenPurpose } from '@quoin/db';
+import { type Static, Type } from 'typebox';
+import { forEach, type JobKind, PermanentFailure, type RunningJob } from '../queue/job.ts';
+import type { Jobs } from '../queue/jobs.ts';
 import type { ComposeMail, MailSecret, Message } from './messages.ts';
 import type { Transport } from './transport.ts';
 
 interface Dependencies {
   database: Database;
+  jobs: Pick<Jobs, 'define'>;
   /** Issues the token of a mail; undefined if no account needs one. */
   issueToken: (purpose: TokenPurpose, email: string) => Promise<{ token: string; userId: string } | undefined>;
   /** Makes the code of a mail; undefined if no account waits for one. */
@@ -11,95 +15,68 @@ interface Dependencies {
   composeMail: ComposeMail;
   transport: Transport;
   clock: () => Date;
-  log: { warn: (fields: object, message: string) => void; error: (fields: object, message: string) => void };
 }
 
-const batchSize = 10;
-/** While a process sends a mail, no other one does. If it dies, another process takes over after this time. */
-const leaseSeconds = 300;
-const retrySecondsMin = 5;
-const retrySecondsMax = 900;
+const nullableText = Type.Union([Type.String(), Type.Null()]);
+
+/** A mail to send. It contains no token: that is issued when the mail is sent. */
+export const MailJob = Type.Object({
+  kind: Type.Unsafe<MailKind>(Type.String()),
+  recipient: Type.String(),
+  caused_at: Type.String(),
+  /** After this time the mail is useless and is not sent. */
+  expires_at: Type.String(),
+  user_agent: nullableText,
+  ip_address: nullableText,
+  request_id: nullableText,
+});
+export type MailJob = Static<typeof MailJob>;
 
 /**
- * Delivers the mails of the outbox at least once. A mail is deleted when the mail server has accepted it. If the process dies between the two, the mail is
- * sent again with the same Message-ID.
+ * Defines the job that delivers mails, at least once. The job ends when the mail server has accepted the mail. If the process dies between the two, the mail is sent
+ * again with the same Message-ID.
  */
 export function createMailDelivery({
   database,
+  jobs,
   issueToken,
   issueCode,
   composeMail,
   transport,
   clock,
-  log,
-}: Dependencies) {
-  return {
-    /** Delivers the due mails. Resolves to the number of mails sent. */
-    deliver: async (): Promise<number> => {
-      let sent = 0;
-      for (let claimed = batchSize; claimed === batchSize; ) {
-        const now = clock();
-        const mails = await database.system().mails.claim(now, secondsAfter(now, leaseSeconds), batchSize);
-        // In order for each recipient: a second token voids the first, so the mail that arrives last must contain the valid one.
-        const byRecipient = Map.groupBy(
-          mails.sort((one, other) => (one.id < other.id ? -1 : 1)),
-          ({ recipient }) => recipient,
-        );
-        // Wait for all of them before passing on a database error.
-        const results = await Promise.allSettled([...byRecipient.values()].map(sendInOrder));
-        const failed = results.find(({ status }) => status === 'rejected');
-        if (failed?.status === 'rejected') throw failed.reason;
-        sent += results.reduce((sum, result) => sum + (result.status === 'fulfilled' ? result.value : 0), 0);
-        claimed = mails.length;
-      }
-      return sent;
-    },
+}: Dependencies): JobKind<MailJob> {
+  return jobs.define({
+    name: 'send mail',
+    data: MailJob,
+    priority: 100,
+    concurrency: 10,
+    // One mail at a time to each recipient: a second token voids the first, so the mail that arrives last must contain the valid one.
+    isOneAtATime: true,
+    attemptsMax: 1_000,
+    retrySeconds: 5,
+    retrySecondsMax: 900,
+    run: forEach(send),
+  });
 
-    /** Resolves to the number of mails that wait, also for another attempt. */
-    countWaiting: () => database.system().mails.count(),
-  };
-
-  /** Resolves to the number of mails sent. */
-  async function sendInOrder(mails: Mail[]): Promise<number> {
-    let sent = 0;
-    for (const mail of mails) if (await send(mail)) sent += 1;
-    return sent;
-  }
-
-  /** Resolves to whether the mail was sent. */
-  async function send(mail: Mail): Promise<boolean> {
-    const fields = { mail: mail.id, kind: mail.kind, attempts: mail.attempts };
-    if (mail.expires_at <= clock()) {
-      log.error(fields, 'dropped a mail that could not be sent before it expired');
-      await database.system().mails.delete(mail.id);
-      return false;
-    }
-    try {
-      const message = await compose(mail);
-      if (message) await transport({ id: mail.id, to: mail.recipient, ...message });
-      await database.system().mails.delete(mail.id);
-      return message !== undefined;
-    } catch (error) {
-      if (isRefusedPermanently(error)) {
-        log.warn({ ...fields, err: error }, 'dropped a mail: the mail server refuses its recipient');
-        await database.system().mails.delete(mail.id);
-        return false;
-      }
-      const delay = Math.min(retrySecondsMin * 2 ** (mail.attempts - 1), retrySecondsMax);
-      await database.system().mails.postpone(mail.id, secondsAfter(clock(), delay));
-      log.warn({ ...fields, err: error }, 'could not send a mail; it will be tried again');
-      return false;
-    }
+  async function send({ id, data, attempt }: RunningJob<MailJob>): Promise<void> {
+    if (new Date(data.expires_at) <= clock())
+      throw new PermanentFailure('the mail could not be sent before it expired');
+    const message = await compose(data, attempt);
+    if (!message) return;
+    await transport({ id, to: data.recipient, ...message }).catch((cause) => {
+      if (!isRefusedPermanently(cause)) throw cause;
+      throw new PermanentFailure('the mail server refuses the recipient', { cause });
+    });
   }
 
   /** Resolves to undefined if there is nothing to send: no account needs the token or code. */
-  async function compose({ kind, recipient, created_at, attempts, ...mail }: Mail): Promise<Message | undefined> {
+  async function compose({ kind, recipient, ...mail }: MailJob, attempt: number): Promise<Message | undefined> {
     const secret = await secretOf(kind, recipient);
     if (!secret) return undefined;
     const requested = requests[kind];
-    if (requested && secret.userId && attempts === 1) await recordRequest(requested, secret.userId, mail);
+    if (requested && secret.userId && attempt === 1) await recordRequest(requested, secret.userId, mail);
     const locale = await database.system().users.findLocale(recipient);
-    return composeMail(kind, locale, { at: created_at, ipAddress: mail.ip_address }, secret.secret);
+    return composeMail(kind, locale, { at: new Date(mail.caused_at), ipAddress: mail.ip_address }, secret.secret);
   }
 
   /** Resolves to undefined if the mail needs a token or code, and no account needs it. */
@@ -121,7 +98,7 @@ export function createMailDelivery({
   function recordRequest(
     action: AuditAction,
     user_id: string,
-    { user_agent, ip_address, request_id }: Pick<Mail, 'user_agent' | 'ip_address' | 'request_id'>,
+    { user_agent, ip_address, request_id }: Pick<MailJob, 'user_agent' | 'ip_address' | 'request_id'>,
   ) {
     return database.system().auditEvents.create({ action, user_id, user_agent, ip_address, request_id });
   }
@@ -144,5 +121,3 @@ const isRefusedPermanently = (error: unknown) => {
   const { code, responseCode } = error as { code?: string; responseCode?: number };
   return code === 'EENVELOPE' && responseCode !== undefined && responseCode >= 500;
 };
-
-const secondsAfter = (time: Date, seconds: number) => new Date(time.getTime() + seconds * 1000);

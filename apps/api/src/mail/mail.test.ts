@@ -4,10 +4,13 @@ import { join } from 'node:path';
 import { createTestDatabase, type TestDatabase } from '@quoin/db/testing';
 import { SMTPServer } from 'smtp-server';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { jobsIn, makeJobsDue } from '../../testing/jobs.ts';
 import { expectProblem, password, startTestApp, testEnvironment, uniqueEmail } from '../../testing/test-app.ts';
 import { parseConfig } from '../config/config.ts';
 import { noClient } from '../http/client.ts';
 import { createLimiter } from '../http/throttle/limiter.ts';
+import { createJobs } from '../queue/jobs.ts';
+import { createRunner } from '../queue/runner.ts';
 import { createMailDelivery } from './delivery.ts';
 import { createMessages } from './messages.ts';
 import { createOutbox } from './outbox.ts';
@@ -23,120 +26,88 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   now = new Date();
-  await database.inspect((connection) => connection.query('delete from mails'));
+  await database.inspect((connection) => connection.query('delete from pgboss.job'));
 });
 afterAll(() => database.close());
 
-const outbox = createOutbox({ clock, limiter: createLimiter(undefined) });
-const post = async (recipient: string) => {
-  const permit = await outbox.permit('password_changed', recipient);
-  await database.system().transaction(({ mails }) => outbox.post({ mails }, permit, noClient));
-};
-const waiting = async () => {
-  const { rows } = await database.inspect((connection) =>
-    connection.query<{ recipient: string }>('select recipient from mails order by id'),
-  );
-  return rows.map(({ recipient }) => recipient);
-};
-
-const deliveryBy = (transport: Transport, log = quiet) =>
-  createMailDelivery({
+/** A process that sends mails. */
+function startProcess(transport: Transport) {
+  const jobs = createJobs();
+  const mailJob = createMailDelivery({
     database,
+    jobs,
     issueToken: async () => undefined,
     issueCode: async () => undefined,
     composeMail: createMessages('https://app.example.com/'),
     transport,
     clock,
-    log,
   });
+  const runner = createRunner({ database, jobs, log: quiet });
+  return { mailJob, deliver: () => runner.runDue() };
+}
+
+const { mailJob } = startProcess(async () => {});
+const outbox = createOutbox({ clock, limiter: createLimiter(undefined), mailJob });
+const post = async (recipient: string) => {
+  const permit = await outbox.permit('password_changed', recipient);
+  await database.system().transaction((repositories) => outbox.post(repositories, permit, noClient));
+};
+const waiting = () => jobsIn(database);
 
 describe('the outbox', () => {
-  test('four processes deliver each mail of the outbox once', async () => {
+  test('four processes send each mail once', async () => {
     const recipients = Array.from({ length: 45 }, uniqueEmail).sort();
     for (const recipient of recipients) await post(recipient);
     const sent: string[] = [];
-    const deliveries = Array.from({ length: 4 }, () => deliveryBy(async ({ to }) => void sent.push(to)));
-    const counts = await Promise.all(deliveries.map(({ deliver }) => deliver()));
+    const processes = Array.from({ length: 4 }, () => startProcess(async ({ to }) => void sent.push(to)));
+    await Promise.all(processes.map(({ deliver }) => deliver()));
     expect(sent.sort()).toEqual(recipients);
-    expect(counts.reduce((sum, count) => sum + count)).toBe(45);
     expect(await waiting()).toEqual([]);
   });
 
-  test('mails to one recipient are sent in the order of their creation', async () => {
+  test('mails to one recipient are sent one after another, in the order of their creation', async () => {
     const recipient = uniqueEmail();
     for (let mail = 0; mail < 5; mail++) await post(recipient);
-    const { rows } = await database.inspect((connection) =>
-      connection.query<{ id: string }>('select id from mails order by id'),
-    );
+    const created = (await waiting()).map(({ id }) => id);
     const sent: string[] = [];
     let inFlight = 0;
     let inFlightMax = 0;
-    const { deliver } = deliveryBy(async ({ id }) => {
+    const send: Transport = async ({ id }) => {
       inFlight += 1;
       inFlightMax = Math.max(inFlightMax, inFlight);
       await new Promise((resolve) => setImmediate(resolve));
       inFlight -= 1;
       sent.push(id);
-    });
-    expect(await deliver()).toBe(5);
-    expect(sent).toEqual(rows.map(({ id }) => id));
+    };
+    const processes = [startProcess(send), startProcess(send)];
+    while ((await waiting()).length > 0) await Promise.all(processes.map(({ deliver }) => deliver()));
+    expect(sent).toEqual(created);
     expect(inFlightMax).toBe(1);
   });
 
-  test('a failed mail is retried with growing delays and sent once', async () => {
-    const recipient = uniqueEmail();
-    await post(recipient);
-    let isAway = true;
-    const attempts: number[] = [];
-    const sent: string[] = [];
-    const { deliver } = deliveryBy(async ({ to }) => {
-      attempts.push(now.getTime());
-      if (isAway) throw new Error('connect ECONNREFUSED');
-      sent.push(to);
-    });
-    const start = now.getTime();
-    for (let second = 0; second <= 100; second++) {
-      now = new Date(start + second * 1000);
-      await deliver();
-    }
-    expect(attempts.map((time) => (time - start) / 1000)).toEqual([0, 5, 15, 35, 75]);
-    isAway = false;
-    now = new Date(start + 3_600_000);
-    expect(await deliver()).toBe(1);
-    expect(await deliver()).toBe(0);
-    expect(sent).toEqual([recipient]);
-  });
-
-  test('another process takes over the mail of a dead process after its lease', async () => {
+  test('a mail that the server did not take is tried again, with the same id', async () => {
     await post(uniqueEmail());
-    const claimed = Promise.withResolvers<void>();
-    const dead = deliveryBy(() => {
-      claimed.resolve();
-      return new Promise(() => {});
+    const attempts: string[] = [];
+    const { deliver } = startProcess(async ({ id }) => {
+      attempts.push(id);
+      if (attempts.length < 3) throw new Error('connect ECONNREFUSED');
     });
-    void dead.deliver();
-    await claimed.promise;
-    const sent: string[] = [];
-    const other = deliveryBy(async ({ to }) => void sent.push(to));
-    now = new Date(now.getTime() + 60_000);
-    await other.deliver();
-    expect(sent).toEqual([]);
-    now = new Date(now.getTime() + 300_000);
-    await other.deliver();
-    expect(sent).toHaveLength(1);
+    for (let attempt = 0; attempt < 4; attempt++) {
+      await deliver();
+      await makeJobsDue(database);
+    }
+    expect(attempts).toHaveLength(3);
+    expect(new Set(attempts).size).toBe(1);
+    expect(await waiting()).toEqual([]);
   });
 
-  test('an expired mail is dropped, and the log does not contain its address', async () => {
-    const recipient = uniqueEmail();
-    await post(recipient);
+  test('an expired mail is not sent', async () => {
+    await post(uniqueEmail());
     now = new Date(now.getTime() + 4 * 86_400_000);
-    const log: unknown[] = [];
-    const note = (...line: unknown[]) => void log.push(line);
-    expect(await deliveryBy(async () => {}, { ...quiet, error: note }).deliver()).toBe(0);
-    expect(await waiting()).toEqual([]);
-    expect(log).toHaveLength(1);
-    expect(JSON.stringify(log)).toContain('dropped a mail');
-    expect(JSON.stringify(log)).not.toContain(recipient);
+    const sent: unknown[] = [];
+    await startProcess(async (mail) => void sent.push(mail)).deliver();
+    expect(sent).toEqual([]);
+    expect(await waiting()).toMatchObject([{ state: 'failed' }]);
   });
 });
 
@@ -182,7 +153,7 @@ describe('with SMTP_URL', () => {
   test('SMTP: a mail arrives as plain text and HTML', async () => {
     const recipient = uniqueEmail();
     await post(recipient);
-    expect(await deliveryBy(smtp()).deliver()).toBe(1);
+    await startProcess(smtp()).deliver();
     expect(received).toHaveLength(1);
     const [{ from, to, source }] = received as [(typeof received)[0]];
     expect(from).toBe('mail@acme.example');
@@ -214,23 +185,24 @@ describe('with SMTP_URL', () => {
     expect(decoded).toContain(`<p>Grüße ${link}</p>`);
   });
 
-  test('SMTP: a permanent refusal drops the mail, a temporary one retries it', async () => {
+  test('SMTP: a mail is tried again after a temporary refusal, and not after a permanent one', async () => {
     await post(uniqueEmail());
+    const { deliver } = startProcess(smtp());
     refusal = Object.assign(new Error('greylisted'), { responseCode: 451 });
-    expect(await deliveryBy(smtp()).deliver()).toBe(0);
-    expect(await waiting()).toHaveLength(1);
-    now = new Date(now.getTime() + 10_000);
+    await deliver();
+    expect(await waiting()).toMatchObject([{ state: 'retry' }]);
+    await makeJobsDue(database);
     refusal = Object.assign(new Error('no such user'), { responseCode: 550 });
-    expect(await deliveryBy(smtp()).deliver()).toBe(0);
-    expect(await waiting()).toHaveLength(0);
+    await deliver();
+    expect(await waiting()).toMatchObject([{ state: 'failed' }]);
     expect(received).toEqual([]);
   });
 
   test('SMTP: an unreachable server loses no mail', async () => {
     await post(uniqueEmail());
     const config = parseConfig(testEnvironment({ SMTP_URL: 'smtp://127.0.0.1:1' }));
-    expect(await deliveryBy(createMailTransport({ config, log: quiet })).deliver()).toBe(0);
-    expect(await waiting()).toHaveLength(1);
+    await startProcess(createMailTransport({ config, log: quiet })).deliver();
+    expect(await waiting()).toMatchObject([{ state: 'retry' }]);
   });
 });
 

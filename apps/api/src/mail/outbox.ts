@@ -1,7 +1,9 @@
-import type { MailKind, SystemRepositories } from '@quoin/db';
+import type { MailKind, OwnerRepositories } from '@quoin/db';
 import type { Client } from '../http/client.ts';
 import type { Limiter } from '../http/throttle/limiter.ts';
 import type { Rate } from '../http/throttle/memory-store.ts';
+import type { JobKind } from '../queue/job.ts';
+import type { MailJob } from './delivery.ts';
 
 /** How long each kind of mail is worth sending. */
 const lifetimeSeconds: Record<MailKind, number> = {
@@ -51,15 +53,14 @@ export interface MailPermit {
 interface Dependencies {
   clock: () => Date;
   limiter: Limiter;
-  /** Starts the delivery instead of waiting for its next run. */
-  wake?: () => void;
+  mailJob: JobKind<MailJob>;
 }
 
 /**
- * Queues mails. A mail is inserted in the transaction of its cause, so that both happen or neither. Each mail needs a permit, because an attacker could flood
+ * Queues mails. A mail is enqueued in the transaction of its cause, so that both happen or neither. Each mail needs a permit, because an attacker could flood
  * a stranger with mails. Ask for the permit before the transaction, and call `wake` after it.
  */
-export function createOutbox({ clock, limiter, wake = () => {} }: Dependencies) {
+export function createOutbox({ clock, limiter, mailJob }: Dependencies) {
   return {
     /** Counts a mail against the limits of its recipient. */
     permit: async (kind: MailKind, recipient: string): Promise<MailPermit> => ({
@@ -75,17 +76,26 @@ export function createOutbox({ clock, limiter, wake = () => {} }: Dependencies) 
 
     /** Queues an allowed mail. @param client the client whose request causes the mail */
     post: async (
-      { mails }: Pick<SystemRepositories, 'mails'>,
+      repositories: Pick<OwnerRepositories, 'jobs'>,
       { kind, recipient, isAllowed }: MailPermit,
       { user_agent, ip_address, request_id }: Client,
     ): Promise<void> => {
       if (!isAllowed) return;
       const now = clock();
-      const expires_at = new Date(now.getTime() + lifetimeSeconds[kind] * 1000);
-      await mails.create({ kind, recipient, created_at: now, expires_at, user_agent, ip_address, request_id });
+      const mail: MailJob = {
+        kind,
+        recipient,
+        caused_at: now.toISOString(),
+        expires_at: new Date(now.getTime() + lifetimeSeconds[kind] * 1000).toISOString(),
+        user_agent,
+        ip_address,
+        request_id,
+      };
+      await mailJob.enqueue(repositories, [mail], { uniqueKey: recipient });
     },
 
-    wake,
+    /** Starts the delivery instead of waiting until the queue is looked at. */
+    wake: mailJob.wake,
   };
 }
 

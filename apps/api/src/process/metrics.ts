@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Database } from '@quoin/db';
+import { jobNameOf } from '../queue/boss.ts';
 
 // Prometheus metrics of the process, its requests, its pool and its jobs (METRICS=true). docs/operations.md says what to look at.
 
@@ -8,9 +9,7 @@ const requestSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 
 /** Creates the metrics of this process. Loads the library on demand, because it costs memory. */
 export async function createMetrics() {
-  const { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } = await import(
-    'prom-client'
-  );
+  const { AggregatorRegistry, collectDefaultMetrics, Gauge, Histogram, Registry } = await import('prom-client');
   const registry = new Registry();
   // In a worker: answers the primary, which collects the metrics of all workers.
   AggregatorRegistry.setRegistries(registry);
@@ -25,10 +24,11 @@ export async function createMetrics() {
     buckets: requestSeconds,
     registers,
   });
-  const jobs = new Counter({
-    name: 'quoin_job_runs_total',
-    help: 'Runs of background jobs, by outcome.',
+  const jobs = new Histogram({
+    name: 'quoin_job_duration_seconds',
+    help: 'Time of the attempts of jobs, by outcome: done, retried (failed, and tried again later) or failed (for good).',
     labelNames: ['job', 'outcome'],
+    buckets: [0.01, 0.1, 1, 10, 60, 600],
     registers,
   });
 
@@ -36,10 +36,10 @@ export async function createMetrics() {
     requestEnded: (method: string, route: string, status: number, seconds: number) =>
       requests.observe({ method, route, status }, seconds),
 
-    jobEnded: (job: string, outcome: 'done' | 'failed') => jobs.inc({ job, outcome }),
+    jobEnded: (job: string, outcome: string, seconds: number) => jobs.observe({ job, outcome }, seconds),
 
     /** Reads the state of the pool, of the hashing and of the job queues at each scrape. */
-    watch: (database: Database, hashing: () => { running: number; waiting: number }) => {
+    watch: (database: Database, hashing: () => { running: number; waiting: number }, jobNames: readonly string[]) => {
       const gauge = (name: string, help: string, state: string, read: () => Record<string, number>) =>
         new Gauge({
           name,
@@ -70,18 +70,22 @@ export async function createMetrics() {
         },
       });
       new Gauge({
-        name: 'quoin_job_queue',
-        help: 'Rows that wait for a background job, over all processes.',
-        labelNames: ['queue'],
+        name: 'quoin_jobs',
+        help: 'Jobs in the queue by state, over all processes.',
+        labelNames: ['job', 'state'],
         registers,
         aggregator: 'max',
         async collect() {
           this.reset();
-          const { mails, documentEmbeddings } = database.system();
           // Without a database the gauge is absent.
-          const counts = await Promise.all([mails.count(), documentEmbeddings.countWaiting()]).catch(() => []);
-          for (const [index, count] of counts.entries())
-            this.set({ queue: ['mails', 'documents'][index] ?? '' }, count);
+          const counts = await database
+            .system()
+            .jobs.count()
+            .catch(() => undefined);
+          if (!counts) return;
+          for (const job of jobNames)
+            for (const state of ['created', 'retry', 'active', 'failed']) this.set({ job, state }, 0);
+          for (const { name, state, count } of counts) this.set({ job: jobNameOf(name), state }, count);
         },
       });
     },

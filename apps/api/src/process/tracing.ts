@@ -8,7 +8,7 @@ export async function startTracing() {
   process.env.OTEL_METRICS_EXPORTER ??= 'none';
   process.env.OTEL_LOGS_EXPORTER ??= 'none';
   process.env.OTEL_SERVICE_NAME ??= 'quoin';
-  const { context, propagation, SpanKind, SpanStatusCode, trace } = await import('@opentelemetry/api');
+  const { context, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } = await import('@opentelemetry/api');
   const { NodeSDK } = await import('@opentelemetry/sdk-node');
   const sdk = new NodeSDK({ instrumentations: [] });
   sdk.start();
@@ -49,6 +49,29 @@ export async function startTracing() {
     },
 
     traceId: (request: FastifyRequest): string | undefined => spans.get(request)?.spanContext().traceId,
+
+    /** Returns what links a job to the trace that enqueues it, if there is one. */
+    context: (): object | undefined => {
+      if (!trace.getActiveSpan()) return undefined;
+      const carrier = {};
+      propagation.inject(context.active(), carrier);
+      return carrier;
+    },
+
+    /** Runs an attempt of jobs in a trace of its own, with links to the traces that enqueued them. */
+    inTrace: <T>(name: string, carriers: readonly object[], run: () => Promise<T>): Promise<T> => {
+      const links = carriers.flatMap((carrier) => {
+        const linked = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, carrier));
+        return linked ? [{ context: linked }] : [];
+      });
+      return tracer.startActiveSpan(name, { kind: SpanKind.CONSUMER, links, root: true }, async (span) => {
+        try {
+          return await run();
+        } finally {
+          span.end();
+        }
+      });
+    },
 
     /** Runs a statement in a span, if a request is being traced. The text contains no values. */
     observe: <T>(text: string, run: () => Promise<T>): Promise<T> => {

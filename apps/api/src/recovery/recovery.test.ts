@@ -162,7 +162,7 @@ describe('a token for a new password', () => {
     expect(token.slice(22)).not.toBe(earlier.slice(22));
     const hash = createHash('sha256').update(token).digest('hex');
     const dump = await api.database.inspect(async (connection) => {
-      const tables = ['one_time_tokens', 'mails', 'audit_events', 'users', 'user_sessions'];
+      const tables = ['one_time_tokens', 'pgboss.job', 'audit_events', 'users', 'user_sessions'];
       const rows = await Promise.all(tables.map((table) => connection.query(`select t::text as row from ${table} t`)));
       return JSON.stringify(rows);
     });

@@ -25,9 +25,9 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
     forgot: async (email: string, client: Client): Promise<void> => {
       const recipient = normalizeEmail(email);
       const permit = await outbox.permit('reset_password', recipient);
-      await database.system().transaction(async ({ oneTimeTokens, mails }) => {
+      await database.system().transaction(async ({ oneTimeTokens, jobs }) => {
         if (permit.isAllowed) await oneTimeTokens.deleteByEmail('reset_password', recipient);
-        await outbox.post({ mails }, permit, client);
+        await outbox.post({ jobs }, permit, client);
       });
       outbox.wake();
     },
@@ -48,7 +48,7 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
       const permit = await outbox.permit('password_changed', owner.email);
 
       const isReset = await database.system().transaction(async (repositories) => {
-        const { oneTimeTokens, users, factors, userSessions, auditEvents, mails } = repositories;
+        const { oneTimeTokens, users, factors, userSessions, auditEvents, jobs } = repositories;
         const now = clock();
         const consumed = await oneTimeTokens.consume('reset_password', presented, now);
         if (!consumed) return false;
@@ -62,7 +62,7 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
         if (!before?.email_verified_at) await voidCredentials(repositories, user.id, client);
         await userSessions.revokeAllOf(user.id, 'password_changed', now);
         await auditEvents.create({ action: 'password_reset', user_id: user.id, actor_id: user.id, ...client });
-        await outbox.post({ mails }, permit, client);
+        await outbox.post({ jobs }, permit, client);
         return true;
       });
       if (!isReset) throw invalidOneTimeToken();
@@ -98,10 +98,10 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
       const user = await database.as(scope).account.find();
       if (!user || user.email_verified_at) return;
       const permit = await outbox.permit('verify_email', user.email);
-      await database.as(scope).transaction(async ({ account, mails }) => {
+      await database.as(scope).transaction(async ({ account, jobs }) => {
         // The address may have changed meanwhile, or the account may be gone.
         const current = await account.lock();
-        if (current?.email === permit.recipient) await outbox.post({ mails }, permit, client);
+        if (current?.email === permit.recipient) await outbox.post({ jobs }, permit, client);
       });
       outbox.wake();
     },

@@ -26,7 +26,7 @@ export interface ChangeMails {
 
 /** Where a change is recorded, in its transaction. */
 interface Records {
-  mails: OwnerRepositories['mails'];
+  jobs: OwnerRepositories['jobs'];
   recordEvent: (event: { action: AuditAction; details?: Record<string, unknown> }) => Promise<unknown>;
   voidTokens: (purpose?: TokenPurpose) => Promise<unknown>;
 }
@@ -77,13 +77,13 @@ export function createAccountChanges({ passwords, outbox }: { passwords: Passwor
     },
 
     /** Queues the notices to the old address. Call it before the change, because row level security allows mail to the account's current address only. */
-    postNotices: async (mails: OwnerRepositories['mails'], { notices }: ChangeMails, client: Client) => {
-      for (const permit of notices) await outbox.post({ mails }, permit, client);
+    postNotices: async (jobs: OwnerRepositories['jobs'], { notices }: ChangeMails, client: Client) => {
+      for (const permit of notices) await outbox.post({ jobs }, permit, client);
     },
 
     /** Records a change, and voids the tokens that were sent before it. */
     record: async (
-      { mails, recordEvent, voidTokens }: Records,
+      { jobs, recordEvent, voidTokens }: Records,
       before: User,
       columns: Partial<User>,
       { verification }: ChangeMails,
@@ -97,7 +97,7 @@ export function createAccountChanges({ passwords, outbox }: { passwords: Passwor
       if (email !== undefined) {
         await voidTokens();
         await recordEvent({ action: 'email_changed' });
-        if (verification) await outbox.post({ mails }, verification, client);
+        if (verification) await outbox.post({ jobs }, verification, client);
       }
       if (username !== undefined && username !== before.username) await recordEvent({ action: 'username_changed' });
       if (Object.keys(others).length === 0) return;

@@ -1,13 +1,13 @@
 import type { Database, Scope, SystemRepositories, User, Versions } from '@quoin/db';
+import { Type } from 'typebox';
 import type { Client } from '../http/client.ts';
+import { deleteAll } from '../http/delete-all.ts';
 import { found, Problem } from '../http/errors.ts';
 import { preconditionFailed } from '../http/preconditions.ts';
+import { forEach, type JobKind } from '../queue/job.ts';
+import type { Jobs } from '../queue/jobs.ts';
 import { actorColumns } from './account-changes.ts';
 import { wrongPassword } from './reauthentication.ts';
-
-/** Accounts that one run of the job deletes. */
-const accountsPerRun = 100;
-const rowsPerBatch = 1_000;
 
 interface Conditions {
   /** The hash that was verified, if any: the account must still have it. */
@@ -15,17 +15,28 @@ interface Conditions {
   versions: Versions;
 }
 
+/** The account is the user of the job. */
+export const DeletionJob = Type.Object({});
+
 /** Deletes accounts: marks them, so that they are unusable from that moment, and deletes their rows in a job. */
 export function createAccountDeletion({
   database,
-  wake,
+  jobs,
   clock,
 }: {
   database: Database;
-  /** Starts the job. */
-  wake: () => void;
+  jobs: Pick<Jobs, 'define'>;
   clock: () => Date;
 }) {
+  const deletionJob: JobKind<object> = jobs.define({
+    name: 'delete account',
+    data: DeletionJob,
+    retrySeconds: 60,
+    timeoutSeconds: 3_600,
+    run: forEach(async ({ userId }) => {
+      if (userId) await deleteMarkedAccount(database, userId);
+    }),
+  });
   return {
     /** @throws Problem `last_admin`, `not_found`, `wrong_password`, `precondition_failed` */
     markDeleted: async (id: string, scope: Scope, client: Client, { passwordHash, versions }: Conditions) => {
@@ -37,35 +48,21 @@ export function createAccountDeletion({
         }
         const event = { user_id: id, ...actorColumns(scope), ...client };
         await repositories.auditEvents.create({ action: 'account_deleted', ...event });
+        await deletionJob.enqueue(repositories, [{}], { userId: id });
       });
-      wake();
+      deletionJob.wake();
     },
   };
 }
 
 export type AccountDeletion = ReturnType<typeof createAccountDeletion>;
 
-/**
- * Deletes the rows of marked accounts, in batches that lock little and for a short time. Resolves to the number of accounts.
- *
- * @throws Error if the database refused to delete one of them; the others are deleted
- */
-export async function deleteMarkedAccounts(database: Database): Promise<number> {
+/** Deletes the rows of a marked account, in batches that lock little and for a short time. */
+export async function deleteMarkedAccount(database: Database, id: string): Promise<void> {
   const { deletedAccounts } = database.system();
-  const marked = await deletedAccounts.list(accountsPerRun);
-  if (marked.length === 0) return 0;
-  const tables = await deletedAccounts.dependentTables();
-  const failures: unknown[] = [];
-  for (const { id } of marked) await deleteRows(id).catch((error) => failures.push(error));
-  if (failures.length > 0) throw new Error(`${failures.length} accounts were not deleted`, { cause: failures[0] });
-  return marked.length;
-
-  async function deleteRows(id: string) {
-    for (const table of tables)
-      for (let deleted = rowsPerBatch; deleted === rowsPerBatch; )
-        deleted = await deletedAccounts.deleteRows(table, id, rowsPerBatch);
-    await deletedAccounts.delete(id);
-  }
+  for (const table of await deletedAccounts.dependentTables())
+    await deleteAll((limit) => deletedAccounts.deleteRows(table, id, limit));
+  await deletedAccounts.delete(id);
 }
 
 /**

@@ -52,25 +52,23 @@ export function createOwnAccount({ database, passwords, outbox, accountDeletion,
 
       const mails = await changesOf.mailsOf(self, columns);
       return changesOf.withMails(mails, () =>
-        database
-          .as(scope)
-          .transaction(async ({ account, userSessions, mails: outgoing, auditEvents, oneTimeTokens }) => {
-            const before = found(await account.lock());
-            // The request may have begun before the session was revoked.
-            if (!(await userSessions.lockUnrevoked(requireSession(scope).sessionId))) throw sessionEnded();
-            // The password that was checked, or the address that gets the mails, has changed meanwhile.
-            if (isSensitive && (before.password_hash !== self.password_hash || before.email !== self.email))
-              throw wrongPassword();
-            await changesOf.postNotices(outgoing, mails, client);
-            const user = await requireRow(versions, await account.update(columns, versions), account.find);
-            if ('password_hash' in columns)
-              await userSessions.revokeAll('password_changed', clock(), { except: requireSession(scope).sessionId });
-            const recordEvent = (event: Parameters<typeof auditEvents.create>[0]) =>
-              auditEvents.create({ ...event, ...client });
-            const records = { mails: outgoing, recordEvent, voidTokens: oneTimeTokens.deleteAll };
-            await changesOf.record(records, before, columns, mails, client);
-            return user;
-          }),
+        database.as(scope).transaction(async ({ account, userSessions, jobs, auditEvents, oneTimeTokens }) => {
+          const before = found(await account.lock());
+          // The request may have begun before the session was revoked.
+          if (!(await userSessions.lockUnrevoked(requireSession(scope).sessionId))) throw sessionEnded();
+          // The password that was checked, or the address that gets the mails, has changed meanwhile.
+          if (isSensitive && (before.password_hash !== self.password_hash || before.email !== self.email))
+            throw wrongPassword();
+          await changesOf.postNotices(jobs, mails, client);
+          const user = await requireRow(versions, await account.update(columns, versions), account.find);
+          if ('password_hash' in columns)
+            await userSessions.revokeAll('password_changed', clock(), { except: requireSession(scope).sessionId });
+          const recordEvent = (event: Parameters<typeof auditEvents.create>[0]) =>
+            auditEvents.create({ ...event, ...client });
+          const records = { jobs, recordEvent, voidTokens: oneTimeTokens.deleteAll };
+          await changesOf.record(records, before, columns, mails, client);
+          return user;
+        }),
       );
     },
 

@@ -71,10 +71,10 @@ export function createUsers({ database, passwords, outbox, accountDeletion, cloc
             await userSessions.revokeAllOf(id, 'password_changed', clock(), {
               except: scope && requireSession(scope).sessionId,
             });
-          await changesOf.postNotices(repositories.mails, mails, client);
+          await changesOf.postNotices(repositories.jobs, mails, client);
           const about = { user_id: id, ...actorColumns(scope), ...client };
           const records = {
-            mails: repositories.mails,
+            jobs: repositories.jobs,
             recordEvent: (event: Parameters<typeof auditEvents.create>[0]) =>
               auditEvents.create({ ...event, ...about }),
             voidTokens: (purpose?: Parameters<typeof oneTimeTokens.deleteAllOf>[1]) =>

@@ -1,7 +1,7 @@
 import { testServerUrl } from '@quoin/db/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { jobsIn } from '../../testing/jobs.ts';
 import { expectProblem, password, startTestApp, type TestApp, uniqueEmail } from '../../testing/test-app.ts';
-import { deleteMarkedAccounts } from './account-deletion.ts';
 
 let api: TestApp;
 beforeAll(async () => {
@@ -155,7 +155,7 @@ describe('one’s own account', () => {
       401,
       'invalid_credentials',
     );
-    await deleteMarkedAccounts(api.database);
+    await api.app.runner.runDue('delete account');
     const left = await api.database.inspect((connection) =>
       connection.query(
         `select 'tasks' from tasks where user_id = $1 union all select 'sessions' from user_sessions where user_id = $1
@@ -192,15 +192,15 @@ describe('one’s own account', () => {
         [user.id],
       ),
     );
-    await deleteMarkedAccounts(api.database);
     await api.send('DELETE', '/users/me', { token: user.token, body: { current_password: password } });
     const { deletedAccounts } = api.database.system();
     expect((await deletedAccounts.dependentTables()).map(({ name }) => name)).toEqual(
       expect.arrayContaining(['documents', 'idempotency_keys', 'tasks', 'user_preferences', 'user_sessions']),
     );
     expect(await deletedAccounts.deleteRows({ name: 'tasks', column: 'user_id' }, user.id, 1_000)).toBe(1_000);
-    expect(await deleteMarkedAccounts(api.database)).toBe(1);
-    expect(await deleteMarkedAccounts(api.database)).toBe(0);
+    await api.app.runner.runDue('delete account');
+    expect(await api.database.system().users.find(user.id)).toBeUndefined();
+    expect((await jobsIn(api.database)).filter(({ name }) => name === 'delete-account')).toEqual([]);
   });
 
   test.runIf(testServerUrl)('deleting an account that is no admin does not wait for the admins', async () => {

@@ -37,9 +37,10 @@ export async function applyStep(connection: Connection, step: Step): Promise<voi
 async function inTransaction(connection: Connection, { statements, record }: Step): Promise<void> {
   for (let retriesLeft = retriesMax; ; retriesLeft--) {
     try {
-      return await connection.execute(
+      await connection.execute(
         `begin;\nset local lock_timeout = '${tableLockWait}';\n${statements};\n${record};\ncommit;`,
       );
+      return;
     } catch (error) {
       await connection.execute('rollback');
       const { code = '' } = error as { code?: string };

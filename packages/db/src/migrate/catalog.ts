@@ -37,9 +37,14 @@ export interface Catalog {
 }
 
 /** Reads the schema `public` without the objects of extensions. */
-export async function readCatalog(connection: Connection): Promise<Catalog> {
-  const { rows: tables } = await connection.query<CatalogTable>(tablesSql);
-  const { rows: functions } = await connection.query<Named>(functionsSql);
+export const readCatalog = (connection: Connection): Promise<Catalog> => readSchema(connection, 'public');
+
+/** Reads the schema of the job queue. */
+export const readQueueCatalog = (connection: Connection): Promise<Catalog> => readSchema(connection, 'pgboss');
+
+async function readSchema(connection: Connection, schema: 'public' | 'pgboss'): Promise<Catalog> {
+  const { rows: tables } = await connection.query<CatalogTable>(tablesSql(schema));
+  const { rows: functions } = await connection.query<Named>(functionsSql(schema));
   return { tables, functions };
 }
 
@@ -85,7 +90,8 @@ const list = (select: string) => `coalesce((select json_agg(item order by item.n
 const ofExtension = (object: string, catalog: string) =>
   `exists (select from pg_depend where classid = '${catalog}'::regclass and objid = ${object} and deptype = 'e')`;
 
-const tablesSql = `
+/** Partitions have no definition of their own, except the one that contains the jobs: its indexes are not those of its parent. */
+const tablesSql = (schema: string) => `
 select
   c.relname as name,
   obj_description(c.oid, 'pg_class') as comment,
@@ -122,11 +128,11 @@ select
       select privilege_type || ' (' || attname || ')', grantee from pg_attribute, aclexplode(attacl) where attrelid = c.oid
     ) privileges where grantee in (to_regrole('quoin_app'), to_regrole('quoin_system')) group by grantee`)} as privileges
 from pg_class c
-where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition and not ${ofExtension('c.oid', 'pg_class')}
+where c.relnamespace = '${schema}'::regnamespace and c.relkind in ('r', 'p') and (not c.relispartition or c.relname = 'job_common') and not ${ofExtension('c.oid', 'pg_class')}
 order by c.relname collate "C"`;
 
-const functionsSql = `
+const functionsSql = (schema: string) => `
 select p.oid::regprocedure::text as name, pg_get_functiondef(p.oid) as definition
 from pg_proc p
-where p.pronamespace = 'public'::regnamespace and p.prokind in ('f', 'p') and not ${ofExtension('p.oid', 'pg_proc')}
+where p.pronamespace = '${schema}'::regnamespace and p.prokind in ('f', 'p') and not ${ofExtension('p.oid', 'pg_proc')}
 order by p.oid::regprocedure::text collate "C"`;

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import type { EntitySchema } from '@mikro-orm/core';
 import type { Database } from '../database.ts';
-import { catalogFacts, readCatalog } from './catalog.ts';
+import { catalogFacts, readCatalog, readQueueCatalog } from './catalog.ts';
 import { MigrationError, migrationNames, ownDirectory } from './files.ts';
 import { lockWarnings } from './lock-warnings.ts';
 import { history, type Migration, type MigrationOptions } from './migrate.ts';
@@ -93,7 +93,11 @@ async function entityDifference(replay: Replay, { entities }: DriftOptions) {
 }
 
 async function compare(expected: Database, live: Database): Promise<string[]> {
-  const facts = async (database: Database) => new Set(catalogFacts(await database.inspect(readCatalog)));
+  const facts = async (database: Database) =>
+    new Set([
+      ...catalogFacts(await database.inspect(readCatalog)),
+      ...catalogFacts(await database.inspect(readQueueCatalog)).map((fact) => `pgboss: ${fact}`),
+    ]);
   const [wanted, found] = [await facts(expected), await facts(live)];
   return [
     ...[...wanted].filter((fact) => !found.has(fact)).map((fact) => `missing in the database: ${fact}`),

@@ -13,7 +13,6 @@ export const tableTypesFile = fileURLToPath(new URL('../schema/tables.ts', impor
 /** Columns whose type is narrower than that of the database. */
 const narrowTypes: Record<string, string> = {
   'audit_events.action': 'AuditAction',
-  'mails.kind': 'MailKind',
   'one_time_tokens.purpose': 'TokenPurpose',
   'user_preferences.theme': 'Theme',
   'challenges.purpose': 'ChallengePurpose',

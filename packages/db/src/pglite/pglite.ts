@@ -70,7 +70,8 @@ export function embeddedSource(pglite: PGlite, onClosed: () => void = () => {}):
         return query(transaction, text, values);
       });
     },
-    execute: async (script) => void (await pglite.exec(script)),
+    execute: async <Row>(script: string) =>
+      (await pglite.exec(script)).map(({ rows, affectedRows = 0 }) => ({ rows: rows as Row[], affectedRows })),
     release,
   };
 

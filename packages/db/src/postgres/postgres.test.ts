@@ -12,6 +12,7 @@ import {
 } from '../../testing/test-database.ts';
 import { connect } from '../connect.ts';
 import { DatabaseUnavailable, StatementTimeout } from '../errors.ts';
+import { newId } from '../new-id.ts';
 import type { OwnerRepositories } from '../repositories/repositories.ts';
 import type { Scope } from '../scope.ts';
 
@@ -224,17 +225,17 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
     },
   );
 
-  test('a new column on the table of mails does not break prepared statements', async () => {
+  test('a new column on a table does not break prepared statements', async () => {
     const own = await createTestDatabase();
     try {
-      const claim = () => own.system().mails.claim(new Date(), new Date(), 10);
+      const claim = () => own.system().challenges.deleteExpired(new Date(), 10);
       const all = () => Promise.all(Array.from({ length: 10 }, claim));
       await all();
-      await own.maintain((connection) => connection.execute('alter table mails add column added int'));
-      expect(await all()).toEqual(Array(10).fill([]));
-      const read = () => own.inspect((connection) => connection.query('select * from mails'));
+      await own.maintain((connection) => connection.execute('alter table challenges add column added int'));
+      expect(await all()).toEqual(Array(10).fill(0));
+      const read = () => own.inspect((connection) => connection.query('select * from challenges'));
       await Promise.all(Array.from({ length: 10 }, read));
-      await own.maintain((connection) => connection.execute('alter table mails add column another int'));
+      await own.maintain((connection) => connection.execute('alter table challenges add column another int'));
       // One after the other: the second attempt must not take another stale connection.
       for (let calls = 0; calls < 10; calls++) expect((await read()).rows).toEqual([]);
     } finally {
@@ -247,14 +248,15 @@ describe.runIf(testServerUrl)('a pool of connections to a server', () => {
     const narrow = await connect(own.directUrl, { poolMax: 1 });
     try {
       const scope = await newScope(own);
-      const document = { title: 'x', content: 'x', metadata: {}, embedding: null, embed_after: null };
+      const document = { title: 'x', content: 'x', metadata: {}, embedding: null };
       const prepared = async () => {
         const { rows } = await narrow.inspect((connection) =>
           connection.query<{ n: number }>('select count(*)::int as n from pg_prepared_statements'),
         );
         return rows[0]?.n;
       };
-      const create = (size: number) => narrow.as(scope).documents.create(Array(size).fill(document));
+      const create = (size: number) =>
+        narrow.as(scope).documents.create(Array.from({ length: size }, () => ({ id: newId(), ...document })));
       const importUsers = (size: number) =>
         narrow
           .system()

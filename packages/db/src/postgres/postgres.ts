@@ -113,15 +113,16 @@ function statementsOn(
     values: values.map(parameter),
     name: nameOf(text),
   });
-  const resultOf = async <Row>(running: Promise<pg.QueryResult>) => {
+  const timed = async <T>(running: Promise<T>) => {
     try {
-      const { rows, rowCount } = await running;
-      return { rows: rows as Row[], affectedRows: rowCount ?? 0 };
+      return await running;
     } catch (error) {
       if ((error as Error).message === 'Query read timeout') unanswered.add(client);
       throw error;
     }
   };
+  const toResult = <Row>({ rows, rowCount }: pg.QueryResult) => ({ rows: rows as Row[], affectedRows: rowCount ?? 0 });
+  const resultOf = async <Row>(running: Promise<pg.QueryResult>) => toResult<Row>(await timed(running));
   return {
     query: <Row>(text: string, values: readonly unknown[] = []) =>
       resultOf<Row>(client.query(statement(text, values) as pg.QueryConfig)),
@@ -139,7 +140,8 @@ function statementsOn(
         apply ? runTogether(client, statement(apply.text, apply.values), last) : client.query(last as pg.QueryConfig),
       );
     },
-    execute: async (script: string) => void (await resultOf(client.query(script))),
+    // pg returns an array if there are several statements.
+    execute: async <Row>(script: string) => [await timed(client.query(script))].flat().map(toResult<Row>),
   };
 }
 

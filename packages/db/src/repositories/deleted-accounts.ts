@@ -43,16 +43,6 @@ export const deletedAccounts = ({ db }: Context) => ({
     return numUpdatedRows > 0n;
   },
 
-  /** The accounts that were marked first. */
-  list: (limit: number) =>
-    db
-      .selectFrom('users')
-      .select('id')
-      .where('deleted_at', 'is not', null)
-      .orderBy('deleted_at')
-      .limit(limit)
-      .execute(),
-
   dependentTables: async (): Promise<DependentTable[]> => {
     const { rows } = await sql<DependentTable>`
       select conrelid::regclass::text as name, attname as column

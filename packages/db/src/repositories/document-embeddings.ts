@@ -1,5 +1,4 @@
-import { type SelectQueryBuilder, sql } from 'kysely';
-import type { Tables } from '../schema/tables.ts';
+import { sql } from 'kysely';
 import type { Vector } from '../schema/vector.ts';
 import type { Context } from './context.ts';
 
@@ -9,85 +8,65 @@ export interface DocumentKey {
   id: string;
 }
 
+/** A document to embed. */
+export interface DocumentText extends DocumentKey {
+  title: string;
+  content: string;
+  /** SHA-256 of the text. */
+  text_hash: Uint8Array;
+}
+
+const textHash = sql<Uint8Array>`sha256(convert_to(title || ' ' || content, 'UTF8'))`;
+const columns = ['user_id', 'id', 'title', 'content', textHash.as('text_hash')] as const;
+
 /** Embeddings of the documents of all users, for the job that computes them. */
 export const documentEmbeddings = ({ db }: Context) => ({
-  /** Claims at most `limit` documents that wait for an embedding, until `leaseEnd`. Any number of processes can claim at once. */
-  claim: (now: Date, leaseEnd: Date, limit: number) =>
+  /** Returns those of the documents that have no embedding. */
+  findWithout: (keys: readonly DocumentKey[]): Promise<DocumentText[]> =>
     db
-      .with('due', (inner) =>
-        inner
-          .selectFrom('documents')
-          .select(['user_id', 'id'])
-          .where('embed_after', '<=', now)
-          .orderBy('embed_after')
-          .limit(limit)
-          .forUpdate()
-          .skipLocked(),
+      .selectFrom('documents')
+      .select(columns)
+      .where('embedding', 'is', null)
+      .where(
+        sql<boolean>`(user_id, id) in (select * from unnest(${keys.map(({ user_id }) => user_id)}::uuid[], ${keys.map(({ id }) => id)}::uuid[]))`,
       )
-      .updateTable('documents')
-      .from('due')
-      .set((set) => ({ embed_after: leaseEnd, embed_attempts: set('embed_attempts', '+', 1) }))
-      .whereRef('documents.user_id', '=', 'due.user_id')
-      .whereRef('documents.id', '=', 'due.id')
-      .returning(['documents.user_id', 'documents.id', 'title', 'content', 'embed_attempts'])
       .execute(),
 
-  /** Stores the embedding of a claimed document, unless its text has changed since. Resolves to whether it did. */
-  set: async ({ user_id, id }: DocumentKey, leaseEnd: Date, embedding: Vector, model: string) => {
+  /**
+   * Returns up to `count` documents after `after`, by key, that have no embedding or one of another model. Embeddings that clients sent have no model and do not
+   * count.
+   */
+  findOfOtherModels: (model: string, after: DocumentKey, count: number): Promise<DocumentText[]> =>
+    db
+      .selectFrom('documents')
+      .select(columns)
+      .where(sql<boolean>`(user_id, id) > (${after.user_id}, ${after.id})`)
+      .where(({ or, eb }) => or([eb('embedding', 'is', null), eb('embedding_model', '<>', model)]))
+      .orderBy('user_id')
+      .orderBy('id')
+      .limit(count)
+      .execute(),
+
+  /** Stores the embedding of a document, unless its text has changed or its client has sent an embedding. Resolves to whether it did. */
+  set: async ({ user_id, id, text_hash }: DocumentText, embedding: Vector, model: string): Promise<boolean> => {
     const { numUpdatedRows } = await db
       .updateTable('documents')
-      .set({ embedding, embedding_model: model, embed_after: null, embed_attempts: 0 })
+      .set({ embedding, embedding_model: model })
       .where('user_id', '=', user_id)
       .where('id', '=', id)
-      .where('embed_after', '=', leaseEnd)
+      .where(textHash, '=', text_hash)
+      .where(({ or, eb }) => or([eb('embedding', 'is', null), eb('embedding_model', 'is not', null)]))
       .executeTakeFirstOrThrow();
     return numUpdatedRows > 0n;
   },
 
-  postpone: ({ user_id, id }: DocumentKey, leaseEnd: Date, nextAttemptAt: Date) =>
-    db
-      .updateTable('documents')
-      .set({ embed_after: nextAttemptAt })
-      .where('user_id', '=', user_id)
-      .where('id', '=', id)
-      .where('embed_after', '=', leaseEnd)
-      .execute(),
-
-  /**
-   * Among the next `count` documents after `after`, by key: drops the embeddings of other models and makes those due that wait. Embeddings that clients sent stay.
-   * Resolves to the last key; undefined if there are no more documents.
-   */
-  expire: async (model: string, now: Date, after: DocumentKey, count: number): Promise<DocumentKey | undefined> => {
-    const next = db
+  /** Resolves to the number of documents of all users that have no embedding or one of another model. */
+  countOfOtherModels: async (model: string): Promise<number> => {
+    const { count } = await db
       .selectFrom('documents')
-      .select(['user_id', 'id'])
-      .where(sql<boolean>`(user_id, id) > (${after.user_id}, ${after.id})`)
-      .orderBy('user_id')
-      .orderBy('id')
-      .limit(count);
-    await db
-      .updateTable('documents')
-      .set({ embedding: null, embedding_model: null, embed_after: now, embed_attempts: 0 })
-      .where(({ eb, refTuple }) => eb(refTuple('user_id', 'id'), 'in', next.$asTuple('user_id', 'id')))
-      .where(({ or, eb }) => or([eb('embedding_model', '<>', model), eb('embed_after', '>', now)]))
-      .execute();
-    return db
-      .selectFrom(next.as('next'))
-      .select(['user_id', 'id'])
-      .orderBy('user_id', 'desc')
-      .orderBy('id', 'desc')
-      .limit(1)
-      .executeTakeFirst();
+      .where(({ or, eb }) => or([eb('embedding', 'is', null), eb('embedding_model', '<>', model)]))
+      .select(({ fn }) => fn.countAll<string>().as('count'))
+      .executeTakeFirstOrThrow();
+    return Number(count);
   },
-
-  /** Number of documents of all users. */
-  countDocuments: () => countOf(db.selectFrom('documents')),
-
-  /** Number of documents that wait for an embedding. */
-  countWaiting: () => countOf(db.selectFrom('documents').where('embed_after', 'is not', null)),
 });
-
-async function countOf(rows: SelectQueryBuilder<Tables, 'documents', unknown>): Promise<number> {
-  const { count } = await rows.select(({ fn }) => fn.countAll<string>().as('count')).executeTakeFirstOrThrow();
-  return Number(count);
-}

@@ -1,5 +1,4 @@
 import { CompiledQuery, type Insertable, sql, type Updateable } from 'kysely';
-import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { Vector } from '../schema/vector.ts';
 import type { OwnerContext } from './context.ts';
@@ -13,7 +12,7 @@ const version =
 const hasEmbedding = sql<boolean>`embedding is not null`.as('has_embedding');
 
 type Written = 'title' | 'content' | 'metadata' | 'embedding';
-export type NewDocument = Required<Pick<Insertable<Tables['documents']>, Written | 'embed_after'>>;
+export type NewDocument = Required<Pick<Insertable<Tables['documents']>, Written | 'id'>>;
 export type DocumentChanges = Pick<Updateable<Tables['documents']>, Written>;
 
 /** A document without its embedding. */
@@ -110,18 +109,17 @@ export const documents = ({ db, scope }: OwnerContext) => {
     /** Inserts all or none, with one statement. Returns them in order. Violates `fk_documents_user_id` if the user no longer exists. */
     create: async (newDocuments: readonly NewDocument[]) => {
       const rows = newDocuments.map(({ embedding, ...document }) => ({
-        id: newId(),
         embedding: embedding?.toString() ?? null,
         ...document,
       }));
       // One parameter for any number of rows, so that the server prepares one statement.
       const created = await db
         .insertInto('documents')
-        .columns(['id', 'user_id', 'title', 'content', 'metadata', 'embedding', 'embed_after'])
+        .columns(['id', 'user_id', 'title', 'content', 'metadata', 'embedding'])
         .expression(
-          sql`select id, ${userId}::uuid, title, content, metadata, embedding::vector, embed_after
+          sql`select id, ${userId}::uuid, title, content, metadata, embedding::vector
             from json_to_recordset(${JSON.stringify(rows)}::json) as row (
-              id uuid, title text, content text, metadata jsonb, embedding text, embed_after timestamptz)`,
+              id uuid, title text, content text, metadata jsonb, embedding text)`,
         )
         .returning(columns.filter((column) => column !== 'content'))
         .returning([hasEmbedding, version])
@@ -134,12 +132,12 @@ export const documents = ({ db, scope }: OwnerContext) => {
       });
     },
 
-    /** A new text drops the embedding of the old one, unless a new one comes with it, and waits for one from `now`. */
-    update: (id: string, { embedding, ...changes }: DocumentChanges, now: Date, versions?: Versions) =>
+    /** A new text drops the embedding of the old one, unless a new one comes with it. */
+    update: (id: string, { embedding, ...changes }: DocumentChanges, versions?: Versions) =>
       db
         .updateTable('documents')
         .set(changes)
-        .set(embedding ? { embedding, embedding_model: null, embed_after: null } : ifTextChanges(changes, now))
+        .set(embedding ? { embedding, embedding_model: null } : ifTextChanges(changes))
         .where('user_id', '=', userId)
         .where('id', '=', id)
         .where(hasVersion('documents', versions))
@@ -175,13 +173,11 @@ export const documents = ({ db, scope }: OwnerContext) => {
   };
 };
 
-function ifTextChanges({ title, content }: DocumentChanges, now: Date) {
+function ifTextChanges({ title, content }: DocumentChanges) {
   if (title === undefined && content === undefined) return {};
   const isSame = sql`(title, content) = (coalesce(${title ?? null}, title), coalesce(${content ?? null}, content))`;
   return {
     embedding: sql<Vector | null>`case when ${isSame} then embedding end`,
     embedding_model: sql<string | null>`case when ${isSame} then embedding_model end`,
-    embed_after: sql<Date | null>`case when ${isSame} then embed_after else ${now}::timestamptz end`,
-    embed_attempts: sql<number>`case when ${isSame} then embed_attempts else 0 end`,
   };
 }

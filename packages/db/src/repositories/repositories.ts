@@ -10,8 +10,8 @@ import { documents } from './documents.ts';
 import { factors } from './factors.ts';
 import { idempotencyKeys } from './idempotency-keys.ts';
 import { identities } from './identities.ts';
+import { jobQueue, jobs } from './jobs.ts';
 import { knownClients } from './known-clients.ts';
-import { mails } from './mails.ts';
 import { oneTimeTokens, ownOneTimeTokens } from './one-time-tokens.ts';
 import { ownSessions } from './own-sessions.ts';
 import { passkeys } from './passkeys.ts';
@@ -26,7 +26,7 @@ const ownerFactories = {
   account,
   auditEvents: ownAuditEvents,
   documents,
-  mails,
+  jobs: jobQueue,
   oneTimeTokens: ownOneTimeTokens,
   tasks,
   userPreferences,
@@ -45,8 +45,8 @@ const systemFactories = {
   factors,
   idempotencyKeys,
   identities,
+  jobs,
   knownClients,
-  mails,
   oneTimeTokens,
   passkeys,
   refreshTokens,

@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, id, increaseUpdatedAt, ownedBy, timestamp, updatedAt } from './columns.ts';
+import { createdAt, id, increaseUpdatedAt, ownedBy, updatedAt } from './columns.ts';
 import { UserSchema } from './user.ts';
 import { embeddingWidth, type Vector } from './vector.ts';
 
@@ -33,8 +33,6 @@ export const DocumentSchema = defineEntity({
       .length(100)
       .nullable()
       .comment('Model that computed the embedding; null if the client sent it.'),
-    embed_after: timestamp().nullable().comment('When to compute an embedding; null if none is due.'),
-    embed_attempts: p.integer().default(0).comment('Number of attempts to compute the embedding.'),
     search: p
       .string()
       .columnType('tsvector')
@@ -65,11 +63,6 @@ export const DocumentSchema = defineEntity({
     {
       name: 'idx_documents_metadata',
       expression: 'create index "idx_documents_metadata" on "documents" using gin ("metadata" jsonb_path_ops)',
-    },
-    {
-      name: 'idx_documents_embed_after',
-      expression:
-        'create index "idx_documents_embed_after" on "documents" ("embed_after") where embed_after is not null',
     },
   ],
   checks: [{ name: 'chk_documents_embedding', expression: 'vector_norm(embedding) > 0' }],

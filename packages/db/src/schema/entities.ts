@@ -5,7 +5,6 @@ import { DocumentSchema } from './document.ts';
 import { IdempotencyKeySchema } from './idempotency-key.ts';
 import { IdentitySchema } from './identity.ts';
 import { KnownClientSchema } from './known-client.ts';
-import { MailSchema } from './mail.ts';
 import { OneTimeTokenSchema } from './one-time-token.ts';
 import { PasskeySchema } from './passkey.ts';
 import { RecoveryCodeSchema } from './recovery-code.ts';
@@ -23,7 +22,6 @@ export const entities = [
   TaskSchema,
   DocumentSchema,
   OneTimeTokenSchema,
-  MailSchema,
   AuditEventSchema,
   IdempotencyKeySchema,
   ChallengeSchema,

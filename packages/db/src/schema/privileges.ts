@@ -6,7 +6,6 @@ export const appPrivileges: Record<string, string> = {
   // Not is_admin, not is_active, and no delete: those are for admins and for services that check more.
   users: 'select, update (email, email_verified_at, full_name, password_hash, username)',
   audit_events: 'select, insert',
-  mails: 'insert',
   // Answers of an admin's requests about other users.
   idempotency_keys: '',
   // A user ends sessions; signing in begins them.

@@ -5,7 +5,6 @@ import type {
   AuditAction,
   AuthenticationMethod,
   ChallengePurpose,
-  MailKind,
   RevokedReason,
   Theme,
   TokenPurpose,
@@ -22,7 +21,6 @@ export interface Tables {
   idempotency_keys: IdempotencyKeyTable;
   identities: IdentityTable;
   known_clients: KnownClientTable;
-  mails: MailTable;
   one_time_tokens: OneTimeTokenTable;
   passkeys: PasskeyTable;
   recovery_codes: RecoveryCodeTable;
@@ -81,8 +79,6 @@ interface DocumentTable {
   metadata: Generated<Record<string, unknown>>;
   embedding: Vector | null;
   embedding_model: string | null;
-  embed_after: Date | null;
-  embed_attempts: Generated<number>;
   search: ColumnType<string | null, never, never>;
   created_at: Generated<Date>;
   updated_at: Generated<Date>;
@@ -119,20 +115,6 @@ interface KnownClientTable {
   last_used_at: Generated<Date>;
 }
 export type KnownClient = Selectable<KnownClientTable>;
-
-interface MailTable {
-  id: string;
-  kind: MailKind;
-  recipient: string;
-  user_agent: string | null;
-  ip_address: string | null;
-  request_id: string | null;
-  attempts: Generated<number>;
-  next_attempt_at: Generated<Date>;
-  created_at: Generated<Date>;
-  expires_at: Date;
-}
-export type Mail = Selectable<MailTable>;
 
 interface OneTimeTokenTable {
   id: string;

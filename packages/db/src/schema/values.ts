@@ -14,6 +14,8 @@ export const auditActions = [
   'factors_removed',
   'identity_linked',
   'identity_unlinked',
+  'job_discarded',
+  'job_retried',
   'mfa_required',
   'passkey_added',
   'passkey_counter_fell',

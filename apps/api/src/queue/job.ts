@@ -1,0 +1,83 @@
+import type { OwnerRepositories } from '@quoin/db';
+import type { Static, TSchema } from 'typebox';
+
+// What a feature needs to define a job and to enqueue it.
+
+/** A kind of work that happens later, at least once. */
+export interface JobDefinition<Data extends TSchema = TSchema> {
+  /** Lower-case words, such as `send mail`. */
+  name: string;
+  /** The data of each job. A job with other data fails. No secrets: admins see the data. */
+  data: Data;
+  /** Does the work. Throw to have it tried again later. */
+  run: Run<Static<Data>>;
+  /** Jobs of this kind that one process runs at the same time. Default 1. */
+  concurrency?: number;
+  /** Jobs that are passed to `run` together. Default 1. */
+  batchSize?: number;
+  /** Kinds with a higher priority start first. Default 0. */
+  priority?: number;
+  /** Jobs with the same unique key run one after another. Default false. */
+  isOneAtATime?: boolean;
+  /** How often a job is tried before it has failed. Default 20. */
+  attemptsMax?: number;
+  /** Seconds until the second attempt. The delay doubles with each attempt, up to `retrySecondsMax`. Default 10. */
+  retrySeconds?: number;
+  /** Default 3,600. */
+  retrySecondsMax?: number;
+  /** Seconds after which an attempt counts as failed. Default 300. */
+  timeoutSeconds?: number;
+  /** Whether completed jobs stay in the list for a week. Default false: they are deleted. */
+  isKept?: boolean;
+}
+
+/** Does the work of a batch. Resolves to the jobs that failed and why; the others are done. */
+export type Run<Data> = (jobs: RunningJob<Data>[]) => Promise<Map<RunningJob<Data>, unknown> | undefined>;
+
+/** A job that runs. */
+export interface RunningJob<Data> {
+  /** The same for each attempt, so it can be an idempotency key. */
+  id: string;
+  data: Data;
+  /** The user whose job it is. */
+  userId: string | null;
+  /** 1 for the first. */
+  attempt: number;
+  createdAt: Date;
+  /** Aborted when the attempt takes too long, when another process has taken over, and when the process stops. */
+  signal: AbortSignal;
+}
+
+/** Thrown if another attempt would fail as well. */
+export class PermanentFailure extends Error {
+  override name = 'PermanentFailure';
+}
+
+export interface EnqueueOptions {
+  /** Whose job it is. In a user's unit of work it is always that user. */
+  userId?: string | undefined;
+  uniqueKey?: string | undefined;
+  startAfter?: Date | undefined;
+}
+
+/** A kind of job, as the code that enqueues it sees it. */
+export interface JobKind<Data> {
+  readonly name: string;
+  /** Enqueues a job per item in the transaction of the caller. */
+  enqueue(
+    repositories: Pick<OwnerRepositories, 'jobs'>,
+    items: readonly Data[],
+    options?: EnqueueOptions,
+  ): Promise<void>;
+  /** Starts the jobs in this process instead of waiting until it looks at the queue. Call it after the commit. */
+  wake(): void;
+}
+
+/** Defines a job that handles one item at a time. */
+export const forEach =
+  <Data>(run: (job: RunningJob<Data>) => Promise<void>): Run<Data> =>
+  async (jobs) => {
+    const failures = new Map<RunningJob<Data>, unknown>();
+    for (const job of jobs) await run(job).catch((error) => failures.set(job, error));
+    return failures;
+  };

@@ -1,0 +1,148 @@
+import type { Database } from '@quoin/db';
+import type { FastifyBaseLogger } from 'fastify';
+import type { JobWithMetadata, PgBoss } from 'pg-boss';
+import { attempt, type JobEnded } from './attempt.ts';
+import { openBoss, queueNameOf } from './boss.ts';
+import type { JobDefinition } from './job.ts';
+import { deleteOldTicks, enqueueTicks, type Jobs } from './jobs.ts';
+
+interface Dependencies {
+  database: Database;
+  jobs: Jobs;
+  log: Pick<FastifyBaseLogger, 'info' | 'warn' | 'error'>;
+  onEnded?: JobEnded | undefined;
+  /** Runs an attempt in a trace that links to those that enqueued its jobs. */
+  inTrace?: InTrace | undefined;
+}
+
+type InTrace = <T>(name: string, carriers: readonly object[], run: () => Promise<T>) => Promise<T>;
+
+/** What a look at the queue has found. */
+export interface Look {
+  /** Whether jobs are due or run, in any process. */
+  isBusy: boolean;
+  /** Milliseconds until the next job is due, if one waits. */
+  nextMs: number | undefined;
+}
+
+/** How often jobs of dead processes are looked for while there are jobs. */
+const superviseMs = 60_000;
+
+export type Runner = ReturnType<typeof createRunner>;
+
+/**
+ * Runs the jobs of the queue in this process. Any number of processes can do so at the same time: each job is claimed by one of them. One statement looks for all
+ * kinds of jobs, so an idle process asks little.
+ */
+export function createRunner({ database, jobs, log, onEnded = () => {}, inTrace }: Dependencies) {
+  const definitions = [...jobs.definitions.values()].sort((one, other) => (other.priority ?? 0) - (one.priority ?? 0));
+  const names = definitions.map(({ name }) => queueNameOf(name));
+  const stopping = new AbortController();
+  const lanes = new Map<JobDefinition, number>();
+  const running = new Set<Promise<void>>();
+  let opened: Promise<PgBoss> | undefined;
+  let supervisedAt = Number.NEGATIVE_INFINITY;
+  let isOpen = true;
+
+  const open = () => {
+    opened ??= openBoss(database, (fields, message) => log.warn(fields, message)).catch((error) => {
+      opened = undefined;
+      throw error;
+    });
+    return opened;
+  };
+
+  const traceContextsOf = (claimed: JobWithMetadata<object>[]) =>
+    database.system().jobs.traceContexts(claimed.map(({ id }) => id));
+
+  /** Claims and runs one batch. Resolves to whether there was one. */
+  const runBatch = async (definition: JobDefinition): Promise<boolean> => {
+    const boss = await open();
+    const claimed: JobWithMetadata<object>[] = await boss.fetch(queueNameOf(definition.name), {
+      batchSize: definition.batchSize ?? 1,
+      includeMetadata: true,
+    });
+    if (claimed.length === 0) return false;
+    const run = () => attempt(claimed, { boss, database, definition, stopSignal: stopping.signal, log, onEnded });
+    if (!inTrace) await run();
+    else await inTrace(definition.name, await traceContextsOf(claimed), run);
+    return true;
+  };
+
+  /** Runs jobs of one kind until none is due. Adds a lane for each job found, up to the limit of the kind. */
+  const startLane = (definition: JobDefinition) => {
+    const count = lanes.get(definition) ?? 0;
+    if (!isOpen || count >= (definition.concurrency ?? 1)) return;
+    lanes.set(definition, count + 1);
+    const lane = (async () => {
+      try {
+        while (isOpen && (await runBatch(definition))) startLane(definition);
+      } catch (err) {
+        log.warn({ err, job: definition.name }, 'could not run jobs; the next look at the queue tries again');
+      }
+    })().finally(() => {
+      lanes.set(definition, (lanes.get(definition) ?? 1) - 1);
+      running.delete(lane);
+    });
+    running.add(lane);
+  };
+
+  /** Looks at the queue. Resolves to the due kinds, those with the highest priority first. */
+  const findDue = async () => {
+    const waiting = await database.system().jobs.waiting(names);
+    const now = waiting[0]?.now ?? new Date();
+    const isDue = ({ due_at }: { due_at: Date | null }) => due_at !== null && due_at <= now;
+    const due = definitions.filter((_, index) => waiting.some((row) => row.name === names[index] && isDue(row)));
+    const later = waiting.flatMap(({ due_at }) => (due_at && due_at > now ? [due_at.getTime() - now.getTime()] : []));
+    const isBusy = due.length > 0 || waiting.some(({ is_active }) => is_active);
+    return { now, due, isBusy, nextMs: later.length > 0 ? Math.min(...later) : undefined };
+  };
+
+  /** Recovers jobs of dead processes, deletes old ones, and sees that each schedule has its next tick. */
+  const supervise = async (now: Date) => {
+    supervisedAt = performance.now();
+    await (await open()).supervise();
+    await enqueueTicks(database, jobs.schedules, now);
+  };
+
+  return {
+    /** Deletes ticks of schedules that have changed. Call it once, when the process starts. */
+    prepare: () => deleteOldTicks(database, jobs.schedules),
+
+    /** Looks at the queue and starts what is due. */
+    look: async (): Promise<Look> => {
+      const { now, due, isBusy, nextMs } = await findDue();
+      for (const definition of due) startLane(definition);
+      if (performance.now() - supervisedAt >= superviseMs) await supervise(now);
+      return { isBusy, nextMs };
+    },
+
+    /** Starts a kind of job without looking. */
+    wake: (name: string): void => {
+      const definition = jobs.definitions.get(name);
+      if (definition) startLane(definition);
+    },
+
+    /** Runs the jobs that are due, one batch after another, until this process finds no more. For tests and commands. @param only of this kind */
+    runDue: async (only?: string): Promise<void> => {
+      for (let hasRun = true; hasRun; ) {
+        hasRun = false;
+        const { due } = await findDue();
+        for (const definition of due)
+          if (!hasRun && (only === undefined || definition.name === only)) hasRun = await runBatch(definition);
+      }
+    },
+
+    /** Recovers jobs of dead processes and deletes old ones now. */
+    supervise: async (): Promise<void> => supervise((await findDue()).now),
+
+    /** Waits for the running jobs, and hands back those that need longer. */
+    stop: async (waitMs: number): Promise<void> => {
+      isOpen = false;
+      const timer = setTimeout(() => stopping.abort(new Error('the process stopped')), waitMs);
+      await Promise.all(running);
+      clearTimeout(timer);
+      await opened?.then((boss) => boss.stop({ close: false, graceful: false })).catch(() => {});
+    },
+  };
+}

@@ -1,0 +1,2 @@
+drop function quoin_enqueue(jsonb);
+drop schema pgboss cascade;

@@ -14,7 +14,7 @@ const rooms: [room: string, files: RegExp][] = [
   ['passwords and mail', /^(passwords|mail)\//],
   ['users', /^users\//],
   ['auth', /^auth\//],
-  ['features', /^(?!process\/|commands\/|queue\/)[a-z-]+\/[a-z-]+\.ts$/],
+  ['features', /^(?!process\/|commands\/|queue\/)[a-z-]+\/(kinds\/)?[a-z-]+\.ts$/],
   ['background', /^(process\/(metrics|tracing|open-database|explain|workers)|queue\/run-jobs)\.ts$/],
   ['services.ts', /^services\.ts$/],
   ['app.ts', /^app\.ts$/],

@@ -1,9 +1,12 @@
 import { parseArgs } from 'node:util';
 import { runCommand, type Terminal, UsageError } from '@quoin/db/command';
 import { makeApp } from './new/app.ts';
+import { makeJob, makeMail } from './new/make-kind.ts';
 import { makeResource } from './new/make-resource.ts';
 
 const usage = `Usage: npm run new -- resource NAME FIELD… [--singular WORD]
+       npm run new -- job NAME
+       npm run new -- mail NAME
        npm run new -- app DIRECTORY [--name "NAME"]
 
 resource   Adds a table with its own API. Writes entity, repository, schemas, service, routes and tests, registers them, and
@@ -11,12 +14,16 @@ resource   Adds a table with its own API. Writes entity, repository, schemas, se
            NAME is a plural: notes, meeting-notes.
            FIELD is name:type, or name:type? if it is optional (in zsh: 'name:type?'). Types: string (one line), text, boolean,
            integer, number, timestamp. Lists can be filtered by booleans, and searched (q) in strings and texts.
+job        Adds a kind of job in a file of its own, with a test. NAME is words with hyphens: send-reminders.
+mail       Adds a kind of mail in a file of its own. NAME is words with hyphens: weekly-summary.
 app        Copies this repository under another name, without its history, to start a product.
            DIRECTORY must not exist. Its last part becomes the name of the package.
 
 If a command fails or is interrupted, nothing changes. Exit codes: 0 success, 1 failure, 2 invalid arguments.
 
 Examples: npm run new -- resource notes title:string body:text? pinned:boolean
+          npm run new -- job send-reminders
+          npm run new -- mail weekly-summary
           npm run new -- app ../bakery --name "The Bakery"
 `;
 
@@ -24,8 +31,12 @@ async function main({ args }: Terminal) {
   const { positionals, values } = readArguments(args);
   const [command, ...rest] = positionals;
   if (command === 'resource') await makeResource(rest, values.singular);
+  else if (command === 'job' && rest.length < 2) await makeJob(rest[0]);
+  else if (command === 'mail' && rest.length < 2) await makeMail(rest[0]);
   else if (command === 'app' && rest.length === 1 && rest[0]) await makeApp(rest[0], values.name);
-  else throw new UsageError(command === 'app' ? 'give one directory' : 'the first argument must be resource or app');
+  else if (command === 'app') throw new UsageError('give one directory');
+  else if (command === 'job' || command === 'mail') throw new UsageError('give one name');
+  else throw new UsageError('the first argument must be resource, job, mail or app');
   return 0;
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { UsageError } from '@quoin/db/command';
 import { allOrNothing, type Run, step } from './command.ts';
+import { withLines } from './insert-lines.ts';
 import { namesOf, parseResource, type Resource, resourceFiles } from './resource.ts';
 
 const anchor = '// Above this line `npm run new -- resource` adds its own.';
@@ -38,7 +39,7 @@ export async function makeResource(texts: string[], singular?: string): Promise<
       mkdirSync(dirname(file), { recursive: true });
       writeFileSync(file, text);
     }
-    for (const [file, insertions] of wired) writeFileSync(file, withLines(file, insertions));
+    for (const [file, insertions] of wired) writeFileSync(file, withLines(file, anchor, insertions));
     const biome = 'node_modules/.bin/biome';
     await run(biome, ['check', '--write', ...files.keys(), ...wired.keys()]);
 
@@ -111,17 +112,4 @@ function wiring(resource: Resource): Map<string, { imports: string[]; lines: str
     ['apps/api/src/auth/scopes.ts', { imports: [], lines: [`'${path}:read', '${path}:write',`] }],
     ['apps/api/src/http/openapi.ts', { imports: [], lines: [`{ name: '${path}', description: '${words}.' },`] }],
   ]);
-}
-
-function withLines(file: string, { imports, lines }: { imports: string[]; lines: string[] }): string {
-  const parts = readFileSync(file, 'utf8').split(anchor);
-  if (parts.length !== lines.length + 1)
-    throw new Error(
-      `${file}: expected ${lines.length} × the comment\n  ${anchor}\nwhich marks where to add lines; restore it, or add the resource by hand`,
-    );
-  const [head, ...tails] = parts;
-  const text = tails.reduce((done, tail, place) => `${done}${lines[place]}\n${anchor}${tail}`, head ?? '');
-  // The formatter sorts the imports.
-  const first = text.search(/^import /m);
-  return `${text.slice(0, first)}${imports.map((line) => `${line}\n`).join('')}${text.slice(first)}`;
 }

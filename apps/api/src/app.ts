@@ -36,6 +36,7 @@ import { requestValidation } from './http/validation.ts';
 import { identityRoutes } from './identities/routes.ts';
 import { jobRoutes } from './jobs/routes.ts';
 import { landingRoutes } from './landing/routes.ts';
+import { mailPreviewRoutes } from './mail/preview-routes.ts';
 import { passkeyRoutes, relatedOriginRoutes } from './passkeys/routes.ts';
 import { preferenceRoutes } from './preferences/routes.ts';
 import type { Metrics } from './process/metrics.ts';
@@ -82,6 +83,8 @@ export async function buildApp(config: Config, database: Database, options: Opti
   const traceContext = tracing?.context;
   const services = createServices({ config, database, clock, log: app.log, store, transport, traceContext, hashCost });
   const { jobs } = services;
+  // Runs after the hook of `runJobs`, which waits for the mails that are being sent.
+  app.addHook('onClose', async () => services.closeMail());
   const runner = createRunner({ database, jobs, log: app.log, onEnded: metrics?.jobEnded, inTrace: tracing?.inTrace });
   runJobs(app, runner, { stopMs: 500 * config.shutdownSeconds });
   metrics?.watch(database, services.passwords.load, [...jobs.definitions.keys()]);
@@ -94,6 +97,7 @@ export async function buildApp(config: Config, database: Database, options: Opti
   adminsOnly(app);
   freshOnly(app, clock);
 
+  if (config.environment === 'development') mailPreviewRoutes(app, services);
   landingRoutes(app, { ...config, isEmbedded: database.isEmbedded });
   healthRoutes(app, { database, isDraining });
   keyRoutes(app, services);

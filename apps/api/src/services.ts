@@ -33,9 +33,10 @@ import type { ThrottleStore } from './http/throttle/memory-store.ts';
 import { createResolveAccount } from './identities/account.ts';
 import { createIdentities } from './identities/service.ts';
 import { createJobAdministration } from './jobs/service.ts';
-import { createMailDelivery } from './mail/delivery.ts';
-import { createMessages } from './mail/messages.ts';
-import { createOutbox } from './mail/outbox.ts';
+import { defineMailJob } from './mail/delivery.ts';
+import { mailKinds } from './mail/kinds.ts';
+import { createMail } from './mail/mail.ts';
+import { createMessages } from './mail/message.ts';
 import { createMailTransport, type Transport } from './mail/transport.ts';
 import { createPasskeys } from './passkeys/service.ts';
 import { createWebauthn } from './passkeys/webauthn.ts';
@@ -93,29 +94,35 @@ export function createServices({
   const oneTimeTokens = createOneTimeTokens({ database, clock });
   jobs.schedule('delete expired tokens', hourly, oneTimeTokens.deleteExpired);
 
-  const mailJob = createMailDelivery({
+  const composeMail = createMessages(config.appUrl);
+  const mailJob = defineMailJob({
     database,
     jobs,
-    issueToken: oneTimeTokens.issue,
-    issueCode: (email) => emailCodes.issue(email),
-    composeMail: createMessages(config.appUrl),
+    kinds: mailKinds,
+    issueSecret: (kind, recipient, data) =>
+      kind === 'sign_in_code'
+        ? emailCodes.issue(recipient, String(data.challenge))
+        : oneTimeTokens.issue(kind, recipient),
+    limiter,
+    composeMail,
     transport,
     clock,
+    log,
   });
-  const outbox = createOutbox({ clock, limiter, mailJob });
+  const mail = createMail({ mailJob, clock });
 
   const fingerprintOf = createFingerprint(config.secretKey);
-  const beginSession = createBeginSession({ database, config, outbox, limiter, fingerprintOf, clock });
-  const emailCodes = createEmailCodes({ database, config, beginSession, outbox, limiter, clock });
+  const beginSession = createBeginSession({ database, config, mail, limiter, fingerprintOf, clock });
+  const emailCodes = createEmailCodes({ database, config, beginSession, mail, limiter, clock });
   const totp = createTotp({
     database,
     sealed: createSealed(config.secretKey, config.previousSecretKeys),
     config,
     clock,
   });
-  const changeFactors = createChangeFactors({ database, outbox, clock });
+  const changeFactors = createChangeFactors({ database, mail, clock });
   const requireSignInMethod = createRequireSignInMethod(config);
-  const factors = createFactors({ database, totp, changeFactors, outbox, limiter, clock });
+  const factors = createFactors({ database, totp, changeFactors, mail, limiter, clock });
   const webauthn = createWebauthn({ database, config, clock });
   const factorChecks: FactorChecks = {
     code: totp.check,
@@ -127,7 +134,7 @@ export function createServices({
   jobs.schedule('delete expired challenges', hourly, () => deleteExpiredChallenges(database, clock));
   jobs.schedule('forget unused clients', hourly, () => forgetUnusedClients(database, clock));
 
-  const apiKeyExpiry = createApiKeyExpiry({ database, outbox, clock });
+  const apiKeyExpiry = createApiKeyExpiry({ database, mail, clock });
   jobs.schedule('warn of expiring API keys', hourly, apiKeyExpiry.warn);
   jobs.schedule('delete expired API keys', hourly, apiKeyExpiry.deleteExpired);
 
@@ -141,12 +148,19 @@ export function createServices({
   const accountDeletion = createAccountDeletion({ database, jobs, clock });
   jobs.schedule('maintain the audit trail', hourly, () => maintainAuditTrail({ database, config, clock }));
 
+  const jobKinds = {
+    // Above this line `npm run new -- job` adds its own.
+  };
+
   return {
     accessTokens,
     apiKeyExpiry,
-    apiKeys: createApiKeys({ database, outbox, clock }),
+    apiKeys: createApiKeys({ database, mail, clock }),
     auditEvents: createAuditEvents({ database }),
     beginSession,
+    /** Closes the connections to the mail server. */
+    closeMail: () => transport.close?.(),
+    composeMail,
     auth: createAuth({ database, passwords, accessTokens, refreshTokens, config, beginSession, limiter, clock }),
     documents: createDocuments({ database, embedder, embeddingJob }),
     emailCodes,
@@ -154,6 +168,7 @@ export function createServices({
     // WebAuthn has no passkeys for IP addresses.
     hasPasskeys: isIP(config.webauthnRpId) === 0,
     jobs,
+    jobKinds,
     jobAdministration: createJobAdministration({ database }),
     identities: createIdentities({
       database,
@@ -161,24 +176,24 @@ export function createServices({
       beginSession,
       changeFactors,
       requireSignInMethod,
-      resolveAccount: createResolveAccount({ database, outbox, clock }),
+      resolveAccount: createResolveAccount({ database, mail, clock }),
       clock,
       log,
     }),
-    mfa: createMfa({ database, beginSession, limiter, factorChecks, outbox, clock }),
+    mfa: createMfa({ database, beginSession, limiter, factorChecks, mail, clock }),
     oneTimeTokens,
     passkeys: createPasskeys({ database, webauthn, beginSession, changeFactors, requireSignInMethod, clock }),
     passwords,
     preferences: createPreferences({ database }),
-    recovery: createRecovery({ database, passwords, outbox, clock }),
+    recovery: createRecovery({ database, passwords, mail, clock }),
     sessionCookie,
     sessions,
     signInAnswer: createSignInAnswer({ accessTokens, refreshTokens, sessionCookie }),
     stepUp: createStepUp({ database, passwords, limiter, factorChecks, clock }),
     tasks: createTasks({ database }),
-    registration: createRegistration({ database, passwords, outbox, clock }),
-    ownAccount: createOwnAccount({ database, passwords, outbox, accountDeletion, limiter, clock }),
-    users: createUsers({ database, passwords, outbox, accountDeletion, clock }),
+    registration: createRegistration({ database, passwords, mail, clock }),
+    ownAccount: createOwnAccount({ database, passwords, mail, accountDeletion, limiter, clock }),
+    users: createUsers({ database, passwords, mail, accountDeletion, clock }),
     // Above this line `npm run new -- resource` adds its own.
   };
 }

@@ -34,7 +34,6 @@ export {
   auditActions,
   type ChallengePurpose,
   defaultPreferences,
-  type MailKind,
   type RevokedReason,
   type TokenPurpose,
   userKinds,

@@ -1,7 +1,7 @@
 import type { Database } from '@quoin/db';
-import { noClient } from '../http/client.ts';
 import { deleteAll } from '../http/delete-all.ts';
-import type { Outbox } from '../mail/outbox.ts';
+import { apiKeyExpiresMail } from '../mail/kinds/api-key-expires.ts';
+import type { Mail } from '../mail/mail.ts';
 
 const dayMs = 86_400_000;
 const warningMs = 7 * dayMs;
@@ -9,15 +9,7 @@ const warningMs = 7 * dayMs;
 const expiredKeptMs = 30 * dayMs;
 
 /** The jobs about the expiry of API keys. */
-export function createApiKeyExpiry({
-  database,
-  outbox,
-  clock,
-}: {
-  database: Database;
-  outbox: Outbox;
-  clock: () => Date;
-}) {
+export function createApiKeyExpiry({ database, mail, clock }: { database: Database; mail: Mail; clock: () => Date }) {
   return {
     /** Mails the owners of keys that expire within a week, once for each key, and one mail for all keys that become due together. Resolves to the number of keys. */
     warn: async (): Promise<number> => {
@@ -26,12 +18,11 @@ export function createApiKeyExpiry({
       const warned = await deleteAll((limit) =>
         database.system().transaction(async (repositories) => {
           const recipients = await repositories.apiKeys.warnOfExpiry(now, before, limit);
-          for (const recipient of new Set(recipients))
-            await outbox.post(repositories, await outbox.permit('api_key_expires', recipient), noClient);
+          for (const recipient of new Set(recipients)) await mail.send(repositories, apiKeyExpiresMail, recipient, {});
           return recipients.length;
         }),
       );
-      outbox.wake();
+      mail.wake();
       return warned;
     },
 

@@ -3,13 +3,15 @@ import { formatApiKey, hashOfApiKeySecret, newApiKeySecret, parseApiKey } from '
 import { scopeFor } from '../auth/owner.ts';
 import { type Client, noClient } from '../http/client.ts';
 import { found, invalid, sessionEnded } from '../http/errors.ts';
-import type { Outbox } from '../mail/outbox.ts';
+import { apiKeyCreatedMail } from '../mail/kinds/api-key-created.ts';
+import { apiKeyLeakedMail } from '../mail/kinds/api-key-leaked.ts';
+import type { Mail } from '../mail/mail.ts';
 import { actorColumns } from '../users/account-changes.ts';
 import type { CreatedApiKey, NewApiKey } from './schemas.ts';
 
 interface Dependencies {
   database: Database;
-  outbox: Outbox;
+  mail: Mail;
   clock: () => Date;
 }
 
@@ -18,7 +20,7 @@ const keysMax = 50;
 const daysDefault = 90;
 
 /** API keys: users and admins create, list and revoke them. Requests with a key are authenticated in `auth/authentication.ts`. */
-export function createApiKeys({ database, outbox, clock }: Dependencies) {
+export function createApiKeys({ database, mail, clock }: Dependencies) {
   /** @param scope undefined for the command line */
   async function create(
     ownerId: string,
@@ -28,9 +30,8 @@ export function createApiKeys({ database, outbox, clock }: Dependencies) {
   ): Promise<CreatedApiKey> {
     const secret = newApiKeySecret();
     const owner = found(await database.system().users.find(ownerId));
-    const permit = await outbox.permit('api_key_created', owner.email);
     const created_at = clock();
-    const creation = database.system(scope).transaction(async (repositories) => {
+    const key = await database.system(scope).transaction(async (repositories) => {
       const { users, userSessions, apiKeys } = repositories;
       found(await users.lock(ownerId));
       // The request may have begun before the session was revoked.
@@ -46,14 +47,10 @@ export function createApiKeys({ database, outbox, clock }: Dependencies) {
         expires_at: new Date(created_at.getTime() + expires_in_days * dayMs),
       });
       await record(repositories, 'api_key_created', ownerId, key, client, scope);
-      await outbox.post(repositories, permit, client);
+      await mail.send(repositories, apiKeyCreatedMail, owner.email, {}, client);
       return key;
     });
-    const key = await creation.catch(async (error) => {
-      await outbox.release(permit);
-      throw error;
-    });
-    outbox.wake();
+    mail.wake();
     return { ...key, key: formatApiKey({ userId: ownerId, id: key.id, secret }) };
   }
 
@@ -90,16 +87,13 @@ export function createApiKeys({ database, outbox, clock }: Dependencies) {
       const recipient = presented && (await database.system().apiKeys.findOwner(presented));
       if (!presented || recipient === undefined) return;
       const { userId, apiKeyId, secretHash } = presented;
-      const permit = await outbox.permit('api_key_leaked', recipient);
-      const isRevoked = await database.system().transaction(async (repositories) => {
+      await database.system().transaction(async (repositories) => {
         const key = await repositories.apiKeys.delete(userId, apiKeyId, secretHash);
-        if (!key) return false;
+        if (!key) return;
         await record(repositories, 'api_key_revoked', userId, key, client);
-        await outbox.post(repositories, permit, client);
-        return true;
+        await mail.send(repositories, apiKeyLeakedMail, recipient, {}, client);
       });
-      if (!isRevoked) await outbox.release(permit);
-      outbox.wake();
+      mail.wake();
     },
   };
 }

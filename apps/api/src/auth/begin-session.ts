@@ -5,7 +5,8 @@ import type { Client } from '../http/client.ts';
 import { Problem } from '../http/errors.ts';
 import type { Limiter } from '../http/throttle/limiter.ts';
 import type { Rate } from '../http/throttle/memory-store.ts';
-import type { Outbox } from '../mail/outbox.ts';
+import { newSignInMail } from '../mail/kinds/new-sign-in.ts';
+import type { Mail } from '../mail/mail.ts';
 import { canSignIn } from '../users/can-sign-in.ts';
 import { hashOfChallenge, newChallenge } from './challenges.ts';
 import type { FingerprintOf } from './known-client.ts';
@@ -14,7 +15,7 @@ import type { SessionKeys } from './refresh-token.ts';
 interface Dependencies {
   database: Database;
   config: Pick<Config, 'sessionSeconds'>;
-  outbox: Outbox;
+  mail: Mail;
   limiter: Limiter;
   fingerprintOf: FingerprintOf;
   clock: () => Date;
@@ -51,7 +52,7 @@ export type BeginSession = (userId: string, client: Client, verify: Verify) => P
 export function createBeginSession({
   database,
   config,
-  outbox,
+  mail,
   limiter,
   fingerprintOf,
   clock,
@@ -62,7 +63,7 @@ export function createBeginSession({
       const methods = await verify(repositories);
       return methods && signIn(repositories, userId, methods, client);
     });
-    outbox.wake();
+    mail.wake();
     return result;
   };
 
@@ -122,7 +123,7 @@ export function createBeginSession({
     const event = { action: 'signed_in', user_id, actor_id: user_id, session_id: id, details: { methods } } as const;
     await auditEvents.create({ ...event, ...client });
     if (await knownClients.record(user_id, fingerprintOf(user_id, client), now))
-      await outbox.post({ jobs }, await outbox.permit('new_sign_in', email), client);
+      await mail.send({ jobs }, newSignInMail, email, {}, client);
     return { id, user_id, generation: 0, token_secret, methods, authenticated_at: now };
   }
 }

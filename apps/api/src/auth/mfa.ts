@@ -2,7 +2,7 @@ import type { AuthenticationMethod, Database } from '@quoin/db';
 import type { Client } from '../http/client.ts';
 import { Problem } from '../http/errors.ts';
 import type { Limiter } from '../http/throttle/limiter.ts';
-import type { Outbox } from '../mail/outbox.ts';
+import type { Mail } from '../mail/mail.ts';
 import { type BeginSession, credentialsOf, type SignInResult } from './begin-session.ts';
 import { hashOfChallenge } from './challenges.ts';
 import { type CheckedFactor, checkFactor, type FactorAnswer, type FactorChecks, signInGuesses } from './factors.ts';
@@ -14,7 +14,7 @@ interface Dependencies {
   beginSession: BeginSession;
   limiter: Limiter;
   factorChecks: FactorChecks;
-  outbox: Outbox;
+  mail: Mail;
   clock: () => Date;
 }
 
@@ -22,7 +22,7 @@ interface Dependencies {
 const attemptsMax = 5;
 
 /** The second step of signing in. */
-export function createMfa({ database, beginSession, limiter, factorChecks, outbox, clock }: Dependencies) {
+export function createMfa({ database, beginSession, limiter, factorChecks, mail, clock }: Dependencies) {
   return {
     /**
      * Signs in with the token of the first step and a second factor.
@@ -61,7 +61,7 @@ export function createMfa({ database, beginSession, limiter, factorChecks, outbo
       if (!user || credentialsOf(user) !== credentials || !(await second.use(repositories))) throw invalidProof();
       // Mail and second factor together are those of the holder.
       if (first.includes('email'))
-        await proveMailbox(repositories, user, { outbox, client, now: clock(), isHolder: true });
+        await proveMailbox(repositories, user, { mail, client, now: clock(), isHolder: true });
       return [...first, ...second.methods.filter((method) => method !== 'mfa'), 'mfa'];
     });
     return begun.catch(ignoreInvalidProof);

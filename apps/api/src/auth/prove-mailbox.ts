@@ -1,10 +1,11 @@
 import type { SystemRepositories, User } from '@quoin/db';
 import type { Client } from '../http/client.ts';
-import type { Outbox } from '../mail/outbox.ts';
+import { setPasswordMail } from '../mail/kinds/set-password.ts';
+import type { Mail } from '../mail/mail.ts';
 import { secondFactorsOf } from './begin-session.ts';
 
 interface Proof {
-  outbox: Outbox;
+  mail: Mail;
   client: Client;
   now: Date;
   /** Whether the same person holds the account: they sent the proof in a session of it, or with its second factor. */
@@ -24,7 +25,7 @@ interface Proof {
 export async function proveMailbox(
   repositories: SystemRepositories,
   { id, email, email_verified_at, password_hash }: User,
-  { outbox, client, now, isHolder, sessionId }: Proof,
+  { mail, client, now, isHolder, sessionId }: Proof,
 ): Promise<boolean> {
   if (email_verified_at) return true;
   const { oneTimeTokens, users, factors, userSessions, auditEvents, jobs } = repositories;
@@ -38,8 +39,7 @@ export async function proveMailbox(
   await auditEvents.create({ action: 'email_verified', ...event });
   if (!hasLost) return true;
   if (password_hash) await auditEvents.create({ action: 'password_voided', ...event });
-  // No permit needed: an address is verified once.
-  await outbox.post({ jobs }, { kind: 'set_password', recipient: user.email, isAllowed: true }, client);
+  await mail.send({ jobs }, setPasswordMail, user.email, {}, client);
   return true;
 }
 

@@ -32,7 +32,7 @@ export function defineEmbeddingJob(
     name: 'embed documents',
     data: EmbeddingJob,
     concurrency: 2,
-    batchSize: 8,
+    batchSize: 16,
     retrySeconds: 30,
     retrySecondsMax: 86_400,
     run: async (running) => {
@@ -63,10 +63,11 @@ export function createEmbedDocuments({ database, embedder }: Dependencies) {
     try {
       const texts = documents.map(({ title, content }) => `${title}\n\n${content}`);
       const vectors = await embedder.embed(texts, effort);
-      for (const [index, document] of documents.entries()) {
-        const vector = vectors[index];
-        if (vector) await database.system().documentEmbeddings.set(document, vector, embedder.model);
-      }
+      const embedded = documents.flatMap((document, index) => {
+        const embedding = vectors[index];
+        return embedding ? [{ ...document, embedding }] : [];
+      });
+      await database.system().documentEmbeddings.set(embedded, embedder.model);
     } catch (error) {
       if (!(error instanceof EmbeddingError) || !error.isPermanent) throw error;
       // The service may refuse one text of the batch. The others must not fail with it.

@@ -1,4 +1,4 @@
-import { type Database, newId, type OwnerDatabase, type OwnerRepositories, type Scope, type Versions } from '@quoin/db';
+import { type Database, newId, type OwnerRepositories, type Scope, type Versions } from '@quoin/db';
 import { scopeFor } from '../auth/owner.ts';
 import { found, Problem } from '../http/errors.ts';
 import { pageFrom, pageRequest } from '../http/page.ts';
@@ -69,11 +69,21 @@ export function createDocuments({ database, embedder, embeddingJob }: Dependenci
     ) => {
       const columns = { ...changes, ...(embedding && { embedding: toVector(embedding, '/embedding') }) };
       const isEmpty = Object.keys(columns).length === 0;
+      const owned = ownedBy(scope, userId);
       const hasNewText = !embedding && (changes.title !== undefined || changes.content !== undefined);
-      return changeTexts(ownedBy(scope, userId), hasNewText ? [id] : [], async ({ documents }) => {
+      if (!embeddingJob || !hasNewText) return owned.effect(change);
+      const updated = await owned.transaction(async (repositories) => {
+        const document = await change(repositories);
+        await embeddingJob.enqueue(repositories, embeddingJobsFor([id]));
+        return document;
+      });
+      embeddingJob.wake();
+      return updated;
+
+      async function change({ documents }: OwnerRepositories) {
         const document = await (isEmpty ? documents.find(id, versions) : documents.update(id, columns, versions));
         return requireRow(versions, document, () => documents.find(id));
-      });
+      }
     },
 
     delete: async (scope: Scope, userId: string, id: string, versions: Versions) =>
@@ -105,27 +115,11 @@ export function createDocuments({ database, embedder, embeddingJob }: Dependenci
     resultOf: (created: Awaited<ReturnType<OwnerRepositories['documents']['create']>>) => T,
   ): Promise<T> {
     const waiting = rows.filter(({ embedding }) => embedding === null).map(({ id }) => id);
-    return changeTexts(ownedBy(scope, userId), waiting, async ({ documents }) =>
-      resultOf(await documents.create(rows)),
+    const jobs = embeddingJob?.jobsFor(embeddingJobsFor(waiting));
+    const result = await ownedBy(scope, userId).effect(async ({ documents }) =>
+      resultOf(await documents.create(rows, jobs)),
     );
-  }
-
-  /** Runs a change, and enqueues the embedding of the documents with a new text in the same transaction. */
-  async function changeTexts<T>(
-    owned: OwnerDatabase,
-    ids: readonly string[],
-    change: (repositories: OwnerRepositories) => Promise<T>,
-  ): Promise<T> {
-    if (!embeddingJob || ids.length === 0) return owned.effect(change);
-    const result = await owned.transaction(async (repositories) => {
-      // Both statements travel to the server together.
-      const [changed] = await Promise.all([
-        change(repositories),
-        embeddingJob.enqueue(repositories, embeddingJobsFor(ids)),
-      ]);
-      return changed;
-    });
-    embeddingJob.wake();
+    embeddingJob?.wake();
     return result;
   }
 

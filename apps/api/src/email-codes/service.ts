@@ -9,14 +9,15 @@ import type { Client } from '../http/client.ts';
 import { deriveKey } from '../http/derive-key.ts';
 import { normalizeEmail } from '../http/email.ts';
 import type { Limiter } from '../http/throttle/limiter.ts';
-import type { Outbox } from '../mail/outbox.ts';
+import { signInCodeMail } from '../mail/kinds/sign-in-code.ts';
+import type { Mail } from '../mail/mail.ts';
 import { canSignIn } from '../users/can-sign-in.ts';
 
 interface Dependencies {
   database: Database;
   config: Pick<Config, 'secretKey'>;
   beginSession: BeginSession;
-  outbox: Outbox;
+  mail: Mail;
   limiter: Limiter;
   clock: () => Date;
 }
@@ -31,48 +32,48 @@ const guesses = { name: 'code by mail', rate: { burst: 25, perMinute: 0.1 } };
  * Signing in with a code from a mail. A code works only with the challenge that the client got for its request, so access to the mail alone does not suffice. The code is
  * created when the mail is sent, and the database stores only its HMAC.
  */
-export function createEmailCodes({ database, config, beginSession, outbox, limiter, clock }: Dependencies) {
+export function createEmailCodes({ database, config, beginSession, mail, limiter, clock }: Dependencies) {
   const key = deriveKey(config.secretKey, 'email code');
   const hmacOf = (challengeHash: Uint8Array, code: string) =>
     createHmac('sha256', key).update(challengeHash).update(code).digest();
 
   return {
-    /**
-     * Queues a mail and voids the previous code of the address, whether the account exists or not. If the recipient has had too many mails, the previous code
-     * stays valid.
-     *
-     * @returns the challenge that the code counts with
-     */
+    /** Sends a code, whether the account exists or not. Resolves to the challenge that the code counts with. */
     request: async (email: string, client: Client): Promise<string> => {
       const recipient = normalizeEmail(email);
-      const permit = await outbox.permit('sign_in_code', recipient);
       const challenge = newChallenge();
+      const token_hash = hashOfChallenge(challenge);
       const now = clock();
       await database.system().transaction(async ({ challenges, jobs }) => {
         await challenges.create({
-          token_hash: hashOfChallenge(challenge),
+          token_hash,
           purpose: 'email_code',
-          // A challenge without an address gets no code.
-          email: permit.isAllowed ? recipient : null,
+          // Gets its address with its code, so that a mail that is not sent leaves the previous code valid.
+          email: null,
           data: {},
           created_at: now,
           expires_at: new Date(now.getTime() + challengeSeconds * 1000),
         });
-        await outbox.post({ jobs }, permit, client);
+        const data = { challenge: Buffer.from(token_hash).toString('base64url') };
+        await mail.send({ jobs }, signInCodeMail, recipient, data, client);
       });
-      outbox.wake();
+      mail.wake();
       return challenge;
     },
 
-    /** Makes the code of a mail. Resolves to undefined if no account with this address waits for one. */
-    issue: (email: string): Promise<{ code: string; userId: string } | undefined> =>
+    /**
+     * Makes the code of a mail, and voids the previous code of the address. Resolves to undefined if no account has this address, and if the challenge has
+     * expired.
+     */
+    issue: (email: string, challenge: string): Promise<{ code: string; userId: string } | undefined> =>
       database.system().transaction(async ({ users, challenges }) => {
         const user = await users.findByEmail(email);
-        const challenge = await challenges.findByEmail(email, clock());
-        if (!canSignIn(user) || !challenge) return undefined;
+        if (!canSignIn(user)) return undefined;
         const code = String(randomInt(10 ** digits)).padStart(digits, '0');
-        await challenges.setData(challenge.token_hash, { code: hmacOf(challenge.token_hash, code).toString('hex') });
-        return { code, userId: user.id };
+        const tokenHash = Buffer.from(challenge, 'base64url');
+        const data = { code: hmacOf(tokenHash, code).toString('hex') };
+        const isAssigned = await challenges.assign(tokenHash, email, data, clock());
+        return isAssigned ? { code, userId: user.id } : undefined;
       }),
 
     /** @throws Problem `invalid_credentials` for a wrong, used or expired code, and after five tries */
@@ -93,7 +94,7 @@ export function createEmailCodes({ database, config, beginSession, outbox, limit
           const current = await repositories.users.lock(user.id);
           if (current?.email !== consumed.email) return undefined;
           if (current.is_active)
-            await proveMailbox(repositories, current, { outbox, client, now: clock(), isHolder: false });
+            await proveMailbox(repositories, current, { mail, client, now: clock(), isHolder: false });
           return ['email'];
         }));
       if (!result) return refuseProof(database, 'wrong_email_code', user?.id, client);

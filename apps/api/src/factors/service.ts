@@ -1,10 +1,11 @@
 import { type Database, requireSession, type Scope, type SystemRepositories } from '@quoin/db';
 import type { ChangeFactors } from '../auth/change-factors.ts';
 import { type CheckedFactor, sessionGuesses } from '../auth/factors.ts';
-import { type Client, noClient } from '../http/client.ts';
+import type { Client } from '../http/client.ts';
 import { found, invalid, notFound } from '../http/errors.ts';
 import type { Limiter } from '../http/throttle/limiter.ts';
-import type { Outbox } from '../mail/outbox.ts';
+import { factorsRemovedMail } from '../mail/kinds/factors-removed.ts';
+import type { Mail } from '../mail/mail.ts';
 import { hashOfRecoveryCode, newRecoveryCodes } from './recovery-codes.ts';
 import type { Totp } from './totp.ts';
 
@@ -12,13 +13,13 @@ interface Dependencies {
   database: Database;
   totp: Totp;
   changeFactors: ChangeFactors;
-  outbox: Outbox;
+  mail: Mail;
   limiter: Limiter;
   clock: () => Date;
 }
 
 /** Second factors of the caller, and their removal by admins. Each change ends the other sessions and sends a mail. */
-export function createFactors({ database, totp, changeFactors, outbox, limiter, clock }: Dependencies) {
+export function createFactors({ database, totp, changeFactors, mail, limiter, clock }: Dependencies) {
   return {
     count: (scope: Scope) => database.system().factors.count(scope.owner.userId),
 
@@ -74,10 +75,10 @@ export function createFactors({ database, totp, changeFactors, outbox, limiter, 
           const { userId: actor_id, sessionId: session_id } = requireSession(scope);
           const event = { action: 'factors_removed', user_id: userId, actor_id, session_id, details: removed } as const;
           await auditEvents.create({ ...event, ...client });
-          // No permit needed: only admins cause this mail. It does not contain their address.
-          await outbox.post({ jobs }, { kind: 'factors_removed', recipient: user.email, isAllowed: true }, noClient);
+          // Without the address of the admin.
+          await mail.send({ jobs }, factorsRemovedMail, user.email, {});
         });
-      outbox.wake();
+      mail.wake();
     },
   };
 }

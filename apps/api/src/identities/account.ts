@@ -2,14 +2,16 @@ import type { Database, SystemRepositories } from '@quoin/db';
 import { proveMailbox } from '../auth/prove-mailbox.ts';
 import type { Client } from '../http/client.ts';
 import { invalid, Problem } from '../http/errors.ts';
-import type { MailPermit, Outbox } from '../mail/outbox.ts';
+import { identityLinkedMail } from '../mail/kinds/identity-linked.ts';
+import { verifyEmailMail } from '../mail/kinds/verify-email.ts';
+import type { Mail } from '../mail/mail.ts';
 import { mapUniqueViolation } from '../users/account-changes.ts';
 import type { Profile } from './profile.ts';
 import type { Provider } from './provider.ts';
 
 interface Dependencies {
   database: Database;
-  outbox: Outbox;
+  mail: Mail;
   clock: () => Date;
 }
 
@@ -29,8 +31,6 @@ interface Context {
   /** Whether the provider has verified the address, and is trusted with that. */
   isTrusted: boolean;
   client: Client;
-  /** Allows the mail to the owner. Undefined if the owner gets no mail. */
-  permit: MailPermit | undefined;
 }
 
 /**
@@ -38,7 +38,7 @@ interface Context {
  * verified the address and the operator trusts the provider with that. An account that had not verified the address then loses its password, sessions, API keys and identities,
  * because an impostor may have registered it.
  */
-export function createResolveAccount({ database, outbox, clock }: Dependencies): ResolveAccount {
+export function createResolveAccount({ database, mail, clock }: Dependencies): ResolveAccount {
   return async (provider, profile, client) => {
     const known = await database.system().identities.findUserId(profile.issuer, profile.subject);
     if (known) return known;
@@ -46,46 +46,43 @@ export function createResolveAccount({ database, outbox, clock }: Dependencies):
     if (email === null) throw invalid('/code', `cannot create an account: ${provider.name} sent no email address`);
     const isTrusted = provider.trustsEmail && profile.isEmailVerified;
     const existing = await database.system().users.findByEmail(email);
-    const kind = existing ? 'identity_linked' : isTrusted ? undefined : 'verify_email';
-    const permit = kind && (await outbox.permit(kind, email));
     const work = database.system().transaction(async (repositories) => {
-      const context = { repositories, provider, profile, isTrusted, client, permit };
+      const context = { repositories, provider, profile, isTrusted, client };
       return existing ? linkByAddress(existing.id, email, context) : createAccount(email, context);
     });
     const userId = await mapUniqueViolation(() => work).catch(async (error) => {
-      if (permit) await outbox.release(permit);
       // A concurrent exchange has created the same account.
       const other = await database.system().identities.findUserId(profile.issuer, profile.subject);
       if (!other) throw error;
       return other;
     });
-    outbox.wake();
+    mail.wake();
     return userId;
   };
 
   async function createAccount(email: string, context: Context): Promise<string> {
-    const { repositories, provider, profile, isTrusted, client, permit } = context;
+    const { repositories, provider, profile, isTrusted, client } = context;
     const { users, auditEvents } = repositories;
     const email_verified_at = isTrusted ? clock() : null;
     const { id } = await users.create({ email, full_name: profile.name, email_verified_at });
     await createIdentity(repositories, id, provider, profile);
     const event = { action: 'account_created', user_id: id, details: { provider: provider.id } } as const;
     await auditEvents.create({ ...event, ...client });
-    if (permit) await outbox.post(repositories, permit, client);
+    if (!isTrusted) await mail.send(repositories, verifyEmailMail, email, {}, client);
     return id;
   }
 
   async function linkByAddress(id: string, email: string, context: Context): Promise<string> {
-    const { repositories, provider, profile, isTrusted, client, permit } = context;
+    const { repositories, provider, profile, isTrusted, client } = context;
     const user = await repositories.users.lock(id);
     if (!isTrusted || user?.kind !== 'person' || user.email !== email) throw takenBy(provider);
     if (!user.is_active) throw new Problem('account_inactive', 'An admin has deactivated this account.');
-    const proof = { outbox, client, now: clock(), isHolder: false };
+    const proof = { mail, client, now: clock(), isHolder: false };
     if (!(await proveMailbox(repositories, user, proof))) throw takenBy(provider);
     await createIdentity(repositories, id, provider, profile);
     const details = { provider: provider.id, by: 'address' };
     await repositories.auditEvents.create({ action: 'identity_linked', user_id: id, details, ...client });
-    if (permit) await outbox.post(repositories, permit, client);
+    await mail.send(repositories, identityLinkedMail, email, {}, client);
     return id;
   }
 }

@@ -1,5 +1,5 @@
+import { escapeHtml, htmlPage, links, pagePolicy } from '../http/html.ts';
 import type { App } from '../http/schema.ts';
-import { escapeHtml, htmlPage, links, pagePolicy } from './html.ts';
 
 interface Options {
   environment: string;

@@ -3,17 +3,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTestDatabase, type TestDatabase } from '@quoin/db/testing';
 import { SMTPServer } from 'smtp-server';
+import { Type } from 'typebox';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { jobsIn, makeJobsDue } from '../../testing/jobs.ts';
 import { expectProblem, password, startTestApp, testEnvironment, uniqueEmail } from '../../testing/test-app.ts';
 import { parseConfig } from '../config/config.ts';
-import { noClient } from '../http/client.ts';
 import { createLimiter } from '../http/throttle/limiter.ts';
 import { createJobs } from '../queue/jobs.ts';
 import { createRunner } from '../queue/runner.ts';
-import { createMailDelivery } from './delivery.ts';
-import { createMessages } from './messages.ts';
-import { createOutbox } from './outbox.ts';
+import { defineMailJob } from './delivery.ts';
+import { defineMail } from './kind.ts';
+import { emailChangedMail } from './kinds/email-changed.ts';
+import { passwordChangedMail } from './kinds/password-changed.ts';
+import { resetPasswordMail } from './kinds/reset-password.ts';
+import { mailKinds } from './kinds.ts';
+import { createMail } from './mail.ts';
+import { createMessages } from './message.ts';
+import { languages } from './phrases.ts';
 import { createMailTransport, type Transport } from './transport.ts';
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} };
@@ -33,25 +39,24 @@ afterAll(() => database.close());
 /** A process that sends mails. */
 function startProcess(transport: Transport) {
   const jobs = createJobs();
-  const mailJob = createMailDelivery({
+  const mailJob = defineMailJob({
     database,
     jobs,
-    issueToken: async () => undefined,
-    issueCode: async () => undefined,
+    kinds: mailKinds,
+    issueSecret: async () => undefined,
+    limiter: createLimiter(undefined),
     composeMail: createMessages('https://app.example.com/'),
     transport,
     clock,
+    log: quiet,
   });
   const runner = createRunner({ database, jobs, log: quiet });
   return { mailJob, deliver: () => runner.runDue() };
 }
 
 const { mailJob } = startProcess(async () => {});
-const outbox = createOutbox({ clock, limiter: createLimiter(undefined), mailJob });
-const post = async (recipient: string) => {
-  const permit = await outbox.permit('password_changed', recipient);
-  await database.system().transaction((repositories) => outbox.post(repositories, permit, noClient));
-};
+const mail = createMail({ mailJob, clock });
+const post = (recipient: string) => mail.send(database.system(), passwordChangedMail, recipient, {});
 const waiting = () => jobsIn(database);
 
 describe('the outbox', () => {
@@ -244,7 +249,7 @@ describe('what is mailed', () => {
   const cause = { at: new Date('2026-11-21T10:00:00Z'), ipAddress: '203.0.113.9' };
 
   test('the links of mails lead to APP_URL', () => {
-    const message = compose('reset_password', 'en', cause, { token: 'the-token' });
+    const message = compose(resetPasswordMail, 'en', cause, { data: {}, secret: { token: 'the-token' } });
     expect(message.link).toBe('https://app.example.com/base/reset-password?token=the-token');
     expect(message.text).toContain(`\n\n${message.link}\n\n`);
     expect(message.html).toContain(`href="${message.link}"`);
@@ -252,7 +257,83 @@ describe('what is mailed', () => {
   });
 
   test('notices contain the time and the address', () => {
-    expect(compose('email_changed', 'en', cause).text).toContain('on 2026-11-21 10:00 UTC from 203.0.113.9');
+    expect(compose(emailChangedMail, 'en', cause, { data: {} }).text).toContain(
+      'on 2026-11-21 10:00 UTC from 203.0.113.9',
+    );
+  });
+});
+
+describe('the kinds of mail', () => {
+  const compose = createMessages('https://app.example.com/');
+  const cause = { at: new Date('2026-11-21T10:00:00Z'), ipAddress: '203.0.113.9' };
+
+  test('every file in kinds/ is registered under its own name', async () => {
+    const files = await readdir(new URL('kinds/', import.meta.url));
+    const names = files.map((file) => file.replace('.ts', '').replaceAll('-', '_'));
+    expect(mailKinds.map(({ name }) => name).sort()).toEqual(names.sort());
+  });
+
+  test.each(mailKinds.flatMap((kind) => languages.map((language) => [kind.name, language, kind] as const)))(
+    'the mail %s has a subject, a text and HTML in %s',
+    (_, language, kind) => {
+      const secret = { token: 'the-token', code: '123456' };
+      const message = compose(kind, language, cause, { data: kind.example, secret });
+      for (const text of [message.subject, message.text, message.html]) expect(text).not.toMatch(/undefined|\[object/);
+      expect(message.html).toContain(`<html lang="${language}">`);
+      if (kind.page) expect(message.link).toContain(`/${kind.page}?`);
+      if (kind.secret === 'sign_in_code') expect(message.text).toContain('123456');
+    },
+  );
+
+  test('text of the data is escaped in HTML', () => {
+    const kind = defineMail({
+      name: 'greeting',
+      lifetimeSeconds: 60,
+      data: Type.Object({ name: Type.String() }),
+      example: { name: 'Ada' },
+      texts: {
+        en: ({ data }) => [`Hello ${data.name}`, data.name],
+        de: ({ data }) => [`Hallo ${data.name}`, data.name],
+      },
+    });
+    const { html } = compose(kind as never, 'en', cause, { data: { name: '<script>' } });
+    expect(html).not.toContain('<script>');
+    expect(html).toContain('&#60;script&#62;');
+  });
+});
+
+describe('/dev/mails', () => {
+  const start = (environment: string) =>
+    startTestApp({
+      NODE_ENV: environment,
+      SECRET_KEY: '5f0c3c9e2b7a48d6a1e4f7089b3d2c61aa47',
+      APP_URL: 'https://app.example.com',
+    });
+
+  test('in development, /dev/mails shows every mail', async () => {
+    const api = await start('development');
+    try {
+      const index = await api.app.inject('/dev/mails');
+      const paths = [...index.body.matchAll(/href="(\/dev\/mails\/[^"]+)"/g)].map(([, path = '']) => path);
+      expect(paths).toHaveLength(mailKinds.length * languages.length);
+      for (const path of paths) {
+        const page = await api.app.inject(path);
+        expect([path, page.statusCode, page.headers['content-type']]).toEqual([path, 200, 'text/html; charset=utf-8']);
+        expect((await api.app.inject(path.replace(/html$/, 'text'))).headers['content-type']).toContain('text/plain');
+      }
+      expect((await api.app.inject('/dev/mails/no_such_mail/en/html')).statusCode).toBe(404);
+    } finally {
+      await api.close();
+    }
+  });
+
+  test('elsewhere /dev/mails does not exist', async () => {
+    const api = await start('test');
+    try {
+      expect((await api.app.inject('/dev/mails')).statusCode).toBe(404);
+    } finally {
+      await api.close();
+    }
   });
 });
 

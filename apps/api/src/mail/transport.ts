@@ -1,7 +1,8 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Transporter } from 'nodemailer';
 import type { Config } from '../config/config.ts';
-import type { Message } from './messages.ts';
+import type { Message } from './message.ts';
 
 /** A mail to send. Every attempt has the same `id`, so that a recipient who gets it twice can tell. */
 export interface OutgoingMail extends Message {
@@ -10,11 +11,21 @@ export interface OutgoingMail extends Message {
 }
 
 /** Sends one mail, or rejects. */
-export type Transport = (mail: OutgoingMail) => Promise<void>;
+export interface Transport {
+  (mail: OutgoingMail): Promise<void>;
+  /** Closes the connections to the mail server. */
+  close?: () => void;
+}
 
 const outbox = '.data/outbox';
-/** Much shorter than the lease of a mail, after which another process takes over. */
-const timeouts = { connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 30_000 };
+/** Much shorter than an attempt of the job may take. Idle connections are closed after `socketTimeout`. */
+const options = {
+  pool: true,
+  maxConnections: 5,
+  connectionTimeout: 10_000,
+  greetingTimeout: 10_000,
+  socketTimeout: 30_000,
+};
 
 interface Dependencies {
   config: Pick<Config, 'smtpUrl' | 'mailFrom' | 'environment'>;
@@ -28,10 +39,13 @@ export function createMailTransport({ config, log }: Dependencies): Transport {
   const nodemailer = () => import('nodemailer');
 
   if (smtpUrl) {
-    return async (mail) => {
-      const { createTransport } = await nodemailer();
-      await createTransport({ url: smtpUrl, ...timeouts }).sendMail(toMimeMessage(mail, mailFrom));
+    let opened: Promise<Transporter> | undefined;
+    const open = async () => (await nodemailer()).createTransport({ url: smtpUrl, ...options });
+    const send = async (mail: OutgoingMail) => {
+      opened ??= open();
+      await (await opened).sendMail(toMimeMessage(mail, mailFrom));
     };
+    return Object.assign(send, { close: () => void opened?.then((transporter) => transporter.close()) });
   }
   return async (mail) => {
     const { createTransport } = await nodemailer();

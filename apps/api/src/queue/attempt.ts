@@ -31,9 +31,13 @@ export async function attempt(claimed: JobWithMetadata<object>[], dependencies: 
   const startedAt = performance.now();
   const failures = await failuresOf(claimed, dependencies);
   const seconds = (performance.now() - startedAt) / 1000;
+  await settleDone(
+    claimed.filter(({ id }) => !failures.has(id)),
+    dependencies,
+  );
   for (const job of claimed) {
     const error = failures.get(job.id);
-    const outcome = await settle(job, error, dependencies);
+    const outcome = failures.has(job.id) ? await settleFailed(job, error, dependencies) : 'done';
     onEnded(name, outcome, seconds);
     const fields = { job: name, id: job.id, attempt: job.retryCount + 1, ms: Math.round(1000 * seconds) };
     if (outcome === 'done') log.info(fields, 'job');
@@ -97,22 +101,25 @@ const aborted = (signal: AbortSignal) =>
     else signal.addEventListener('abort', abort, { once: true });
   });
 
-/** @param error undefined if the job is done */
-async function settle(
-  { id, retryCount, retryLimit }: JobWithMetadata<object>,
+/** What claims a job: only the process that has this attempt may settle it. */
+const claimOf = ({ id, retryCount }: JobWithMetadata<object>) => ({ id, retryCount });
+
+async function settleDone(done: JobWithMetadata<object>[], { boss, definition }: Dependencies): Promise<void> {
+  if (done.length === 0) return;
+  const queue = queueNameOf(definition.name);
+  const claims = done.map(claimOf);
+  await (definition.isKept ? boss.complete(queue, claims) : boss.deleteJob(queue, claims));
+}
+
+async function settleFailed(
+  job: JobWithMetadata<object>,
   error: unknown,
   { boss, database, definition }: Dependencies,
 ): Promise<Outcome> {
-  const queue = queueNameOf(definition.name);
-  // With the number of the attempt, so that only the process that has the claim settles the job.
-  const claim = { id, retryCount };
-  if (error === undefined) {
-    await (definition.isKept ? boss.complete(queue, claim) : boss.deleteJob(queue, claim));
-    return 'done';
-  }
   const { message = String(error) } = error as Partial<Error>;
-  const isLast = retryCount >= retryLimit || error instanceof PermanentFailure;
-  if (error instanceof PermanentFailure) await database.system().jobs.endRetries(id, retryCount);
-  await boss.fail(queue, claim, { message: message.slice(0, errorLengthMax) });
-  return isLast ? 'failed' : 'retried';
+  const isPermanent = error instanceof PermanentFailure;
+  if (isPermanent) await database.system().jobs.endRetries(job.id, job.retryCount);
+  const output = { message: message.slice(0, errorLengthMax) };
+  await boss.fail(queueNameOf(definition.name), claimOf(job), output);
+  return isPermanent || job.retryCount >= job.retryLimit ? 'failed' : 'retried';
 }

@@ -1,4 +1,4 @@
-import type { OwnerRepositories } from '@quoin/db';
+import type { NewJob, OwnerRepositories } from '@quoin/db';
 import type { Static, TSchema } from 'typebox';
 
 // What a feature needs to define a job and to enqueue it.
@@ -11,7 +11,7 @@ export interface JobDefinition<Data extends TSchema = TSchema> {
   data: Data;
   /** Does the work. Throw to have it tried again later. */
   run: Run<Static<Data>>;
-  /** Jobs of this kind that one process runs at the same time. Default 1. */
+  /** Batches of this kind that one process runs at the same time. Default 1. */
   concurrency?: number;
   /** Jobs that are passed to `run` together. Default 1. */
   batchSize?: number;
@@ -63,6 +63,8 @@ export interface EnqueueOptions {
 /** A kind of job, as the code that enqueues it sees it. */
 export interface JobKind<Data> {
   readonly name: string;
+  /** Returns a job per item, for a statement that enqueues them. */
+  jobsFor(items: readonly Data[], options?: EnqueueOptions): NewJob[];
   /** Enqueues a job per item in the transaction of the caller. */
   enqueue(
     repositories: Pick<OwnerRepositories, 'jobs'>,
@@ -73,11 +75,11 @@ export interface JobKind<Data> {
   wake(): void;
 }
 
-/** Defines a job that handles one item at a time. */
+/** Runs each job of a batch by itself, and all at the same time. */
 export const forEach =
   <Data>(run: (job: RunningJob<Data>) => Promise<void>): Run<Data> =>
   async (jobs) => {
     const failures = new Map<RunningJob<Data>, unknown>();
-    for (const job of jobs) await run(job).catch((error) => failures.set(job, error));
+    await Promise.all(jobs.map((job) => run(job).catch((error) => failures.set(job, error))));
     return failures;
   };

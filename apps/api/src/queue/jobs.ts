@@ -27,21 +27,21 @@ export function createJobs({ traceContext = () => undefined }: Dependencies = {}
     if (!nameFormat.test(name)) throw new Error(`the job name "${name}" is not words of letters and digits`);
     if (definitions.has(name)) throw new Error(`two jobs have the name "${name}"`);
     definitions.set(name, definition as unknown as JobDefinition);
+    const jobsFor: JobKind<Static<Data>>['jobsFor'] = (items, { userId, uniqueKey, startAfter } = {}) => {
+      const trace_context = traceContext();
+      return items.map((data) => ({
+        ...columnsOf(definition),
+        data: data as object,
+        user_id: userId,
+        unique_key: uniqueKey,
+        start_after: startAfter,
+        trace_context,
+      }));
+    };
     return {
       name,
-      enqueue: (repositories, items, { userId, uniqueKey, startAfter } = {}) => {
-        const trace_context = traceContext();
-        return repositories.jobs.enqueue(
-          items.map((data) => ({
-            ...columnsOf(definition),
-            data: data as object,
-            user_id: userId,
-            unique_key: uniqueKey,
-            start_after: startAfter,
-            trace_context,
-          })),
-        );
-      },
+      jobsFor,
+      enqueue: (repositories, items, options) => repositories.jobs.enqueue(jobsFor(items, options)),
       wake: () => wake(name),
     };
   };

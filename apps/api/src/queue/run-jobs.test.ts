@@ -19,7 +19,7 @@ async function startLooking(found: () => Partial<Look> | Promise<never> = () => 
     looks.push(Math.round((performance.now() - start) / 1000));
     return { isBusy: false, nextMs: undefined, ...(await found()) };
   };
-  runJobs(app, { look, prepare: async () => {}, stop: async () => {} } as never, { stopMs: 1_000 });
+  runJobs(app, { look, start: () => {}, prepare: async () => {}, stop: async () => {} } as never, { stopMs: 1_000 });
   for (const path of ['/', '/health']) app.get(path, async () => 'ok');
   await app.listen({ port: 0, host: '127.0.0.1' });
   return { app, looks };

@@ -48,6 +48,7 @@ export function runJobs(app: FastifyInstance, runner: Runner, { stopMs }: { stop
 
   app.addHook('onListen', async () => {
     isOpen = true;
+    runner.start();
     lookIn(lookMs);
   });
   app.addHook('onClose', async () => {

@@ -27,6 +27,8 @@ export interface Look {
 
 /** How often jobs of dead processes are looked for while there are jobs. */
 const superviseMs = 60_000;
+/** Time from a wake to the start. */
+const wakeMs = 50;
 
 export type Runner = ReturnType<typeof createRunner>;
 
@@ -40,6 +42,7 @@ export function createRunner({ database, jobs, log, onEnded = () => {}, inTrace 
   const stopping = new AbortController();
   const lanes = new Map<JobDefinition, number>();
   const running = new Set<Promise<void>>();
+  const woken = new Map<string, NodeJS.Timeout>();
   let opened: Promise<PgBoss> | undefined;
   let supervisedAt = Number.NEGATIVE_INFINITY;
   let isOpen = true;
@@ -69,7 +72,7 @@ export function createRunner({ database, jobs, log, onEnded = () => {}, inTrace 
     return true;
   };
 
-  /** Runs jobs of one kind until none is due. Adds a lane for each job found, up to the limit of the kind. */
+  /** Runs jobs of one kind until none is due. Adds a lane for each batch found, up to the limit of the kind. */
   const startLane = (definition: JobDefinition) => {
     const count = lanes.get(definition) ?? 0;
     if (!isOpen || count >= (definition.concurrency ?? 1)) return;
@@ -85,6 +88,17 @@ export function createRunner({ database, jobs, log, onEnded = () => {}, inTrace 
       running.delete(lane);
     });
     running.add(lane);
+  };
+
+  /** Starts a kind of job soon, without a look at the queue. Jobs of many requests then make one batch. */
+  const wake = (name: string) => {
+    const definition = jobs.definitions.get(name);
+    if (!definition || !isOpen || woken.has(name)) return;
+    const timer = setTimeout(() => {
+      woken.delete(name);
+      startLane(definition);
+    }, wakeMs).unref();
+    woken.set(name, timer);
   };
 
   /** Looks at the queue. Resolves to the due kinds, those with the highest priority first. */
@@ -117,11 +131,8 @@ export function createRunner({ database, jobs, log, onEnded = () => {}, inTrace 
       return { isBusy, nextMs };
     },
 
-    /** Starts a kind of job without looking. */
-    wake: (name: string): void => {
-      const definition = jobs.definitions.get(name);
-      if (definition) startLane(definition);
-    },
+    /** From now on, jobs that this process enqueues and wakes start soon. */
+    start: (): void => jobs.onWake(wake),
 
     /** Runs the jobs that are due, one batch after another, until this process finds no more. For tests and commands. @param only of this kind */
     runDue: async (only?: string): Promise<void> => {
@@ -139,6 +150,7 @@ export function createRunner({ database, jobs, log, onEnded = () => {}, inTrace 
     /** Waits for the running jobs, and hands back those that need longer. */
     stop: async (waitMs: number): Promise<void> => {
       isOpen = false;
+      for (const timer of woken.values()) clearTimeout(timer);
       const timer = setTimeout(() => stopping.abort(new Error('the process stopped')), waitMs);
       await Promise.all(running);
       clearTimeout(timer);

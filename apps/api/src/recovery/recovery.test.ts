@@ -96,11 +96,10 @@ describe('a token for a new password', () => {
     expect((await loginAs(user.email, newPassword)).statusCode).toBe(200);
   });
 
-  test('a reset token is void after another one is requested', async () => {
+  test('a reset token is void after another one is sent', async () => {
     const user = await api.register();
     const first = await resetTokenFor(user.email);
     await forgot(user.email);
-    expectProblem(await reset(first), 422, 'validation_failed');
     const second = await api.tokenFor('reset-password', user.email);
     expect(second).not.toBe(first);
     expectProblem(await reset(first), 422, 'validation_failed');

@@ -4,32 +4,27 @@ import { proveMailbox, voidCredentials } from '../auth/prove-mailbox.ts';
 import { type Client, turnCallerOf } from '../http/client.ts';
 import { normalizeEmail } from '../http/email.ts';
 import { invalid } from '../http/errors.ts';
-import type { Outbox } from '../mail/outbox.ts';
+import { passwordChangedMail } from '../mail/kinds/password-changed.ts';
+import { resetPasswordMail } from '../mail/kinds/reset-password.ts';
+import { verifyEmailMail } from '../mail/kinds/verify-email.ts';
+import type { Mail } from '../mail/mail.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import { invalidOneTimeToken, parseOneTimeToken } from './one-time-tokens.ts';
 
 interface Dependencies {
   database: Database;
   passwords: Passwords;
-  outbox: Outbox;
+  mail: Mail;
   clock: () => Date;
 }
 
 /** Actions that access to a mailbox authorizes: resetting a forgotten password and verifying an address. */
-export function createRecovery({ database, passwords, outbox, clock }: Dependencies) {
+export function createRecovery({ database, passwords, mail, clock }: Dependencies) {
   return {
-    /**
-     * Voids the previous token and queues a mail, whether the account exists or not. The delivery, which runs in the background, looks the account up. If the recipient
-     * has had too many mails, nothing happens, and the previous token stays valid.
-     */
+    /** Sends a mail, whether the account exists or not. The delivery, which runs in the background, looks the account up and voids the previous token. */
     forgot: async (email: string, client: Client): Promise<void> => {
-      const recipient = normalizeEmail(email);
-      const permit = await outbox.permit('reset_password', recipient);
-      await database.system().transaction(async ({ oneTimeTokens, jobs }) => {
-        if (permit.isAllowed) await oneTimeTokens.deleteByEmail('reset_password', recipient);
-        await outbox.post({ jobs }, permit, client);
-      });
-      outbox.wake();
+      await mail.send(database.system(), resetPasswordMail, normalizeEmail(email), {}, client);
+      mail.wake();
     },
 
     /**
@@ -45,7 +40,6 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
       if (!owner) throw invalidOneTimeToken();
       await passwords.accept(newPassword, owner, '/new_password');
       const password_hash = await passwords.hash(newPassword, turnCallerOf(owner.id, client));
-      const permit = await outbox.permit('password_changed', owner.email);
 
       const isReset = await database.system().transaction(async (repositories) => {
         const { oneTimeTokens, users, factors, userSessions, auditEvents, jobs } = repositories;
@@ -62,11 +56,11 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
         if (!before?.email_verified_at) await voidCredentials(repositories, user.id, client);
         await userSessions.revokeAllOf(user.id, 'password_changed', now);
         await auditEvents.create({ action: 'password_reset', user_id: user.id, actor_id: user.id, ...client });
-        await outbox.post({ jobs }, permit, client);
+        await mail.send({ jobs }, passwordChangedMail, user.email, {}, client);
         return true;
       });
       if (!isReset) throw invalidOneTimeToken();
-      outbox.wake();
+      mail.wake();
       return owner.id;
     },
 
@@ -85,25 +79,24 @@ export function createRecovery({ database, passwords, outbox, clock }: Dependenc
         if (!consumed || !user?.is_active || user.email !== consumed.email) return false;
         const sessionId = scope?.actor.userId === user.id ? requireSession(scope).sessionId : undefined;
         const isHolder = sessionId !== undefined;
-        if (await proveMailbox(repositories, user, { outbox, client, now, isHolder, sessionId })) return true;
+        if (await proveMailbox(repositories, user, { mail, client, now, isHolder, sessionId })) return true;
         // The rollback keeps the token.
         throw invalid('/token', 'needs a session of the account, because it has a second factor: sign in first');
       });
       if (!isVerified) throw invalidOneTimeToken();
-      outbox.wake();
+      mail.wake();
     },
 
     /** Queues another verification mail, unless the address is verified. */
     resend: async (scope: Scope, client: Client): Promise<void> => {
       const user = await database.as(scope).account.find();
       if (!user || user.email_verified_at) return;
-      const permit = await outbox.permit('verify_email', user.email);
       await database.as(scope).transaction(async ({ account, jobs }) => {
         // The address may have changed meanwhile, or the account may be gone.
         const current = await account.lock();
-        if (current?.email === permit.recipient) await outbox.post({ jobs }, permit, client);
+        if (current?.email === user.email) await mail.send({ jobs }, verifyEmailMail, user.email, {}, client);
       });
-      outbox.wake();
+      mail.wake();
     },
   };
 }

@@ -10,19 +10,16 @@ import {
 import { type Client, turnCallerOf } from '../http/client.ts';
 import { normalizeEmail } from '../http/email.ts';
 import { invalid, Problem } from '../http/errors.ts';
-import type { MailPermit, Outbox } from '../mail/outbox.ts';
+import type { MailKind } from '../mail/kind.ts';
+import { emailChangedMail } from '../mail/kinds/email-changed.ts';
+import { passwordChangedMail } from '../mail/kinds/password-changed.ts';
+import { usernameChangedMail } from '../mail/kinds/username-changed.ts';
+import { verifyEmailMail } from '../mail/kinds/verify-email.ts';
+import type { Mail } from '../mail/mail.ts';
 import type { Passwords } from '../passwords/passwords.ts';
 import type { UserChanges } from './schemas.ts';
 
 // Effects of an account change by its owner or an admin: columns, mails, audit events and voided tokens.
-
-/** The mails that a change sends. */
-export interface ChangeMails {
-  /** To the address from before the change. */
-  notices: MailPermit[];
-  /** To a new address. */
-  verification?: MailPermit;
-}
 
 /** Where a change is recorded, in its transaction. */
 interface Records {
@@ -31,7 +28,7 @@ interface Records {
   voidTokens: (purpose?: TokenPurpose) => Promise<unknown>;
 }
 
-export function createAccountChanges({ passwords, outbox }: { passwords: Passwords; outbox: Outbox }) {
+export function createAccountChanges({ passwords, mail }: { passwords: Passwords; mail: Mail }) {
   return {
     /** Returns the columns that change. A new email is not verified. @throws Problem `validation_failed` for a weak password */
     columnsOf: async (
@@ -50,35 +47,22 @@ export function createAccountChanges({ passwords, outbox }: { passwords: Passwor
       return { ...columns, password_hash: await passwords.hash(password, turnCallerOf(current.id, client)) };
     },
 
-    /** Returns the mails of a change: notices to the address from before, and one that verifies a new address. */
-    mailsOf: async (before: User, { email, password_hash, username }: Partial<User>): Promise<ChangeMails> => {
-      const notice = (kind: MailPermit['kind']) => outbox.permit(kind, before.email);
+    /**
+     * Sends the notices of a change to the address from before. Call it before the change, because row level security allows mail to the account's current address
+     * only.
+     */
+    sendNotices: async (
+      jobs: OwnerRepositories['jobs'],
+      before: User,
+      { email, password_hash, username }: Partial<User>,
+      client: Client,
+    ) => {
+      const send = (kind: MailKind) => mail.send({ jobs }, kind, before.email, {}, client);
       // An address that was never verified may be a stranger's.
       const isVerified = before.email_verified_at !== null;
-      const isNewName = username !== undefined && username !== before.username;
-      const notices = [
-        ...(password_hash === undefined ? [] : [await notice('password_changed')]),
-        ...(email !== undefined && isVerified ? [await notice('email_changed')] : []),
-        ...(isNewName && isVerified ? [await notice('username_changed')] : []),
-      ];
-      return { notices, ...(email !== undefined && { verification: await outbox.permit('verify_email', email) }) };
-    },
-
-    /** Runs a change. If it fails, its mails do not count against the limits of their recipients. @throws Problem `email_taken`, `username_taken` */
-    withMails: async <T>({ notices, verification }: ChangeMails, change: () => Promise<T>): Promise<T> => {
-      try {
-        const result = await mapUniqueViolation(change);
-        outbox.wake();
-        return result;
-      } catch (error) {
-        for (const permit of verification ? [...notices, verification] : notices) await outbox.release(permit);
-        throw error;
-      }
-    },
-
-    /** Queues the notices to the old address. Call it before the change, because row level security allows mail to the account's current address only. */
-    postNotices: async (jobs: OwnerRepositories['jobs'], { notices }: ChangeMails, client: Client) => {
-      for (const permit of notices) await outbox.post({ jobs }, permit, client);
+      if (password_hash !== undefined) await send(passwordChangedMail);
+      if (email !== undefined && isVerified) await send(emailChangedMail);
+      if (username !== undefined && username !== before.username && isVerified) await send(usernameChangedMail);
     },
 
     /** Records a change, and voids the tokens that were sent before it. */
@@ -86,7 +70,6 @@ export function createAccountChanges({ passwords, outbox }: { passwords: Passwor
       { jobs, recordEvent, voidTokens }: Records,
       before: User,
       columns: Partial<User>,
-      { verification }: ChangeMails,
       client: Client,
     ) => {
       const { email, email_verified_at: _, password_hash, username, ...others } = columns;
@@ -97,7 +80,7 @@ export function createAccountChanges({ passwords, outbox }: { passwords: Passwor
       if (email !== undefined) {
         await voidTokens();
         await recordEvent({ action: 'email_changed' });
-        if (verification) await outbox.post({ jobs }, verification, client);
+        await mail.send({ jobs }, verifyEmailMail, email, {}, client);
       }
       if (username !== undefined && username !== before.username) await recordEvent({ action: 'username_changed' });
       if (Object.keys(others).length === 0) return;

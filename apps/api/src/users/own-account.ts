@@ -3,9 +3,9 @@ import type { Client } from '../http/client.ts';
 import { found, sessionEnded } from '../http/errors.ts';
 import { requireRow, requireVersion } from '../http/preconditions.ts';
 import type { Limiter } from '../http/throttle/limiter.ts';
-import type { Outbox } from '../mail/outbox.ts';
+import type { Mail } from '../mail/mail.ts';
 import type { Passwords } from '../passwords/passwords.ts';
-import { createAccountChanges, isNewEmail } from './account-changes.ts';
+import { createAccountChanges, isNewEmail, mapUniqueViolation } from './account-changes.ts';
 import type { AccountDeletion } from './account-deletion.ts';
 import { createReauthentication, wrongPassword } from './reauthentication.ts';
 import type { OwnChanges } from './schemas.ts';
@@ -13,7 +13,7 @@ import type { OwnChanges } from './schemas.ts';
 interface Dependencies {
   database: Database;
   passwords: Passwords;
-  outbox: Outbox;
+  mail: Mail;
   accountDeletion: AccountDeletion;
   limiter: Limiter;
   clock: () => Date;
@@ -28,8 +28,8 @@ const passwordChanges = perDay(10);
 const usernameChanges = perDay(10);
 
 /** Changes and deletes the account of the caller. */
-export function createOwnAccount({ database, passwords, outbox, accountDeletion, limiter, clock }: Dependencies) {
-  const changesOf = createAccountChanges({ passwords, outbox });
+export function createOwnAccount({ database, passwords, mail, accountDeletion, limiter, clock }: Dependencies) {
+  const changesOf = createAccountChanges({ passwords, mail });
   const { requireProof } = createReauthentication({ database, passwords, clock });
 
   return {
@@ -50,8 +50,7 @@ export function createOwnAccount({ database, passwords, outbox, accountDeletion,
         return self;
       }
 
-      const mails = await changesOf.mailsOf(self, columns);
-      return changesOf.withMails(mails, () =>
+      const updated = await mapUniqueViolation(() =>
         database.as(scope).transaction(async ({ account, userSessions, jobs, auditEvents, oneTimeTokens }) => {
           const before = found(await account.lock());
           // The request may have begun before the session was revoked.
@@ -59,17 +58,19 @@ export function createOwnAccount({ database, passwords, outbox, accountDeletion,
           // The password that was checked, or the address that gets the mails, has changed meanwhile.
           if (isSensitive && (before.password_hash !== self.password_hash || before.email !== self.email))
             throw wrongPassword();
-          await changesOf.postNotices(jobs, mails, client);
+          await changesOf.sendNotices(jobs, before, columns, client);
           const user = await requireRow(versions, await account.update(columns, versions), account.find);
           if ('password_hash' in columns)
             await userSessions.revokeAll('password_changed', clock(), { except: requireSession(scope).sessionId });
           const recordEvent = (event: Parameters<typeof auditEvents.create>[0]) =>
             auditEvents.create({ ...event, ...client });
           const records = { jobs, recordEvent, voidTokens: oneTimeTokens.deleteAll };
-          await changesOf.record(records, before, columns, mails, client);
+          await changesOf.record(records, before, columns, client);
           return user;
         }),
       );
+      mail.wake();
+      return updated;
     },
 
     delete: async (scope: Scope, currentPassword: string | undefined, client: Client, versions: Versions) => {

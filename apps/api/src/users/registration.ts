@@ -2,22 +2,22 @@ import type { Database, Scope } from '@quoin/db';
 import { type Client, noClient, turnCallerOf } from '../http/client.ts';
 import { normalizeEmail } from '../http/email.ts';
 import { invalid, Problem } from '../http/errors.ts';
-import type { Outbox } from '../mail/outbox.ts';
+import { verifyEmailMail } from '../mail/kinds/verify-email.ts';
+import type { Mail } from '../mail/mail.ts';
 import type { Passwords } from '../passwords/passwords.ts';
-import { actorColumns, createAccountChanges } from './account-changes.ts';
+import { actorColumns, mapUniqueViolation } from './account-changes.ts';
 import { createReauthentication } from './reauthentication.ts';
 import type { NewUser } from './schemas.ts';
 
 interface Dependencies {
   database: Database;
   passwords: Passwords;
-  outbox: Outbox;
+  mail: Mail;
   clock: () => Date;
 }
 
 /** Creates accounts: for people who register, for admins, and for commands. */
-export function createRegistration({ database, passwords, outbox, clock }: Dependencies) {
-  const { withMails } = createAccountChanges({ passwords, outbox });
+export function createRegistration({ database, passwords, mail, clock }: Dependencies) {
   const { requireRecentProof } = createReauthentication({ database, passwords, clock });
 
   /**
@@ -35,21 +35,19 @@ export function createRegistration({ database, passwords, outbox, clock }: Depen
       await requireRecentProof(scope, current_password, client);
     const newUser = { ...rest, email: normalizeEmail(email) };
     const password_hash = password === undefined ? null : await hashOf(password, newUser, client);
-    const mails = {
-      notices: [],
-      ...(!isService && { verification: await outbox.permit('verify_email', newUser.email) }),
-    };
-    return withMails(mails, () =>
+    const created = await mapUniqueViolation(() =>
       database.system(scope).transaction(async (repositories) => {
         const { users, auditEvents } = repositories;
         const user = await users.create({ ...newUser, password_hash });
         const details = { ...(isService && { kind: 'service' }), ...(user.is_admin && { is_admin: true }) };
         const event = { user_id: user.id, details, ...actorColumns(scope), ...client };
         await auditEvents.create({ action: 'account_created', ...event });
-        if (mails.verification) await outbox.post(repositories, mails.verification, client);
+        if (!isService) await mail.send(repositories, verifyEmailMail, newUser.email, {}, client);
         return user;
       }),
     );
+    mail.wake();
+    return created;
   }
 
   async function hashOf(password: string, newUser: Omit<NewUser, 'password'>, client: Client): Promise<string> {

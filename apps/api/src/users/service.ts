@@ -3,9 +3,9 @@ import type { Client } from '../http/client.ts';
 import { found, Problem } from '../http/errors.ts';
 import { adminListMsMax, pageFrom, pageRequest } from '../http/page.ts';
 import { requireRow, requireVersion } from '../http/preconditions.ts';
-import type { Outbox } from '../mail/outbox.ts';
+import type { Mail } from '../mail/mail.ts';
 import type { Passwords } from '../passwords/passwords.ts';
-import { actorColumns, createAccountChanges, isNewEmail } from './account-changes.ts';
+import { actorColumns, createAccountChanges, isNewEmail, mapUniqueViolation } from './account-changes.ts';
 import { type AccountDeletion, keepAnAdmin } from './account-deletion.ts';
 import { createReauthentication } from './reauthentication.ts';
 import type { UserChanges, UserQuery } from './schemas.ts';
@@ -13,14 +13,14 @@ import type { UserChanges, UserQuery } from './schemas.ts';
 interface Dependencies {
   database: Database;
   passwords: Passwords;
-  outbox: Outbox;
+  mail: Mail;
   accountDeletion: AccountDeletion;
   clock: () => Date;
 }
 
 /** All accounts, for admins and commands. */
-export function createUsers({ database, passwords, outbox, accountDeletion, clock }: Dependencies) {
-  const changesOf = createAccountChanges({ passwords, outbox });
+export function createUsers({ database, passwords, mail, accountDeletion, clock }: Dependencies) {
+  const changesOf = createAccountChanges({ passwords, mail });
   const { requireRecentProof } = createReauthentication({ database, passwords, clock });
 
   return {
@@ -59,8 +59,7 @@ export function createUsers({ database, passwords, outbox, accountDeletion, cloc
         return target;
       }
 
-      const mails = await changesOf.mailsOf(target, columns);
-      return changesOf.withMails(mails, () =>
+      const updated = await mapUniqueViolation(() =>
         database.system(scope).transaction(async (repositories) => {
           const { users, userSessions, auditEvents, oneTimeTokens } = repositories;
           if (columns.is_active === false || columns.is_admin === false) await keepAnAdmin(repositories, id);
@@ -71,7 +70,7 @@ export function createUsers({ database, passwords, outbox, accountDeletion, cloc
             await userSessions.revokeAllOf(id, 'password_changed', clock(), {
               except: scope && requireSession(scope).sessionId,
             });
-          await changesOf.postNotices(repositories.jobs, mails, client);
+          await changesOf.sendNotices(repositories.jobs, target, columns, client);
           const about = { user_id: id, ...actorColumns(scope), ...client };
           const records = {
             jobs: repositories.jobs,
@@ -80,10 +79,12 @@ export function createUsers({ database, passwords, outbox, accountDeletion, cloc
             voidTokens: (purpose?: Parameters<typeof oneTimeTokens.deleteAllOf>[1]) =>
               oneTimeTokens.deleteAllOf(id, purpose),
           };
-          await changesOf.record(records, target, columns, mails, client);
+          await changesOf.record(records, target, columns, client);
           return user;
         }),
       );
+      mail.wake();
+      return updated;
     },
 
     delete: async (scope: Scope, id: string, client: Client, versions: Versions) => {

@@ -12,22 +12,7 @@ const columns = ['user_id', 'email', 'data'] as const;
 
 /** Steps of signing in that wait for the next one. They are found by the hash of a secret that the client has. */
 export const challenges = ({ db }: Context) => ({
-  /** A challenge for an address replaces the previous one of this address. */
-  create: (challenge: NewChallenge) =>
-    db
-      .insertInto('challenges')
-      .values(challenge)
-      .onConflict((conflict) =>
-        conflict.column('email').doUpdateSet(({ ref }) => ({
-          token_hash: ref('excluded.token_hash'),
-          user_id: ref('excluded.user_id'),
-          data: ref('excluded.data'),
-          attempts: 0,
-          created_at: ref('excluded.created_at'),
-          expires_at: ref('excluded.expires_at'),
-        })),
-      )
-      .execute(),
+  create: (challenge: NewChallenge) => db.insertInto('challenges').values(challenge).execute(),
 
   /** Counts a try and returns the challenge. Undefined if it has expired, was used, or has had too many tries. */
   try: (purpose: ChallengePurpose, tokenHash: Uint8Array, now: Date, attemptsMax: number) =>
@@ -51,18 +36,17 @@ export const challenges = ({ db }: Context) => ({
       .returning(columns)
       .executeTakeFirst(),
 
-  /** Returns the hash of the challenge of an address. */
-  findByEmail: (email: string, now: Date) =>
-    db
-      .selectFrom('challenges')
-      .select('token_hash')
-      .where('email', '=', email)
+  /** Gives a challenge an address and data, in place of the previous challenge of the address. Resolves to false if it has expired. */
+  assign: async (tokenHash: Uint8Array, email: string, data: Record<string, unknown>, now: Date): Promise<boolean> => {
+    await db.deleteFrom('challenges').where('email', '=', email).where('token_hash', '<>', tokenHash).execute();
+    const { numUpdatedRows } = await db
+      .updateTable('challenges')
+      .set({ email, data })
+      .where('token_hash', '=', tokenHash)
       .where('expires_at', '>', now)
-      .executeTakeFirst(),
-
-  /** Replaces what a challenge was made for. */
-  setData: (tokenHash: Uint8Array, data: Record<string, unknown>) =>
-    db.updateTable('challenges').set({ data }).where('token_hash', '=', tokenHash).execute(),
+      .executeTakeFirstOrThrow();
+    return numUpdatedRows > 0n;
+  },
 
   /** Deletes at most `limit` expired challenges, except those that another transaction has locked. Resolves to their number. */
   deleteExpired: (before: Date, limit: number) =>

@@ -47,17 +47,20 @@ export const documentEmbeddings = ({ db }: Context) => ({
       .limit(count)
       .execute(),
 
-  /** Stores the embedding of a document, unless its text has changed or its client has sent an embedding. Resolves to whether it did. */
-  set: async ({ user_id, id, text_hash }: DocumentText, embedding: Vector, model: string): Promise<boolean> => {
-    const { numUpdatedRows } = await db
-      .updateTable('documents')
-      .set({ embedding, embedding_model: model })
-      .where('user_id', '=', user_id)
-      .where('id', '=', id)
-      .where(textHash, '=', text_hash)
-      .where(({ or, eb }) => or([eb('embedding', 'is', null), eb('embedding_model', 'is not', null)]))
-      .executeTakeFirstOrThrow();
-    return numUpdatedRows > 0n;
+  /** Stores embeddings, except of documents whose text has changed, and of those whose client has sent an embedding. */
+  set: async (documents: readonly (DocumentText & { embedding: Vector })[], model: string): Promise<void> => {
+    const rows = documents.map(({ user_id, id, text_hash, embedding }) => ({
+      user_id,
+      id,
+      text_hash: Buffer.from(text_hash).toString('hex'),
+      embedding: embedding.toString(),
+    }));
+    // One parameter for any number of rows, so that the server prepares one statement.
+    await sql`
+      update documents d set embedding = new.embedding::vector, embedding_model = ${model}
+      from json_to_recordset(${JSON.stringify(rows)}::json) as new (user_id uuid, id uuid, text_hash text, embedding text)
+      where d.user_id = new.user_id and d.id = new.id and (d.embedding is null or d.embedding_model is not null)
+        and sha256(convert_to(d.title || ' ' || d.content, 'UTF8')) = decode(new.text_hash, 'hex')`.execute(db);
   },
 
   /** Resolves to the number of documents of all users that have no embedding or one of another model. */

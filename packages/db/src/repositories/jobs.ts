@@ -67,12 +67,14 @@ export interface JobFilter {
   state?: JobState | undefined;
 }
 
+/** Returns the call that enqueues jobs, for a statement that does more. */
+export const enqueueCall = (jobs: readonly NewJob[]) =>
+  sql`quoin_enqueue(${JSON.stringify(jobs.map((job) => ({ id: newId(), ...job })))}::jsonb)`;
+
 /** Enqueues jobs in the transaction of the caller. */
 export const jobQueue = ({ db }: Context) => ({
   enqueue: async (jobs: readonly NewJob[]): Promise<void> => {
-    if (jobs.length === 0) return;
-    const rows = jobs.map((job) => ({ id: newId(), ...job }));
-    await sql`select quoin_enqueue(${JSON.stringify(rows)}::jsonb)`.execute(db);
+    if (jobs.length > 0) await sql`select ${enqueueCall(jobs)}`.execute(db);
   },
 });
 

@@ -58,10 +58,6 @@ export const oneTimeTokens = ({ db, fast }: Context) => ({
       .returning(['user_id', 'email'])
       .executeTakeFirst(),
 
-  /** Voids the token that was sent to this address, if there is one. */
-  deleteByEmail: (purpose: TokenPurpose, email: string) =>
-    db.deleteFrom('one_time_tokens').where('purpose', '=', purpose).where('email', '=', email).execute(),
-
   /** Voids all tokens of a user, or those of one purpose. */
   deleteAllOf: (userId: string, purpose?: TokenPurpose) => {
     const query = db.deleteFrom('one_time_tokens').where('user_id', '=', userId);

@@ -40,27 +40,6 @@ export const auditActions = [
 ] as const;
 export type AuditAction = (typeof auditActions)[number];
 
-export type MailKind =
-  | 'reset_password'
-  | 'set_password'
-  | 'verify_email'
-  | 'password_changed'
-  | 'email_changed'
-  | 'username_changed'
-  | 'sign_in_code'
-  | 'new_sign_in'
-  | 'totp_added'
-  | 'totp_removed'
-  | 'recovery_codes_replaced'
-  | 'passkey_added'
-  | 'passkey_removed'
-  | 'factors_removed'
-  | 'identity_linked'
-  | 'identity_unlinked'
-  | 'api_key_created'
-  | 'api_key_leaked'
-  | 'api_key_expires';
-
 /** What a row of `challenges` waits for. */
 export type ChallengePurpose =
   | 'mfa'

@@ -1,5 +1,5 @@
 import { connect, migrations } from '@quoin/db';
-import { deleteMarkedAccount } from '../apps/api/src/users/account-deletion.ts';
+import { deleteRowsOf } from '../apps/api/src/users/account-deletion.ts';
 import { fill } from './scale-fill.ts';
 import { type Operation, operationsOf } from './scale-operations.ts';
 import { median, printHelp } from './tools.ts';
@@ -113,7 +113,7 @@ for (const { name, limitMs } of operations) {
 }
 const heavyId = (await database.system().users.findByEmail('user-1@example.com'))?.id ?? '';
 console.log(
-  `\nDELETE of the account with 3.5 % of the tasks: ${(await timed(() => database.system().deletedAccounts.mark(heavyId, new Date()))).toFixed(1)} ms; the job afterwards: ${((await timed(() => deleteMarkedAccount(database, heavyId))) / 1000).toFixed(1)} s`,
+  `\nDELETE of the account with 3.5 % of the tasks: ${(await timed(() => database.system().deletedAccounts.mark(heavyId, new Date()))).toFixed(1)} ms; the job afterwards: ${((await timed(() => deleteRowsOf(database, heavyId))) / 1000).toFixed(1)} s`,
 );
 console.log('\n| table | rows | indexes | bytes per row |\n| --- | --- | --- | --- |');
 for (const row of sizes) console.log(`| ${row.table} | ${row.table_size} | ${row.index_size} | ${row.bytes_per_row} |`);

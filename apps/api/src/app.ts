@@ -10,6 +10,7 @@ import { apiScopesOnly } from './auth/scopes.ts';
 import type { Config } from './config/config.ts';
 import { documentRoutes } from './documents/routes.ts';
 import { emailCodeRoutes } from './email-codes/routes.ts';
+import { exportRoutes } from './exports/routes.ts';
 import { factorRoutes } from './factors/routes.ts';
 import { healthRoutes } from './health/routes.ts';
 import { answers } from './http/answers.ts';
@@ -113,6 +114,7 @@ export async function buildApp(config: Config, database: Database, options: Opti
     identityRoutes(api, services, config);
     apiKeyRoutes(api, services);
     userRoutes(api, services);
+    exportRoutes(api, services);
     preferenceRoutes(api, services);
     taskRoutes(api, services);
     documentRoutes(api, services);

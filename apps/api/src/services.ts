@@ -25,6 +25,7 @@ import { createEmbedder } from './documents/embedder.ts';
 import { defineEmbeddingJob } from './documents/embedding-job.ts';
 import { createDocuments } from './documents/service.ts';
 import { createEmailCodes } from './email-codes/service.ts';
+import { createExports } from './exports/service.ts';
 import { createFactors } from './factors/service.ts';
 import { createTotp } from './factors/totp.ts';
 import { deleteOldAnswers } from './http/idempotency.ts';
@@ -145,7 +146,9 @@ export function createServices({
   jobs.schedule('delete ended sessions', hourly, sessions.deleteEnded);
   jobs.schedule('delete old answers', hourly, () => deleteOldAnswers(database, clock));
 
-  const accountDeletion = createAccountDeletion({ database, jobs, clock });
+  const accountDeletion = createAccountDeletion({ database, jobs, mail, clock });
+  const exports = createExports({ database, jobs, mail, clock });
+  jobs.schedule('delete expired exports', hourly, exports.deleteExpired);
   jobs.schedule('maintain the audit trail', hourly, () => maintainAuditTrail({ database, config, clock }));
 
   const jobKinds = {
@@ -164,6 +167,8 @@ export function createServices({
     auth: createAuth({ database, passwords, accessTokens, refreshTokens, config, beginSession, limiter, clock }),
     documents: createDocuments({ database, embedder, embeddingJob }),
     emailCodes,
+    exports,
+    accountDeletion,
     factors,
     // WebAuthn has no passkeys for IP addresses.
     hasPasskeys: isIP(config.webauthnRpId) === 0,

@@ -5,6 +5,7 @@ import {
   type QueryResult,
   settingsScript,
 } from './connection.ts';
+import { toPublicError } from './errors.ts';
 import { type Execute, kyselyOn } from './kysely.ts';
 import { createReplica, type ReplicaState } from './replica.ts';
 import { insertAnswer } from './repositories/idempotency-keys.ts';
@@ -46,6 +47,8 @@ export interface Database {
   inspect<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
   /** Runs `work` with a connection of its own, without time limits, as the role that connected: for migrations and bulk work. */
   maintain<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
+  /** Runs one transaction as the role that connected, with a connection of its own and without time limits: for commands that read whole tables. */
+  unlimited<T>(work: (repositories: SystemRepositories) => Promise<T>): Promise<T>;
   /** Runs a statement of the job library, or several without values, as the role that connected. Never repeated. */
   execute(text: string, values?: readonly unknown[]): Promise<QueryResult<Record<string, unknown>>[]>;
   poolSize(): PoolSize;
@@ -110,6 +113,22 @@ export function createDatabase(source: ConnectionSource, replicaSource?: Connect
     },
 
     inspect,
+    unlimited: async (work) => {
+      refuseNesting();
+      const connection = await source.acquireUnlimited();
+      try {
+        await connection.execute('begin');
+        const execute: Execute = ({ sql, parameters }) => connection.query(sql, parameters);
+        const result = await work(systemRepositories(contextOf({ db: execute, fast: execute })));
+        await connection.execute('commit');
+        return result;
+      } catch (error) {
+        await connection.execute('rollback').catch(() => {});
+        throw toPublicError(error);
+      } finally {
+        connection.release();
+      }
+    },
     execute: (text, values = []) =>
       onConnection(
         async (connection) => (values.length > 0 ? [await connection.query(text, values)] : connection.execute(text)),

@@ -12,6 +12,7 @@ export type { AuditFilter, NewAuditEvent } from './repositories/audit-events.ts'
 export type { Caller, CookieKeys, Credential } from './repositories/callers.ts';
 export type { DocumentKey, DocumentText } from './repositories/document-embeddings.ts';
 export type { DocumentChanges, DocumentSearch, NewDocument, OwnDocument } from './repositories/documents.ts';
+export type { Trace } from './repositories/erasure.ts';
 export type { Factors } from './repositories/factors.ts';
 export type { Identity } from './repositories/identities.ts';
 export { type Job, type JobFilter, type JobState, jobStates, type NewJob } from './repositories/jobs.ts';

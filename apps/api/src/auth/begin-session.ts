@@ -5,6 +5,7 @@ import type { Client } from '../http/client.ts';
 import { Problem } from '../http/errors.ts';
 import type { Limiter } from '../http/throttle/limiter.ts';
 import type { Rate } from '../http/throttle/memory-store.ts';
+import { deletionCancelledMail } from '../mail/kinds/deletion-cancelled.ts';
 import { newSignInMail } from '../mail/kinds/new-sign-in.ts';
 import type { Mail } from '../mail/mail.ts';
 import { canSignIn } from '../users/can-sign-in.ts';
@@ -103,8 +104,8 @@ export function createBeginSession({
   }
 
   async function createSession(
-    { userSessions, auditEvents, knownClients, jobs }: SystemRepositories,
-    { id: user_id, email }: User,
+    { deletedAccounts, userSessions, auditEvents, knownClients, jobs }: SystemRepositories,
+    { id: user_id, email, deletion_due_at }: User,
     methods: AuthenticationMethod[],
     client: Client,
   ): Promise<SessionKeys> {
@@ -120,6 +121,10 @@ export function createBeginSession({
       last_used_at: now,
       expires_at: new Date(now.getTime() + config.sessionSeconds * 1000),
     });
+    if (deletion_due_at && (await deletedAccounts.cancel(user_id))) {
+      await auditEvents.create({ action: 'deletion_cancelled', user_id, actor_id: user_id, session_id: id, ...client });
+      await mail.send({ jobs }, deletionCancelledMail, email, {}, client);
+    }
     const event = { action: 'signed_in', user_id, actor_id: user_id, session_id: id, details: { methods } } as const;
     await auditEvents.create({ ...event, ...client });
     if (await knownClients.record(user_id, fingerprintOf(user_id, client), now))

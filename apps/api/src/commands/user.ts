@@ -23,6 +23,8 @@ const usage = `Usage: npm run user -- COMMAND
   create-key --email E --name N --scopes S,S [--days D]       create an API key of an account and print it, once; the scopes are
                                                               ${apiScopes.join(', ')}
   set-admin --email E [--revoke]                              make a user an admin (or revoke that)
+  erase --email E [--prove]                                   delete an account with everything that mentions it, also in the audit
+                                                              trail; --prove searches every table for its id and address
   deactivate --email E                                        end the user's sessions and refuse new ones
   list [--email PART] [--admin]                               list accounts, newest first
   import                                                      create accounts from standard input, a JSON object per line:
@@ -53,8 +55,8 @@ export const userCommand = (open: typeof openDatabase = openDatabase): CommandDe
     const database = await withProgress('opening the database', open(config));
     try {
       // Without a job runner: the server sends the mails.
-      const { users, registration, apiKeys } = createServices({ config, database, log: consoleLog });
-      return await run({ ...terminal, database, users, registration, apiKeys, values });
+      const services = createServices({ config, database, log: consoleLog });
+      return await run({ ...terminal, ...services, database, values });
     } finally {
       await database.close();
     }
@@ -69,11 +71,8 @@ export const userCommand = (open: typeof openDatabase = openDatabase): CommandDe
 const withoutEmail = ['list', 'import'];
 const consoleLog = { info: () => {}, warn: console.warn, error: console.error };
 
-interface Context extends Terminal {
+interface Context extends Terminal, Pick<Services, 'users' | 'registration' | 'apiKeys' | 'accountDeletion'> {
   database: Database;
-  users: Services['users'];
-  registration: Services['registration'];
-  apiKeys: Services['apiKeys'];
   values: ReturnType<typeof readArguments>['values'];
 }
 
@@ -103,6 +102,7 @@ const commands: Record<string, (context: Context) => Promise<number>> = {
     return 0;
   },
   'set-admin': async (context) => change(context, { is_admin: !context.values.revoke }),
+  erase,
   deactivate: async (context) => change(context, { is_active: false }),
   import: async ({ database, stdin, stdout, stderr }) => {
     const { imported, refused } = await importUsers(createInterface({ input: stdin }), database, {
@@ -136,6 +136,36 @@ async function change(
   const user = await findUser(database, values.email);
   stdout.write(`changed ${describe(await users.update(undefined, user.id, changes, noClient))}\n`);
   return 0;
+}
+
+/** Deletes an account and what outlives it. Can be run again, also after the account is gone. */
+async function erase({ database, accountDeletion, values, stdout }: Context): Promise<number> {
+  const email = normalizeEmail(values.email ?? '');
+  const id = (await database.system().users.findByEmail(email))?.id;
+  if (id) await accountDeletion.deleteNow(id);
+  const { events, jobs } = await database.unlimited(async ({ erasure, auditEvents }) => {
+    const erased = {
+      events: await erasure.eraseAuditEvents(id ?? noId, email),
+      jobs: await erasure.eraseJobs(id ?? noId, email),
+    };
+    await auditEvents.create({ action: 'account_erased' });
+    return erased;
+  });
+  stdout.write(
+    `${id ? `erased the account ${id}` : 'no account has this address'}; removed ${events} audit events and ${jobs} jobs\n`,
+  );
+  return values.prove ? prove(database, [email, ...(id ? [id] : [])], stdout) : 0;
+}
+
+/** The id of no account. */
+const noId = '00000000-0000-0000-0000-000000000000';
+
+/** Lists where the texts still stand. @returns the exit code */
+async function prove(database: Database, texts: string[], stdout: Context['stdout']): Promise<number> {
+  const traces = await database.unlimited(({ erasure }) => erasure.findTraces(texts));
+  for (const { place, rows } of traces) stdout.write(`${place}: ${rows} rows\n`);
+  stdout.write(traces.length > 0 ? 'these places still mention the account\n' : 'nothing mentions the account\n');
+  return traces.length > 0 ? 1 : 0;
 }
 
 /** @throws UsageError */
@@ -176,6 +206,7 @@ const readArguments = (args: string[]) =>
       name: { type: 'string' },
       scopes: { type: 'string' },
       days: { type: 'string' },
+      prove: { type: 'boolean', default: false },
     },
   });
 

@@ -19,6 +19,8 @@ export interface MailKind<Data extends TSchema = TSchema> {
   secret?: MailSecretKind;
   /** Page of the front end that the mail links to. It gets the secret as a parameter. */
   page?: string;
+  /** More parameters of the page. */
+  parameters?: (data: Static<Data>) => Record<string, string>;
   /** Whether anyone can request it for any address. Fewer of these are sent to one mailbox. */
   isRequested?: boolean;
   /** Recorded when the mail is sent and not by the request, which must cost the same whether the account exists or not. */

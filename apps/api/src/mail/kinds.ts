@@ -2,7 +2,10 @@ import type { MailKind } from './kind.ts';
 import { apiKeyCreatedMail } from './kinds/api-key-created.ts';
 import { apiKeyExpiresMail } from './kinds/api-key-expires.ts';
 import { apiKeyLeakedMail } from './kinds/api-key-leaked.ts';
+import { deletionCancelledMail } from './kinds/deletion-cancelled.ts';
+import { deletionRequestedMail } from './kinds/deletion-requested.ts';
 import { emailChangedMail } from './kinds/email-changed.ts';
+import { exportReadyMail } from './kinds/export-ready.ts';
 import { factorsRemovedMail } from './kinds/factors-removed.ts';
 import { identityLinkedMail } from './kinds/identity-linked.ts';
 import { identityUnlinkedMail } from './kinds/identity-unlinked.ts';
@@ -40,5 +43,8 @@ export const mailKinds: readonly MailKind[] = [
   apiKeyCreatedMail,
   apiKeyLeakedMail,
   apiKeyExpiresMail,
+  exportReadyMail,
+  deletionRequestedMail,
+  deletionCancelledMail,
   // Above this line `npm run new -- mail` adds its own.
 ];

@@ -33,14 +33,16 @@ export type ComposeMail = <Data>(
 /** @param appUrl the front end of the product, which has the pages behind the links */
 export function createMessages(appUrl: string): ComposeMail {
   const { host: site, href } = new URL(appUrl);
-  return ({ page, texts }, locale, cause, { data, secret = {} }) => {
+  return ({ page, parameters, texts }, locale, cause, { data, secret = {} }) => {
     const language = languageOf(locale);
     const at = `${cause.at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
     const facts = {
       site,
       at,
       ipAddress: cause.ipAddress,
-      url: page ? `${href.replace(/\/+$/, '')}/${page}?${new URLSearchParams({ ...secret })}` : '',
+      url: page
+        ? `${href.replace(/\/+$/, '')}/${page}?${new URLSearchParams({ ...secret, ...parameters?.(data) })}`
+        : '',
       code: secret.code ?? '',
       data,
       ...phrases[language]({ at, ipAddress: cause.ipAddress }),

@@ -1,13 +1,29 @@
-import type { Database, Scope, SystemRepositories, User, Versions } from '@quoin/db';
+import {
+  type Database,
+  requireSession,
+  type Scope,
+  type SystemRepositories,
+  type User,
+  type Versions,
+} from '@quoin/db';
 import { Type } from 'typebox';
 import type { Client } from '../http/client.ts';
 import { deleteAll } from '../http/delete-all.ts';
-import { found, Problem } from '../http/errors.ts';
+import { found, Problem, sessionEnded } from '../http/errors.ts';
 import { preconditionFailed } from '../http/preconditions.ts';
+import { deletionRequestedMail } from '../mail/kinds/deletion-requested.ts';
+import type { Mail } from '../mail/mail.ts';
 import { forEach, type JobKind } from '../queue/job.ts';
 import type { Jobs } from '../queue/jobs.ts';
 import { actorColumns } from './account-changes.ts';
 import { wrongPassword } from './reauthentication.ts';
+
+interface Dependencies {
+  database: Database;
+  jobs: Pick<Jobs, 'define'>;
+  mail: Mail;
+  clock: () => Date;
+}
 
 interface Conditions {
   /** The hash that was verified, if any: the account must still have it. */
@@ -18,27 +34,34 @@ interface Conditions {
 /** The account is the user of the job. */
 export const DeletionJob = Type.Object({});
 
+const dayMs = 86_400_000;
+
 /** Deletes accounts: marks them, so that they are unusable from that moment, and deletes their rows in a job. */
-export function createAccountDeletion({
-  database,
-  jobs,
-  clock,
-}: {
-  database: Database;
-  jobs: Pick<Jobs, 'define'>;
-  clock: () => Date;
-}) {
+export function createAccountDeletion({ database, jobs, mail, clock }: Dependencies) {
   const deletionJob: JobKind<object> = jobs.define({
     name: 'delete account',
     data: DeletionJob,
     retrySeconds: 60,
     timeoutSeconds: 3_600,
     run: forEach(async ({ userId }) => {
-      if (userId) await deleteMarkedAccount(database, userId);
+      if (userId && (await markIfDue(userId))) await deleteRowsOf(database, userId);
     }),
   });
+
+  /** Resolves to whether the account is marked: its deletion was requested, and nobody signed in until it was due. */
+  const markIfDue = (id: string): Promise<boolean> =>
+    database.system().transaction(async (repositories) => {
+      const account = await repositories.deletedAccounts.lock(id);
+      if (account?.deleted_at) return true;
+      if (!account?.deletion_due_at || account.deletion_due_at > clock()) return false;
+      await keepAnAdmin(repositories, id);
+      await repositories.deletedAccounts.mark(id, clock());
+      await repositories.auditEvents.create({ action: 'account_deleted', user_id: id, actor_id: id });
+      return true;
+    });
+
   return {
-    /** @throws Problem `last_admin`, `not_found`, `wrong_password`, `precondition_failed` */
+    /** Marks an account. @throws Problem `last_admin`, `not_found`, `wrong_password`, `precondition_failed` */
     markDeleted: async (id: string, scope: Scope, client: Client, { passwordHash, versions }: Conditions) => {
       await database.system(scope).transaction(async (repositories) => {
         await keepAnAdmin(repositories, id);
@@ -52,13 +75,51 @@ export function createAccountDeletion({
       });
       deletionJob.wake();
     },
+
+    /**
+     * Requests the deletion of the caller's account. Ends all its sessions, and its API keys wait. The next sign-in cancels the deletion (`auth/begin-session.ts`).
+     *
+     * @throws Problem `last_admin`
+     */
+    request: async (scope: Scope, days: number, client: Client) => {
+      const { userId, sessionId } = requireSession(scope);
+      const now = clock();
+      const deletion_due_at = new Date(now.getTime() + days * dayMs);
+      const requested = await database.system(scope).transaction(async (repositories) => {
+        const { deletedAccounts, users, userSessions, auditEvents } = repositories;
+        await keepAnAdmin(repositories, userId);
+        const user = found(await users.lock(userId));
+        // The request may have begun before the session was revoked.
+        if (!(await userSessions.lockUnrevoked({ userId, sessionId }))) throw sessionEnded();
+        await deletedAccounts.request(userId, deletion_due_at);
+        await userSessions.revokeAllOf(userId, 'deletion_requested', now);
+        const event = { user_id: userId, ...actorColumns(scope), ...client };
+        await auditEvents.create({ action: 'deletion_requested', details: { deletion_due_at }, ...event });
+        await deletionJob.enqueue(repositories, [{}], { userId, ...(days > 0 && { startAfter: deletion_due_at }) });
+        const data = { due_on: deletion_due_at.toISOString().slice(0, 10) };
+        await mail.send(repositories, deletionRequestedMail, user.email, data, client);
+        return { deletion_due_at };
+      });
+      mail.wake();
+      if (days === 0) deletionJob.wake();
+      return requested;
+    },
+
+    /** Deletes an account with all its rows now, for a command. @throws Problem `last_admin` */
+    deleteNow: async (id: string) => {
+      await database.system().transaction(async (repositories) => {
+        await keepAnAdmin(repositories, id);
+        await repositories.deletedAccounts.mark(id, clock());
+      });
+      await deleteRowsOf(database, id);
+    },
   };
 }
 
 export type AccountDeletion = ReturnType<typeof createAccountDeletion>;
 
 /** Deletes the rows of a marked account, in batches that lock little and for a short time. */
-export async function deleteMarkedAccount(database: Database, id: string): Promise<void> {
+export async function deleteRowsOf(database: Database, id: string): Promise<void> {
   const { deletedAccounts } = database.system();
   for (const table of await deletedAccounts.dependentTables())
     await deleteAll((limit) => deletedAccounts.deleteRows(table, id, limit));

@@ -1,10 +1,11 @@
 import { Type } from '@fastify/type-provider-typebox';
 import { clientOf } from '../http/client.ts';
+import { freshSeconds } from '../http/errors.ts';
 import type { App } from '../http/schema.ts';
 import { User } from './account.ts';
 import type { OwnAccount } from './own-account.ts';
 import { passwordProofs } from './reauthentication.ts';
-import { OwnChanges, OwnDeletion } from './schemas.ts';
+import { DeletionRequest, OwnChanges, OwnDeletion, RequestedDeletion } from './schemas.ts';
 
 export function ownAccountRoutes(app: App, { ownAccount }: { ownAccount: OwnAccount }) {
   app.get(
@@ -46,6 +47,26 @@ export function ownAccountRoutes(app: App, { ownAccount }: { ownAccount: OwnAcco
       handler: async (request) => ownAccount.update(request.scope, request.body, clientOf(request), request.versions),
     });
   }
+
+  app.post(
+    '/users/me/deletion',
+    {
+      schema: {
+        operationId: 'requestDeletion',
+        tags: ['users'],
+        summary: 'Delete your account after a pause',
+        description:
+          'Ends all sessions and mails you the day. API keys do not work meanwhile. Signing in before that day cancels the deletion.',
+        body: DeletionRequest,
+        response: { 202: RequestedDeletion },
+      },
+      config: { fresh: freshSeconds, problems: ['not_found', 'last_admin'] },
+    },
+    async (request, reply) => {
+      const { after_days = 14 } = request.body;
+      return reply.code(202).send(await ownAccount.requestDeletion(request.scope, after_days, clientOf(request)));
+    },
+  );
 
   app.delete(
     '/users/me',

@@ -1,6 +1,6 @@
 import { type Static, Type } from '@fastify/type-provider-typebox';
 import { pageOf, pageQuery } from '../http/page.ts';
-import { changesOf, closed, Id } from '../http/schema.ts';
+import { changesOf, closed, Id, Timestamp } from '../http/schema.ts';
 import { AccountProperties, AdminProperties, PasswordProperty, User, UserKind } from './account.ts';
 
 const CurrentPassword = Type.String({
@@ -17,6 +17,22 @@ export const OwnChanges = changesOf(
   { title: 'OwnAccountChanges', examples: [{ full_name: 'Ada King' }] },
 );
 export type OwnChanges = Static<typeof OwnChanges>;
+
+export const DeletionRequest = closed({
+  after_days: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 30,
+      default: 14,
+      description: 'Days in which a sign-in cancels the deletion.',
+    }),
+  ),
+});
+
+export const RequestedDeletion = closed(
+  { deletion_due_at: Timestamp('When the account is deleted, unless you sign in before.') },
+  { title: 'RequestedDeletion' },
+);
 
 export const OwnDeletion = closed(
   { current_password: Type.Optional(CurrentPassword) },

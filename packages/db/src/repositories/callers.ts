@@ -52,7 +52,9 @@ export const callers = ({ db }: Context) => ({
         join
           .onRef('api_keys.user_id', '=', 'one.userId')
           .onRef('api_keys.id', '=', 'one.apiKeyId')
-          .on('api_keys.expires_at', '>', alive.now),
+          .on('api_keys.expires_at', '>', alive.now)
+          // Requesting the deletion of an account ends its sessions, and its keys wait.
+          .on('users.deletion_due_at', 'is', null),
       )
       .select(userColumns)
       .select([

@@ -26,6 +26,7 @@ export const deletedAccounts = ({ db }: Context) => ({
       .updateTable('users')
       .set({
         deleted_at: now,
+        deletion_due_at: null,
         // Not an email address, so it cannot be registered.
         email: `deleted ${id}`,
         username: null,
@@ -42,6 +43,38 @@ export const deletedAccounts = ({ db }: Context) => ({
     const { numUpdatedRows } = await query.executeTakeFirstOrThrow();
     return numUpdatedRows > 0n;
   },
+
+  /** Requests the deletion of an account, in place of an earlier request. Resolves to whether the account exists. */
+  request: async (id: string, deletion_due_at: Date): Promise<boolean> => {
+    const { numUpdatedRows } = await db
+      .updateTable('users')
+      .set({ deletion_due_at })
+      .where('id', '=', id)
+      .where('deleted_at', 'is', null)
+      .executeTakeFirstOrThrow();
+    return numUpdatedRows > 0n;
+  },
+
+  /** Cancels the deletion of an account that is not deleted yet. Resolves to whether one was requested. */
+  cancel: async (id: string): Promise<boolean> => {
+    const { numUpdatedRows } = await db
+      .updateTable('users')
+      .set({ deletion_due_at: null })
+      .where('id', '=', id)
+      .where('deletion_due_at', 'is not', null)
+      .where('deleted_at', 'is', null)
+      .executeTakeFirstOrThrow();
+    return numUpdatedRows > 0n;
+  },
+
+  /** Locks an account until the transaction ends, and returns when it was deleted, and when it will be. */
+  lock: (id: string) =>
+    db
+      .selectFrom('users')
+      .select(['deleted_at', 'deletion_due_at'])
+      .where('id', '=', id)
+      .forNoKeyUpdate()
+      .executeTakeFirst(),
 
   dependentTables: async (): Promise<DependentTable[]> => {
     const { rows } = await sql<DependentTable>`

@@ -1,4 +1,5 @@
 import { account } from './account.ts';
+import { accountExports, ownExports } from './account-exports.ts';
 import { apiKeys } from './api-keys.ts';
 import { auditEvents, ownAuditEvents } from './audit-events.ts';
 import { callers } from './callers.ts';
@@ -7,6 +8,7 @@ import type { Context, OwnerContext } from './context.ts';
 import { deletedAccounts } from './deleted-accounts.ts';
 import { documentEmbeddings } from './document-embeddings.ts';
 import { documents } from './documents.ts';
+import { erasure } from './erasure.ts';
 import { factors } from './factors.ts';
 import { idempotencyKeys } from './idempotency-keys.ts';
 import { identities } from './identities.ts';
@@ -24,6 +26,7 @@ import { users } from './users.ts';
 /** The repositories of `database.as(scope)`: rows of the owner in the scope. */
 const ownerFactories = {
   account,
+  accountExports: ownExports,
   auditEvents: ownAuditEvents,
   documents,
   jobs: jobQueue,
@@ -36,12 +39,14 @@ const ownerFactories = {
 
 /** The repositories of `database.system()`: rows of all users. */
 const systemFactories = {
+  accountExports,
   apiKeys,
   auditEvents,
   callers,
   challenges,
   deletedAccounts,
   documentEmbeddings,
+  erasure,
   factors,
   idempotencyKeys,
   identities,

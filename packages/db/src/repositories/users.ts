@@ -15,6 +15,7 @@ const columns = [
   'users.is_active',
   'users.is_admin',
   'users.email_verified_at',
+  'users.deletion_due_at',
   'users.created_at',
   'users.updated_at',
 ] as const;
@@ -23,14 +24,16 @@ export const userColumns = [...columns, versionOf('users')] as const;
 const withHash = [...userColumns, 'users.password_hash'] as const;
 
 /** An account that is not deleted. */
-export type User = Omit<UserRow, 'deleted_at' | 'webauthn_handle'>;
+export type User = Omit<UserRow, HiddenColumn>;
+/** Columns that no caller reads or writes by itself. */
+type HiddenColumn = 'deleted_at' | 'webauthn_handle';
 export type NewUser = Omit<
   Insertable<Tables['users']>,
-  'id' | 'deleted_at' | 'webauthn_handle' | 'created_at' | 'updated_at'
+  'id' | 'deletion_due_at' | HiddenColumn | 'created_at' | 'updated_at'
 >;
 export type UserChanges = Omit<
   Updateable<Tables['users']>,
-  'id' | 'deleted_at' | 'webauthn_handle' | 'created_at' | 'updated_at'
+  'id' | 'deletion_due_at' | HiddenColumn | 'created_at' | 'updated_at'
 >;
 export interface UserFilter {
   /** Part of the email address, regardless of case. */

@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, id, ownedBy, timestamp } from './columns.ts';
+import { createdAt, id, notExported, ownedBy, timestamp } from './columns.ts';
 import { UserSchema } from './user.ts';
 
 export const ApiKeySchema = defineEntity({
@@ -16,7 +16,7 @@ export const ApiKeySchema = defineEntity({
         .comment('The owner.'),
     id: id(),
     name: p.string().length(100).comment('Name that its creator chose.'),
-    secret_hash: p.blob().comment('SHA-256 of the secret, which has 256 random bits.'),
+    secret_hash: p.blob().comment(`SHA-256 of the secret, which has 256 random bits. ${notExported}`),
     scopes: p.array().columnType('text[]').comment('What it may do, such as tasks:read.'),
     last_used_at: timestamp().nullable().comment('When it was last used, to the minute.'),
     warned_at: timestamp().nullable().comment('When its owner was warned that it expires.'),

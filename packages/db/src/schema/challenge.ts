@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, ownedBy, timestamp } from './columns.ts';
+import { createdAt, notExported, ownedBy, timestamp } from './columns.ts';
 import { UserSchema } from './user.ts';
 import type { ChallengePurpose } from './values.ts';
 
@@ -9,7 +9,7 @@ export const ChallengeSchema = defineEntity({
   comment:
     'Steps of signing in that wait for the next one: one row per challenge, deleted when it is used. Only hashes are stored.',
   properties: {
-    token_hash: p.blob().primary().comment('SHA-256 of the challenge, which has 256 random bits.'),
+    token_hash: p.blob().primary().comment(`SHA-256 of the challenge, which has 256 random bits. ${notExported}`),
     purpose: p
       .string()
       .$type<ChallengePurpose>()
@@ -28,7 +28,7 @@ export const ChallengeSchema = defineEntity({
       .length(255)
       .nullable()
       .comment('Address that asked for a code by mail. It has at most one challenge.'),
-    data: p.json<Record<string, unknown>>().default('{}').comment('What it was made for, by purpose.'),
+    data: p.json<Record<string, unknown>>().default('{}').comment(`What it was made for, by purpose. ${notExported}`),
     attempts: p.integer().default(0).comment('Number of tries to answer it.'),
     created_at: createdAt(),
     expires_at: timestamp().comment('When it expires.'),

@@ -22,6 +22,9 @@ export const updatedAt = () =>
     .defaultRaw('now()')
     .comment('When the row was last updated. A trigger maintains it.');
 
+/** Ends the comment of a column that exports leave out: a secret, or what is computed from other columns. */
+export const notExported = 'Left out of exports.';
+
 export const timestamp = () => p.datetime().columnType('timestamptz');
 
 /**

@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, id, increaseUpdatedAt, ownedBy, updatedAt } from './columns.ts';
+import { createdAt, id, increaseUpdatedAt, notExported, ownedBy, updatedAt } from './columns.ts';
 import { UserSchema } from './user.ts';
 import { embeddingWidth, type Vector } from './vector.ts';
 
@@ -27,7 +27,7 @@ export const DocumentSchema = defineEntity({
       .$type<Vector>()
       .columnType(`vector(${embeddingWidth})`)
       .nullable()
-      .comment('Embedding of the text, scaled to length 1; null until there is one.'),
+      .comment(`Embedding of the text, scaled to length 1; null until there is one. ${notExported}`),
     embedding_model: p
       .string()
       .length(100)
@@ -40,7 +40,7 @@ export const DocumentSchema = defineEntity({
         `(setweight(to_tsvector('english'::regconfig, title::text), 'A') || setweight(to_tsvector('english'::regconfig, content), 'B')) stored`,
       )
       .nullable()
-      .comment('Lexemes for the keyword search.'),
+      .comment(`Lexemes for the keyword search. ${notExported}`),
     created_at: createdAt(),
     updated_at: updatedAt(),
   },

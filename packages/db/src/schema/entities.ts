@@ -1,3 +1,4 @@
+import { AccountExportPartSchema, AccountExportSchema } from './account-export.ts';
 import { ApiKeySchema } from './api-key.ts';
 import { AuditEventSchema } from './audit-event.ts';
 import { ChallengeSchema } from './challenge.ts';
@@ -31,5 +32,7 @@ export const entities = [
   KnownClientSchema,
   IdentitySchema,
   ApiKeySchema,
+  AccountExportSchema,
+  AccountExportPartSchema,
   // Above this line `npm run new -- resource` adds its own.
 ];

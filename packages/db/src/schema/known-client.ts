@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, ownedBy, timestamp } from './columns.ts';
+import { createdAt, notExported, ownedBy, timestamp } from './columns.ts';
 import { UserSchema } from './user.ts';
 
 export const KnownClientSchema = defineEntity({
@@ -14,7 +14,7 @@ export const KnownClientSchema = defineEntity({
         .deleteRule('cascade')
         .foreignKeyName('fk_known_clients_user_id')
         .comment('The owner.'),
-    fingerprint: p.blob().primary().comment('HMAC of the network and the family of the browser.'),
+    fingerprint: p.blob().primary().comment(`HMAC of the network and the family of the browser. ${notExported}`),
     created_at: createdAt(),
     last_used_at: timestamp().defaultRaw('now()').comment('Time of the last sign-in.'),
   },

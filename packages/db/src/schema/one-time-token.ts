@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, id, ownedBy, timestamp } from './columns.ts';
+import { createdAt, id, notExported, ownedBy, timestamp } from './columns.ts';
 import { UserSchema } from './user.ts';
 import type { TokenPurpose } from './values.ts';
 
@@ -17,7 +17,7 @@ export const OneTimeTokenSchema = defineEntity({
         .comment('The account that the token is for.'),
     id: id(),
     purpose: p.string().$type<TokenPurpose>().length(30).comment('reset_password or verify_email.'),
-    token_hash: p.blob().comment('SHA-256 of the token, which has the user’s id and 256 random bits.'),
+    token_hash: p.blob().comment(`SHA-256 of the token, which has the user’s id and 256 random bits. ${notExported}`),
     email: p
       .string()
       .length(255)

@@ -5,6 +5,9 @@
 export const appPrivileges: Record<string, string> = {
   // Not is_admin, not is_active, and no delete: those are for admins and for services that check more.
   users: 'select, update (email, email_verified_at, full_name, password_hash, username)',
+  account_exports: 'select, insert',
+  // A job writes them.
+  account_export_parts: 'select',
   audit_events: 'select, insert',
   // Answers of an admin's requests about other users.
   idempotency_keys: '',

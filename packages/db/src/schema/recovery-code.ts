@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, ownedBy } from './columns.ts';
+import { createdAt, notExported, ownedBy } from './columns.ts';
 import { UserSchema } from './user.ts';
 
 export const RecoveryCodeSchema = defineEntity({
@@ -14,7 +14,7 @@ export const RecoveryCodeSchema = defineEntity({
         .deleteRule('cascade')
         .foreignKeyName('fk_recovery_codes_user_id')
         .comment('The owner.'),
-    code_hash: p.blob().primary().comment('SHA-256 of the code, which has 120 random bits.'),
+    code_hash: p.blob().primary().comment(`SHA-256 of the code, which has 120 random bits. ${notExported}`),
     created_at: createdAt(),
   },
   ...ownedBy('recovery_codes', 'user_id'),

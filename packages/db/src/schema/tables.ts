@@ -14,6 +14,8 @@ import type { Vector } from './vector.ts';
 
 /** The tables as Kysely sees them. */
 export interface Tables {
+  account_export_parts: AccountExportPartTable;
+  account_exports: AccountExportTable;
   api_keys: ApiKeyTable;
   audit_events: AuditEventTable;
   challenges: ChallengeTable;
@@ -30,6 +32,24 @@ export interface Tables {
   user_sessions: UserSessionTable;
   users: UserTable;
 }
+
+interface AccountExportPartTable {
+  user_id: string;
+  export_id: string;
+  number: number;
+  table_name: string;
+  content: string;
+}
+export type AccountExportPart = Selectable<AccountExportPartTable>;
+
+interface AccountExportTable {
+  user_id: string;
+  id: string;
+  created_at: Generated<Date>;
+  completed_at: Date | null;
+  expires_at: Date;
+}
+export type AccountExport = Selectable<AccountExportTable>;
 
 interface ApiKeyTable {
   user_id: string;
@@ -217,5 +237,6 @@ interface UserTable {
   deleted_at: Date | null;
   webauthn_handle: Uint8Array | null;
   kind: Generated<UserKind>;
+  deletion_due_at: Date | null;
 }
 export type User = Selectable<UserTable>;

@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, id, ownedBy, timestamp } from './columns.ts';
+import { createdAt, id, notExported, ownedBy, timestamp } from './columns.ts';
 import { UserSchema } from './user.ts';
 import type { AuthenticationMethod, RevokedReason } from './values.ts';
 
@@ -25,7 +25,9 @@ export const UserSessionSchema = defineEntity({
     authenticated_at: timestamp()
       .nullable()
       .comment('When the user last proved again who they are; null if only at sign-in.'),
-    token_secret: p.blob().comment('32 random bytes from which, together with SECRET_KEY, refresh tokens are derived.'),
+    token_secret: p
+      .blob()
+      .comment(`32 random bytes from which, together with SECRET_KEY, refresh tokens are derived. ${notExported}`),
     generation: p.integer().default(0).comment('Number of refreshes. Only the token of this generation rotates.'),
     rotated_at: timestamp().nullable().comment('When the generation last increased. The grace period starts here.'),
     rotated_user_agent: p

@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { createdAt, id, ownedBy, timestamp, updatedAt, updatedAtTrigger } from './columns.ts';
+import { createdAt, id, notExported, ownedBy, timestamp, updatedAt, updatedAtTrigger } from './columns.ts';
 import type { UserKind } from './values.ts';
 
 export const UserSchema = defineEntity({
@@ -21,7 +21,7 @@ export const UserSchema = defineEntity({
       .length(255)
       .nullable()
       .comment(
-        'Argon2id in PHC format, including its parameters. Null: the account has no password. Never sent to a client.',
+        `Argon2id in PHC format, including its parameters. Null: the account has no password. Never sent to a client. ${notExported}`,
       ),
     full_name: p.string().length(255).nullable().comment('Display name, stored as entered.'),
     is_active: p.boolean().default(true).comment('If false, the user cannot sign in and has no sessions.'),
@@ -33,6 +33,9 @@ export const UserSchema = defineEntity({
       .blob()
       .nullable()
       .comment('64 random bytes by which authenticators name the account; null before the first passkey.'),
+    deletion_due_at: timestamp()
+      .nullable()
+      .comment('When the account will be deleted, unless its user signs in before; null if no deletion was requested.'),
     deleted_at: timestamp()
       .nullable()
       .comment('When the account was deleted. A job deletes its rows, and then this one.'),

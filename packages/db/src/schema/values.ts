@@ -5,12 +5,16 @@ export const auditActions = [
   'account_created',
   'account_changed',
   'account_deleted',
+  'account_erased',
   'api_key_created',
   'api_key_revoked',
   'audit_events_pruned',
+  'deletion_cancelled',
+  'deletion_requested',
   'email_changed',
   'email_code_requested',
   'email_verified',
+  'export_requested',
   'factors_removed',
   'identity_linked',
   'identity_unlinked',
@@ -73,6 +77,7 @@ export type RevokedReason =
   | 'password_changed'
   | 'email_verified'
   | 'deactivated'
+  | 'deletion_requested'
   | 'factors_changed';
 
 export type Theme = 'system' | 'light' | 'dark';

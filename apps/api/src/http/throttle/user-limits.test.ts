@@ -44,6 +44,7 @@ test('searches, batches, document lists, text filters and admin lists have concu
   const limited = app.routes.flatMap(({ url, method, config }) => (config?.concurrency ? [`${method} ${url}`] : []));
   expect(limited.filter((route) => !route.startsWith('HEAD')).sort()).toEqual([
     'GET /api/v1/audit-events',
+    'GET /api/v1/jobs',
     'GET /api/v1/users',
     'GET /api/v1/users/:user_id/documents',
     'GET /api/v1/users/:user_id/tasks',

@@ -1,0 +1,51 @@
+import { sql } from 'kysely';
+import type { Context } from './context.ts';
+
+/** A place where a text was found. */
+export interface Trace {
+  place: string;
+  rows: number;
+}
+
+/** Removes what deletion leaves of an account, and looks for it. For the owner of the tables, and without time limits. */
+export const erasure = ({ db }: Context) => ({
+  /** Deletes the events about an account, and removes it from others. Resolves to the number of events. */
+  eraseAuditEvents: async (userId: string, email: string): Promise<number> => {
+    const { rows } = await sql<{
+      erased: number;
+    }>`select quoin_erase_audit_events(${userId}, ${email}) as erased`.execute(db);
+    return rows[0]?.erased ?? 0;
+  },
+
+  /** Deletes the jobs of an account, and those that mention its address. Resolves to their number. */
+  eraseJobs: async (userId: string, email: string): Promise<number> => {
+    const { numAffectedRows = 0n } = await sql`
+      delete from pgboss.job where group_id = ${userId} or strpos(data::text, ${userId}) > 0
+        or strpos(lower(coalesce(data::text, '') || coalesce(output::text, '') || coalesce(singleton_key, '')), lower(${email})) > 0`.execute(
+      db,
+    );
+    return Number(numAffectedRows);
+  },
+
+  /** Searches every column of every table for texts, regardless of case. Reads the whole database. */
+  findTraces: async (texts: readonly string[]): Promise<Trace[]> => {
+    const { rows: columns } = await sql<{ table: string; column: string }>`
+      select c.oid::regclass::text as table, quote_ident(a.attname) as column
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid
+      where n.nspname not like 'pg\\_%' and n.nspname <> 'information_schema' and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
+      order by 1, a.attnum`.execute(db);
+    const traces: Trace[] = [];
+    for (const { table, column } of columns) {
+      const value = sql`lower(${sql.raw(column)}::text)`;
+      const matches = sql.join(
+        texts.map((text) => sql`strpos(${value}, lower(${text})) > 0`),
+        sql` or `,
+      );
+      const { rows } = await sql<{ rows: number }>`
+        select count(*)::int as rows from ${sql.raw(table)} where ${matches}`.execute(db);
+      const count = rows[0]?.rows ?? 0;
+      if (count > 0) traces.push({ place: `${table}.${column}`, rows: count });
+    }
+    return traces;
+  },
+});

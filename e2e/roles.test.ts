@@ -74,6 +74,7 @@ test.runIf(adminUrl)('roles.sql: the migrator migrates, and the server cannot ch
   for (const statement of [
     'truncate audit_events',
     'delete from audit_events',
+    `select quoin_erase_audit_events(gen_random_uuid(), 'ada@example.com')`,
     'alter table audit_events disable trigger all',
     'drop table tasks',
     'create table public.mine ()',

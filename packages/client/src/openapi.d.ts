@@ -996,6 +996,26 @@ export interface paths {
         patch: operations["updateMe"];
         trace?: never;
     };
+    "/api/v1/users/me/deletion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete your account after a pause
+         * @description Ends all sessions and mails you the day. API keys do not work meanwhile. Signing in before that day cancels the deletion.
+         */
+        post: operations["requestDeletion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -1050,6 +1070,46 @@ export interface paths {
          * @description Changes the fields that are sent, with PATCH and with PUT. Deactivating and a new password end the sessions of the user. Changes of email, username, password, `is_admin` and `is_active` require a sign-in within the last 10 minutes, or your own `current_password`.
          */
         patch: operations["updateUser"];
+        trace?: never;
+    };
+    "/api/v1/users/me/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Request an archive of your data
+         * @description You get a mail when the archive is complete. It stays for a week.
+         */
+        post: operations["requestExport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/exports/{export_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download an archive of your data
+         * @description All rows of your account, as JSON. Answers 202 with the state of the export until the archive is complete.
+         */
+        get: operations["getExport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/users/me/preferences": {
@@ -2298,6 +2358,21 @@ export interface components {
              */
             current_password?: string;
         };
+        DeletionRequest: {
+            /**
+             * @description Days in which a sign-in cancels the deletion.
+             * @default 14
+             */
+            after_days: number;
+        };
+        RequestedDeletion: {
+            /**
+             * Format: date-time
+             * @description When the account is deleted, unless you sign in before.
+             * @example 2026-11-20T09:30:00.000Z
+             */
+            deletion_due_at: string;
+        };
         UserPage: {
             items: components["schemas"]["User"][];
             /**
@@ -2387,6 +2462,61 @@ export interface components {
              * @example correct horse battery
              */
             current_password?: string;
+        };
+        AccountExport: {
+            /**
+             * Format: uuid
+             * @description Id of the export.
+             * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+             */
+            id: string;
+            /**
+             * @description Whether the archive is complete.
+             * @example pending
+             * @enum {string}
+             */
+            state: "pending" | "complete";
+            /**
+             * Format: date-time
+             * @description When the export was requested.
+             * @example 2026-11-20T09:30:00.000Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When the archive is deleted.
+             * @example 2026-11-20T09:30:00.000Z
+             */
+            expires_at: string;
+        };
+        ExportArchive: {
+            /**
+             * Format: uuid
+             * @description The user whose rows these are.
+             * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+             */
+            user_id: string;
+            /**
+             * Format: date-time
+             * @description When the export was requested.
+             * @example 2026-11-20T09:30:00.000Z
+             */
+            exported_at: string;
+            /**
+             * @description The rows by table. Secrets, and what is computed from other columns, are left out.
+             * @example {
+             *       "tasks": [
+             *         {
+             *           "title": "Buy milk"
+             *         }
+             *       ]
+             *     }
+             */
+            tables: {
+                [key: string]: {
+                    [key: string]: unknown;
+                }[];
+            };
         };
         Preferences: {
             /**
@@ -2736,7 +2866,7 @@ export interface components {
              * @example signed_in
              * @enum {string}
              */
-            action: "account_created" | "account_changed" | "account_deleted" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "identity_linked" | "identity_unlinked" | "job_discarded" | "job_retried" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
+            action: "account_created" | "account_changed" | "account_deleted" | "account_erased" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "deletion_cancelled" | "deletion_requested" | "email_changed" | "email_code_requested" | "email_verified" | "export_requested" | "factors_removed" | "identity_linked" | "identity_unlinked" | "job_discarded" | "job_retried" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
             /**
              * Format: uuid
              * @description Id of the account that the event concerns; null if no account matched.
@@ -8490,6 +8620,145 @@ export interface operations {
             };
         };
     };
+    requestDeletion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "after_days": 14
+                 *     }
+                 */
+                "application/json": components["schemas"]["DeletionRequest"];
+            };
+        };
+        responses: {
+            /** @description OK. */
+            202: {
+                headers: {
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestedDeletion"];
+                };
+            };
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. `step_up_required`: Recent authentication required. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `last_admin`: The last active admin must stay. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listUsers: {
         parameters: {
             query?: {
@@ -9236,6 +9505,222 @@ export interface operations {
             };
             /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    requestExport: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK. */
+            202: {
+                headers: {
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountExport"];
+                };
+            };
+            /** @description `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. `step_up_required`: Recent authentication required. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getExport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the export.
+                 * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+                 */
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportArchive"];
+                };
+            };
+            /** @description OK. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountExport"];
+                };
+            };
+            /** @description `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_scope`: API key not allowed here. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11473,7 +11958,7 @@ export interface operations {
                  * @description What happened.
                  * @example signed_in
                  */
-                action?: "account_created" | "account_changed" | "account_deleted" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "identity_linked" | "identity_unlinked" | "job_discarded" | "job_retried" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
+                action?: "account_created" | "account_changed" | "account_deleted" | "account_erased" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "deletion_cancelled" | "deletion_requested" | "email_changed" | "email_code_requested" | "email_verified" | "export_requested" | "factors_removed" | "identity_linked" | "identity_unlinked" | "job_discarded" | "job_retried" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
                 /** @description Events at or after this time (ISO 8601). */
                 since?: string;
                 /** @description Events before this time (ISO 8601). */
@@ -11594,7 +12079,7 @@ export interface operations {
                  * @description What happened.
                  * @example signed_in
                  */
-                action?: "account_created" | "account_changed" | "account_deleted" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "email_changed" | "email_code_requested" | "email_verified" | "factors_removed" | "identity_linked" | "identity_unlinked" | "job_discarded" | "job_retried" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
+                action?: "account_created" | "account_changed" | "account_deleted" | "account_erased" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "deletion_cancelled" | "deletion_requested" | "email_changed" | "email_code_requested" | "email_verified" | "export_requested" | "factors_removed" | "identity_linked" | "identity_unlinked" | "job_discarded" | "job_retried" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
                 /** @description Events at or after this time (ISO 8601). */
                 since?: string;
                 /** @description Events before this time (ISO 8601). */

@@ -39,10 +39,12 @@ describe.runIf(testServerUrl)('a running server', () => {
     const { owner } = await newScope(database);
     await execute(`
       insert into user_sessions (id, user_id, token_secret, expires_at) values (gen_random_uuid(), '${owner.userId}', '', now() - interval '9 days');
-      insert into mails (id, kind, recipient, next_attempt_at, expires_at) values (gen_random_uuid(), 'verify_email', 'a@example.com', now() - interval '2 hours', now());
+      insert into pgboss.queue (name, policy, retry_limit, retry_delay, retry_backoff, expire_seconds, retention_seconds, deletion_seconds, partition, table_name)
+        values ('x', 'standard', 1, 1, true, 1, 1, 1, false, 'job_common');
+      insert into pgboss.job (name, state, start_after) values ('x', 'created', now() - interval '2 hours'), ('x', 'failed', now());
       insert into idempotency_keys values ('${owner.userId}', '', '', 200, '{}', null, now() - interval '26 hours');
       update users set deleted_at = now() - interval '2 hours' where id = '${owner.userId}'`);
-    const texts = ['sessions that ended', 'answers to', 'mails that wait', 'deleted accounts'];
+    const texts = ['sessions that ended', 'answers to', 'jobs that are due', 'deleted accounts', 'jobs that failed'];
     expect((await observe()).retention).toEqual(
       texts.map((text) => expect.stringMatching(new RegExp(`^${text}.*: 1\\.`))),
     );

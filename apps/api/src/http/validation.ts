@@ -9,6 +9,13 @@ import { closed } from './schema.ts';
 // Validates requests before a handler runs: bounds on JSON that the database can store, then the route's schema. Unknown fields and query
 // parameters are rejected. Values in a body are never converted.
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** A request without a body counts as one with an empty object. */
+    isBodyOptional?: boolean;
+  }
+}
+
 /** Maximum number of errors in one response. Validation stops there. */
 export const errorsMax = 50;
 
@@ -26,7 +33,9 @@ export function requestValidation(app: FastifyInstance) {
     if (!(route.schema as { query?: unknown } | undefined)?.query)
       route.schema = { querystring: closed({}), ...route.schema };
   });
-  app.addHook('preValidation', ({ body, query }, _reply, done) => {
+  app.addHook('preValidation', (request, _reply, done) => {
+    if (request.routeOptions.config.isBodyOptional) request.body ??= {};
+    const { body, query } = request;
     const errors = [...boundsErrors('body', body), ...boundsErrors('query', query)];
     done(errors.length > 0 ? validationProblem(errors) : undefined);
   });

@@ -43,6 +43,11 @@ describe('a requested deletion', () => {
     await api.register({ email: user.email });
   });
 
+  test('requesting a deletion without a body takes the default pause', async () => {
+    const { token } = await api.signUp();
+    expect((await api.send('POST', '/users/me/deletion', { token })).statusCode).toBe(202);
+  });
+
   test('signing in cancels the deletion, with a mail and an event', async () => {
     const user = await api.signUp();
     await deletion(user.token, { after_days: 3 });

@@ -60,7 +60,7 @@ export function ownAccountRoutes(app: App, { ownAccount }: { ownAccount: OwnAcco
         body: DeletionRequest,
         response: { 202: RequestedDeletion },
       },
-      config: { fresh: freshSeconds, problems: ['not_found', 'last_admin'] },
+      config: { isBodyOptional: true, fresh: freshSeconds, problems: ['not_found', 'last_admin'] },
     },
     async (request, reply) => {
       const { after_days = 14 } = request.body;
@@ -80,6 +80,7 @@ export function ownAccountRoutes(app: App, { ownAccount }: { ownAccount: OwnAcco
         response: { 204: Type.Null({ description: 'Deleted.' }) },
       },
       config: {
+        isBodyOptional: true,
         isVersioned: true,
         problems: ['wrong_password', 'step_up_required', 'not_found', 'last_admin'],
         throttle: passwordProofs,

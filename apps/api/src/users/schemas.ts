@@ -18,16 +18,19 @@ export const OwnChanges = changesOf(
 );
 export type OwnChanges = Static<typeof OwnChanges>;
 
-export const DeletionRequest = closed({
-  after_days: Type.Optional(
-    Type.Integer({
-      minimum: 0,
-      maximum: 30,
-      default: 14,
-      description: 'Days in which a sign-in cancels the deletion.',
-    }),
-  ),
-});
+export const DeletionRequest = closed(
+  {
+    after_days: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 30,
+        default: 14,
+        description: 'Days in which a sign-in cancels the deletion.',
+      }),
+    ),
+  },
+  { title: 'DeletionRequest', examples: [{ after_days: 14 }] },
+);
 
 export const RequestedDeletion = closed(
   { deletion_due_at: Timestamp('When the account is deleted, unless you sign in before.') },

@@ -164,3 +164,27 @@ describe('a generated resource', () => {
     }
   });
 });
+
+describe('a generated job and mail', () => {
+  const create = (...args: string[]) => copy.run('npm', 'run', '--silent', 'new', '--', ...args);
+  beforeAll(async () => {
+    await create('job', 'send-reminders');
+    await create('mail', 'weekly-summary');
+  });
+
+  test('npm run new -- job and mail: a refusal gives a reason', async () => {
+    await expect(create('job', 'send-reminders')).rejects.toThrow('send-reminders.ts exists already');
+    await expect(create('mail', 'Weekly')).rejects.toThrow('NAME is words in lower case');
+    await expect(create('job')).rejects.toThrow('NAME is words in lower case');
+  });
+
+  test('a generated job and mail pass lint, types and layers', async () => {
+    expect(await copy.run('npm', 'run', '--silent', 'lint')).toContain('migrations: comments and locks are in order');
+  });
+
+  test('a generated job runs, and a generated mail is among those that tests check', async () => {
+    const said = await copy.run('npx', 'vitest', 'run', '--no-color', 'apps/api/src/jobs/kinds', 'apps/api/src/mail');
+    expect(said).toMatch(/Tests +\d+ passed/);
+    expect(said).not.toMatch(/failed/);
+  });
+});

@@ -48,6 +48,7 @@ import { recoveryRoutes } from './recovery/routes.ts';
 import { createServices, type ServiceDependencies } from './services.ts';
 import { taskRoutes } from './tasks/routes.ts';
 import { userRoutes } from './users/routes.ts';
+import { webhookRoutes } from './webhooks/routes.ts';
 
 interface Options extends Pick<ServiceDependencies, 'clock' | 'transport' | 'hashCost'> {
   /** Undefined: no log. */
@@ -119,6 +120,7 @@ export async function buildApp(config: Config, database: Database, options: Opti
     taskRoutes(api, services);
     documentRoutes(api, services);
     auditEventRoutes(api, services);
+    webhookRoutes(api, services);
     jobRoutes(api, services);
     // Above this line `npm run new -- resource` adds its own.
   };

@@ -29,6 +29,7 @@ import { createExports } from './exports/service.ts';
 import { createFactors } from './factors/service.ts';
 import { createTotp } from './factors/totp.ts';
 import { deleteOldAnswers } from './http/idempotency.ts';
+import { createOutbound } from './http/outbound.ts';
 import { createLimiter } from './http/throttle/limiter.ts';
 import type { ThrottleStore } from './http/throttle/memory-store.ts';
 import { createResolveAccount } from './identities/account.ts';
@@ -52,6 +53,9 @@ import { createAccountDeletion } from './users/account-deletion.ts';
 import { createOwnAccount } from './users/own-account.ts';
 import { createRegistration } from './users/registration.ts';
 import { createUsers } from './users/service.ts';
+import { defineWebhookJobs } from './webhooks/delivery.ts';
+import { deleteOldWebhooks } from './webhooks/incoming.ts';
+import { createWebhooks } from './webhooks/service.ts';
 
 export interface ServiceDependencies {
   config: Config;
@@ -149,6 +153,16 @@ export function createServices({
   const accountDeletion = createAccountDeletion({ database, jobs, mail, clock });
   const exports = createExports({ database, jobs, mail, clock });
   jobs.schedule('delete expired exports', hourly, exports.deleteExpired);
+  const sealed = createSealed(config.secretKey, config.previousSecretKeys);
+  const publishWebhook = defineWebhookJobs({
+    database,
+    jobs,
+    sealed,
+    outbound: createOutbound({ allowsPrivate: config.allowsPrivateWebhooks }),
+    mail,
+    clock,
+  });
+  jobs.schedule('delete old webhooks', hourly, () => deleteOldWebhooks(database, clock));
   jobs.schedule('maintain the audit trail', hourly, () => maintainAuditTrail({ database, config, clock }));
 
   const jobKinds = {
@@ -199,6 +213,9 @@ export function createServices({
     registration: createRegistration({ database, passwords, mail, clock }),
     ownAccount: createOwnAccount({ database, passwords, mail, accountDeletion, limiter, clock }),
     users: createUsers({ database, passwords, mail, accountDeletion, clock }),
+    webhooks: createWebhooks({ database, config, sealed, publish: publishWebhook, clock }),
+    /** For features whose events users may subscribe to. */
+    publishWebhook,
     // Above this line `npm run new -- resource` adds its own.
   };
 }

@@ -6,13 +6,14 @@ import { createSealed } from '../config/sealed.ts';
 import { generateSigningKey, readSigningKey, type SigningAlgorithm } from '../config/signing-key.ts';
 import { resealSecrets } from '../factors/reseal.ts';
 import { openDatabase } from '../process/open-database.ts';
+import { resealWebhookSecrets } from '../webhooks/reseal.ts';
 
 const usage = `Usage: npm run keys -- generate [--algorithm EdDSA|ES256] --out FILE
        npm run keys -- reseal
 
 generate  Writes a new private key, readable only by its owner, and prints how to use it. The default is EdDSA. To rotate a key, set
           JWT_PRIVATE_KEY to the new one and JWT_PREVIOUS_KEYS to the old one until its tokens have expired.
-reseal    After a change of SECRET_KEY: encrypts the secrets of authenticator apps with the new one. PREVIOUS_SECRET_KEYS must contain the
+reseal    After a change of SECRET_KEY: encrypts the secrets of authenticator apps and webhooks with the new one. PREVIOUS_SECRET_KEYS must contain the
           old one; remove it afterwards. The server may run meanwhile, if it has both. With the embedded database, stop it first.
 
 Exit codes: 0 success, 1 failure, 2 wrong usage.
@@ -48,7 +49,8 @@ async function reseal(env: NodeJS.ProcessEnv, open: typeof openDatabase): Promis
   const config = parseConfig(env);
   const database = await withProgress('opening the database', open(config));
   try {
-    return await resealSecrets(database, createSealed(config.secretKey, config.previousSecretKeys));
+    const sealed = createSealed(config.secretKey, config.previousSecretKeys);
+    return (await resealSecrets(database, sealed)) + (await resealWebhookSecrets(database, sealed));
   } finally {
     await database.close();
   }

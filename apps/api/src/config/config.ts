@@ -106,9 +106,17 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
       /^https?:\/\/[^\s/?#]+$/,
       'the http(s):// URL of this server, without a path',
     ),
+    allowsPrivateWebhooks: privateWebhooks(read, environment, problems),
     embedding: embedding(read, env.EMBEDDING_API_KEY),
     firstAdmin: firstAdmin(env.FIRST_ADMIN_EMAIL, env.FIRST_ADMIN_PASSWORD, problems),
   };
+}
+
+/** Webhooks to the network of the server are for development. */
+function privateWebhooks(read: Readers, environment: string, problems: string[]): boolean {
+  const allows = read.boolean('WEBHOOKS_PRIVATE', false);
+  if (allows && environment === 'production') problems.push('WEBHOOKS_PRIVATE must be false in production');
+  return allows;
 }
 
 /** Whether the standard OpenTelemetry variables enable traces. The SDK reads them again, with others. */

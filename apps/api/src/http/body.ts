@@ -5,6 +5,16 @@ import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 import { Problem } from './errors.ts';
 import { hasTooManyValues, nodesMax } from './json.ts';
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Keeps the bytes of the body in `request.rawBody`, for a signature. */
+    keepsRawBody?: boolean;
+  }
+  interface FastifyRequest {
+    rawBody?: Buffer;
+  }
+}
+
 // How a request body is read: how many bytes a route takes, in which content types, and what happens to a body that is too large.
 
 const kibibyte = 1024;
@@ -36,6 +46,7 @@ export function bodyParsers(app: FastifyInstance): void {
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes: Buffer, done) => {
     if (request.headers['idempotency-key'] !== undefined)
       request.bodyDigest = createHash('sha256').update(bytes).digest();
+    if (request.routeOptions.config.keepsRawBody) request.rawBody = bytes;
     if (isIgnored(request, bytes)) return done(null);
     if (!mediaTypesOf(request.routeOptions).includes('application/json')) return done(unsupportedMediaType(request));
     if (!isUtf8(bytes)) return done(new Problem('malformed_json', 'The body is not valid JSON in UTF-8.'));

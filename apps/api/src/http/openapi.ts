@@ -45,6 +45,7 @@ export async function openApi(app: FastifyInstance, { apiPrefix, hasDocs, public
         { name: 'tasks', description: 'To-do items.' },
         { name: 'documents', description: 'Texts with search by words and by meaning.' },
         { name: 'audit-events', description: 'The audit trail of accounts.' },
+        { name: 'webhooks', description: 'Endpoints that events of your account are sent to.' },
         { name: 'jobs', description: 'The job queue, for admins.' },
         // Above this line `npm run new -- resource` adds its own.
         { name: 'operations', description: 'Health checks.' },

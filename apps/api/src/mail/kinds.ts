@@ -21,6 +21,7 @@ import { totpAddedMail } from './kinds/totp-added.ts';
 import { totpRemovedMail } from './kinds/totp-removed.ts';
 import { usernameChangedMail } from './kinds/username-changed.ts';
 import { verifyEmailMail } from './kinds/verify-email.ts';
+import { webhookDisabledMail } from './kinds/webhook-disabled.ts';
 
 /** All kinds of mail. A mail that waits is found here by its name. */
 export const mailKinds: readonly MailKind[] = [
@@ -46,5 +47,6 @@ export const mailKinds: readonly MailKind[] = [
   exportReadyMail,
   deletionRequestedMail,
   deletionCancelledMail,
+  webhookDisabledMail,
   // Above this line `npm run new -- mail` adds its own.
 ];

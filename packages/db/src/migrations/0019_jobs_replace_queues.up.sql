@@ -1,7 +1,7 @@
 -- Waiting mails and deletions become jobs, and the columns and the table that were their queues go. Documents that wait for an embedding get none by this
 -- migration: run `npm run db -- reembed` afterwards.
 --
--- Old code stops working: it uses what is dropped. docs/upgrading.md says how to deploy without an interruption.
+-- Old code stops working, because it uses what is dropped: stop it before this migration. So nobody waits for the locks, which are short.
 
 set local role quoin_system;
 select quoin_enqueue(coalesce(jsonb_agg(jsonb_build_object(

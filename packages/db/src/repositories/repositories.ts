@@ -12,6 +12,7 @@ import { erasure } from './erasure.ts';
 import { factors } from './factors.ts';
 import { idempotencyKeys } from './idempotency-keys.ts';
 import { identities } from './identities.ts';
+import { incomingWebhooks } from './incoming-webhooks.ts';
 import { jobQueue, jobs } from './jobs.ts';
 import { knownClients } from './known-clients.ts';
 import { oneTimeTokens, ownOneTimeTokens } from './one-time-tokens.ts';
@@ -22,6 +23,7 @@ import { tasks } from './tasks.ts';
 import { userPreferences } from './user-preferences.ts';
 import { userSessions } from './user-sessions.ts';
 import { users } from './users.ts';
+import { ownWebhookEndpoints, webhookEndpoints } from './webhook-endpoints.ts';
 
 /** The repositories of `database.as(scope)`: rows of the owner in the scope. */
 const ownerFactories = {
@@ -34,6 +36,7 @@ const ownerFactories = {
   tasks,
   userPreferences,
   userSessions: ownSessions,
+  webhookEndpoints: ownWebhookEndpoints,
   // Above this line `npm run new -- resource` adds its own.
 };
 
@@ -50,6 +53,7 @@ const systemFactories = {
   factors,
   idempotencyKeys,
   identities,
+  incomingWebhooks,
   jobs,
   knownClients,
   oneTimeTokens,
@@ -57,6 +61,7 @@ const systemFactories = {
   refreshTokens,
   userSessions,
   users,
+  webhookEndpoints,
 };
 
 type Made<Factories extends Record<string, (context: never) => unknown>> = {

@@ -5,6 +5,7 @@ import { ChallengeSchema } from './challenge.ts';
 import { DocumentSchema } from './document.ts';
 import { IdempotencyKeySchema } from './idempotency-key.ts';
 import { IdentitySchema } from './identity.ts';
+import { IncomingWebhookSchema } from './incoming-webhook.ts';
 import { KnownClientSchema } from './known-client.ts';
 import { OneTimeTokenSchema } from './one-time-token.ts';
 import { PasskeySchema } from './passkey.ts';
@@ -14,6 +15,7 @@ import { TotpSchema } from './totp.ts';
 import { UserSchema } from './user.ts';
 import { UserPreferencesSchema } from './user-preferences.ts';
 import { UserSessionSchema } from './user-session.ts';
+import { WebhookEndpointSchema } from './webhook-endpoint.ts';
 
 /** All entities. MikroORM, a development dependency, generates migrations from them. */
 export const entities = [
@@ -34,5 +36,7 @@ export const entities = [
   ApiKeySchema,
   AccountExportSchema,
   AccountExportPartSchema,
+  IncomingWebhookSchema,
+  WebhookEndpointSchema,
   // Above this line `npm run new -- resource` adds its own.
 ];

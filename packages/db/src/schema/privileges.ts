@@ -21,6 +21,7 @@ export const appPrivileges: Record<string, string> = {
   passkeys: '',
   known_clients: '',
   identities: '',
+  incoming_webhooks: '',
   api_keys: '',
 };
 

@@ -22,6 +22,7 @@ export interface Tables {
   documents: DocumentTable;
   idempotency_keys: IdempotencyKeyTable;
   identities: IdentityTable;
+  incoming_webhooks: IncomingWebhookTable;
   known_clients: KnownClientTable;
   one_time_tokens: OneTimeTokenTable;
   passkeys: PasskeyTable;
@@ -31,6 +32,7 @@ export interface Tables {
   user_preferences: UserPreferencesTable;
   user_sessions: UserSessionTable;
   users: UserTable;
+  webhook_endpoints: WebhookEndpointTable;
 }
 
 interface AccountExportPartTable {
@@ -127,6 +129,13 @@ interface IdentityTable {
   created_at: Generated<Date>;
 }
 export type Identity = Selectable<IdentityTable>;
+
+interface IncomingWebhookTable {
+  source: string;
+  message_id: string;
+  received_at: Generated<Date>;
+}
+export type IncomingWebhook = Selectable<IncomingWebhookTable>;
 
 interface KnownClientTable {
   user_id: string;
@@ -240,3 +249,17 @@ interface UserTable {
   deletion_due_at: Date | null;
 }
 export type User = Selectable<UserTable>;
+
+interface WebhookEndpointTable {
+  user_id: string;
+  id: string;
+  url: string;
+  event_types: string[];
+  secret: Uint8Array;
+  previous_secret: Uint8Array | null;
+  previous_secret_until: Date | null;
+  delivered_at: Date | null;
+  disabled_at: Date | null;
+  created_at: Generated<Date>;
+}
+export type WebhookEndpoint = Selectable<WebhookEndpointTable>;

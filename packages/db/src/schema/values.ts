@@ -41,6 +41,10 @@ export const auditActions = [
   'totp_added',
   'totp_removed',
   'username_changed',
+  'webhook_endpoint_created',
+  'webhook_endpoint_changed',
+  'webhook_endpoint_deleted',
+  'webhook_endpoint_disabled',
 ] as const;
 export type AuditAction = (typeof auditActions)[number];
 

@@ -1,0 +1,2 @@
+drop table "incoming_webhooks";
+drop table "webhook_endpoints";

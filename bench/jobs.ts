@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, migrations, type Scope } from '@quoin/db';
 import { Type } from 'typebox';
-import { forEach } from '../apps/api/src/queue/job.ts';
 import { createJobs } from '../apps/api/src/queue/jobs.ts';
 import { createRunner } from '../apps/api/src/queue/runner.ts';
 import { printHelp, startPostgres } from './tools.ts';
@@ -36,7 +35,7 @@ const kind = jobs.define({
   data: Type.Object({ n: Type.Number() }),
   concurrency: 4,
   batchSize: 20,
-  run: forEach(async () => {}),
+  run: async () => {},
 });
 const log = { info: () => {}, warn: console.warn, error: console.error };
 const runner = createRunner({ database, jobs, log });
@@ -78,7 +77,7 @@ note('two tasks in a transaction', `${twoInserts.toFixed(0)}/s`);
 note('a task and a job in a transaction', `${inTransaction.toFixed(0)}/s (${(inTransaction / twoInserts).toFixed(2)})`);
 
 const start = performance.now();
-await runner.look();
+await runner.poll();
 while ((await database.system().jobs.waiting(['nothing']))[0]?.due_at)
   await new Promise((done) => setTimeout(done, 50));
 note('jobs that do nothing, one process', `${(total / ((performance.now() - start) / 1000)).toFixed(0)}/s`);
@@ -154,7 +153,7 @@ async function measureRequests() {
 function enqueueMails() {
   return database.execute(`
     select quoin_enqueue(jsonb_agg(jsonb_build_object(
-      'id', gen_random_uuid(), 'name', 'send-mail', 'policy', 'singleton', 'priority', 100, 'unique_key', 'nobody-' || n || '@example.com',
+      'id', gen_random_uuid(), 'name', 'send-mail', 'policy', 'singleton', 'priority', 100, 'concurrency_key', 'nobody-' || n || '@example.com',
       'retry_limit', 5, 'retry_delay', 5, 'retry_delay_max', 900, 'expire_seconds', 300, 'heartbeat_seconds', 60, 'deletion_seconds', 600,
       'data', jsonb_build_object('kind', 'reset_password', 'recipient', 'nobody-' || n || '@example.com', 'data', '{}'::jsonb, 'caused_at', now(),
         'expires_at', now() + interval '1 hour', 'user_agent', null, 'ip_address', null, 'request_id', null))))

@@ -2,11 +2,10 @@ import { writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, newId } from '@quoin/db';
 import { Type } from 'typebox';
-import { forEach } from '../apps/api/src/queue/job.ts';
 import { createJobs } from '../apps/api/src/queue/jobs.ts';
 import { createRunner } from '../apps/api/src/queue/runner.ts';
 
-// A process for jobs.test.ts, which kills it: enqueues jobs, each in a transaction with a row in `causes`, and runs them. Writes a letter when a step begins:
+// A process for jobs.test.ts, which kills it: enqueues jobs, each in a transaction with a row in `users`, and runs them. Writes a letter when a step begins:
 // e (enqueuing), r (a job runs), f (a job finishes).
 
 const [url = '', count = '0'] = process.argv.slice(2);
@@ -18,14 +17,14 @@ const kind = jobs.define({
   name: 'count',
   data: Type.Object({ cause: Type.String() }),
   concurrency: 3,
-  run: forEach(async ({ id, data }) => {
+  run: async ({ id, data }) => {
     note('r');
     await database.execute('insert into runs (job) values ($1)', [id]);
     await sleep(5);
     // The id of the job is its idempotency key.
     await database.execute('insert into effects (job, cause) values ($1, $2) on conflict do nothing', [id, data.cause]);
     note('f');
-  }),
+  },
 });
 const runner = createRunner({ database, jobs, log });
 

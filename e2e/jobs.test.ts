@@ -14,7 +14,7 @@ const steps = { e: 'enqueuing', r: 'running', f: 'finishing' };
 type Step = keyof typeof steps;
 
 test.runIf(testServerUrl)(
-  'processes that are killed lose no job, and do none twice that has a key',
+  'no job is lost when processes are killed, and an effect with an idempotency key happens once',
   { timeout: 300_000 },
   async () => {
     const database = await createTestDatabase();

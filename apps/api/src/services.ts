@@ -151,6 +151,7 @@ export function createServices({
   jobs.schedule('delete old answers', hourly, () => deleteOldAnswers(database, clock));
 
   const accountDeletion = createAccountDeletion({ database, jobs, mail, clock });
+  jobs.schedule('find overdue deletions', hourly, accountDeletion.enqueueOverdue);
   const exports = createExports({ database, jobs, mail, clock });
   jobs.schedule('delete expired exports', hourly, exports.deleteExpired);
   const sealed = createSealed(config.secretKey, config.previousSecretKeys);

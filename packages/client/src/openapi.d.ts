@@ -1007,7 +1007,7 @@ export interface paths {
         put?: never;
         /**
          * Delete your account after a pause
-         * @description Ends all sessions and mails you the day. API keys do not work meanwhile. Signing in before that day cancels the deletion.
+         * @description Ends all sessions, and mails you the date of the deletion. API keys are refused until then. Signing in before that date cancels the deletion.
          */
         post: operations["requestDeletion"];
         delete?: never;
@@ -1328,6 +1328,98 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/{user_id}/webhook-endpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhook endpoints, newest first
+         * @description Without their secrets.
+         */
+        get: operations["listWebhookEndpoints"];
+        put?: never;
+        /**
+         * Create a webhook endpoint
+         * @description Events are posted to the URL, signed by Standard Webhooks v1 (https://www.standardwebhooks.com) with the secret, which is shown once. A message is tried eight times in two and a half days. Redirects are not followed.
+         */
+        post: operations["createWebhookEndpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/webhook-endpoints/{endpoint_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a webhook endpoint
+         * @description Without its secret.
+         */
+        get: operations["getWebhookEndpoint"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a webhook endpoint
+         * @description Messages that wait are not sent any more.
+         */
+        delete: operations["deleteWebhookEndpoint"];
+        options?: never;
+        head?: never;
+        /**
+         * Update a webhook endpoint
+         * @description Changes the fields that are sent. Enabling an endpoint does not send what it missed.
+         */
+        patch: operations["updateWebhookEndpoint"];
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/webhook-endpoints/{endpoint_id}/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace the secret of a webhook endpoint
+         * @description For a day, messages are signed with both secrets, so that you can replace it without a gap.
+         */
+        post: operations["rotateWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{user_id}/webhook-endpoints/{endpoint_id}/ping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test event
+         * @description Sends an event of the type `ping` to all endpoints that take it.
+         */
+        post: operations["pingWebhookEndpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs": {
         parameters: {
             query?: never;
@@ -1358,8 +1450,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Run a job now (admins)
-         * @description For a job that waits or has failed. It gets another attempt.
+         * Retry a job (admins)
+         * @description Makes a job due now that waits or has failed. It gets another attempt.
          */
         post: operations["retryJob"];
         delete?: never;
@@ -2866,7 +2958,7 @@ export interface components {
              * @example signed_in
              * @enum {string}
              */
-            action: "account_created" | "account_changed" | "account_deleted" | "account_erased" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "deletion_cancelled" | "deletion_requested" | "email_changed" | "email_code_requested" | "email_verified" | "export_requested" | "factors_removed" | "identity_linked" | "identity_unlinked" | "job_discarded" | "job_retried" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
+            action: "account_created" | "account_changed" | "account_deleted" | "account_erased" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "deletion_cancelled" | "deletion_requested" | "email_changed" | "email_code_requested" | "email_verified" | "export_requested" | "factors_removed" | "identity_linked" | "identity_unlinked" | "job_discarded" | "job_retried" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed" | "webhook_endpoint_created" | "webhook_endpoint_changed" | "webhook_endpoint_deleted" | "webhook_endpoint_disabled";
             /**
              * Format: uuid
              * @description Id of the account that the event concerns; null if no account matched.
@@ -2927,6 +3019,110 @@ export interface components {
              */
             next_cursor: string | null;
         };
+        WebhookEndpoint: {
+            /**
+             * Format: uuid
+             * @description Id of the endpoint.
+             * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @description The owner.
+             * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+             */
+            user_id: string;
+            /**
+             * @description Where events are posted to: https, at a public address.
+             * @example https://hooks.example.com/quoin
+             */
+            url: string;
+            /** @description The types of events that are sent. Empty: all. */
+            event_types: string[];
+            /**
+             * Format: date-time
+             * @description When it was disabled; null while it is enabled.
+             * @example 2026-11-20T09:30:00.000Z
+             */
+            disabled_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             * @example 2026-11-20T09:30:00.000Z
+             */
+            created_at: string;
+        };
+        WebhookEndpointList: {
+            items: components["schemas"]["WebhookEndpoint"][];
+        };
+        NewWebhookEndpoint: {
+            /**
+             * @description Where events are posted to: https, at a public address.
+             * @example https://hooks.example.com/quoin
+             */
+            url: string;
+            /** @description The types of events that are sent. Empty: all. */
+            event_types?: string[];
+        };
+        CreatedWebhookEndpoint: {
+            /**
+             * Format: uuid
+             * @description Id of the endpoint.
+             * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @description The owner.
+             * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+             */
+            user_id: string;
+            /**
+             * @description Where events are posted to: https, at a public address.
+             * @example https://hooks.example.com/quoin
+             */
+            url: string;
+            /** @description The types of events that are sent. Empty: all. */
+            event_types: string[];
+            /**
+             * Format: date-time
+             * @description When it was disabled; null while it is enabled.
+             * @example 2026-11-20T09:30:00.000Z
+             */
+            disabled_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             * @example 2026-11-20T09:30:00.000Z
+             */
+            created_at: string;
+            /**
+             * @description Signs the messages by Standard Webhooks v1. Shown once.
+             * @example whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD
+             */
+            secret: string;
+        };
+        WebhookEndpointChanges: {
+            /**
+             * @description Where events are posted to: https, at a public address.
+             * @example https://hooks.example.com/quoin
+             */
+            url?: string;
+            /** @description The types of events that are sent. Empty: all. */
+            event_types?: string[];
+            /**
+             * @description Whether events are sent.
+             * @example true
+             */
+            is_enabled?: boolean;
+        };
+        WebhookSecret: {
+            /**
+             * @description Signs the messages by Standard Webhooks v1. Shown once.
+             * @example whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD
+             */
+            secret: string;
+        };
         Job: {
             /**
              * Format: uuid
@@ -2940,11 +3136,11 @@ export interface components {
              */
             name: string;
             /**
-             * @description `created`: waits. `retry`: failed and waits for another attempt. `active`: runs. `completed`: done. `failed`: failed for good. `cancelled`: will not run.
+             * @description `created`: waits. `retry`: failed and waits for another attempt. `active`: runs. `completed`: done. `failed`: failed for good.
              * @example failed
              * @enum {string}
              */
-            state: "created" | "retry" | "active" | "completed" | "cancelled" | "failed";
+            state: "created" | "retry" | "active" | "completed" | "failed";
             /**
              * Format: uuid
              * @description The user whose job it is; null if it belongs to no user.
@@ -11958,7 +12154,7 @@ export interface operations {
                  * @description What happened.
                  * @example signed_in
                  */
-                action?: "account_created" | "account_changed" | "account_deleted" | "account_erased" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "deletion_cancelled" | "deletion_requested" | "email_changed" | "email_code_requested" | "email_verified" | "export_requested" | "factors_removed" | "identity_linked" | "identity_unlinked" | "job_discarded" | "job_retried" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
+                action?: "account_created" | "account_changed" | "account_deleted" | "account_erased" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "deletion_cancelled" | "deletion_requested" | "email_changed" | "email_code_requested" | "email_verified" | "export_requested" | "factors_removed" | "identity_linked" | "identity_unlinked" | "job_discarded" | "job_retried" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed" | "webhook_endpoint_created" | "webhook_endpoint_changed" | "webhook_endpoint_deleted" | "webhook_endpoint_disabled";
                 /** @description Events at or after this time (ISO 8601). */
                 since?: string;
                 /** @description Events before this time (ISO 8601). */
@@ -12079,7 +12275,7 @@ export interface operations {
                  * @description What happened.
                  * @example signed_in
                  */
-                action?: "account_created" | "account_changed" | "account_deleted" | "account_erased" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "deletion_cancelled" | "deletion_requested" | "email_changed" | "email_code_requested" | "email_verified" | "export_requested" | "factors_removed" | "identity_linked" | "identity_unlinked" | "job_discarded" | "job_retried" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed";
+                action?: "account_created" | "account_changed" | "account_deleted" | "account_erased" | "api_key_created" | "api_key_revoked" | "audit_events_pruned" | "deletion_cancelled" | "deletion_requested" | "email_changed" | "email_code_requested" | "email_verified" | "export_requested" | "factors_removed" | "identity_linked" | "identity_unlinked" | "job_discarded" | "job_retried" | "mfa_required" | "passkey_added" | "passkey_counter_fell" | "passkey_removed" | "password_changed" | "password_reset" | "password_reset_requested" | "password_voided" | "reauthenticated" | "reauthentication_failed" | "recovery_codes_replaced" | "refresh_token_reused" | "refresh_token_stolen" | "session_ended" | "sessions_ended" | "sign_in_failed" | "signed_in" | "signed_out" | "totp_added" | "totp_removed" | "username_changed" | "webhook_endpoint_created" | "webhook_endpoint_changed" | "webhook_endpoint_deleted" | "webhook_endpoint_disabled";
                 /** @description Events at or after this time (ISO 8601). */
                 since?: string;
                 /** @description Events before this time (ISO 8601). */
@@ -12171,6 +12367,846 @@ export interface operations {
             };
         };
     };
+    listWebhookEndpoints: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description `me` or your own id; for admins, the id of any user.
+                 * @example me
+                 */
+                user_id: "me" | string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpointList"];
+                };
+            };
+            /** @description `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description `me` or your own id; for admins, the id of any user.
+                 * @example me
+                 */
+                user_id: "me" | string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "url": "https://hooks.example.com/quoin",
+                 *       "event_types": [
+                 *         "invoice.paid"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewWebhookEndpoint"];
+            };
+        };
+        responses: {
+            /** @description Created. */
+            201: {
+                headers: {
+                    /** @description Path of the new resource. */
+                    Location?: string;
+                    /** @description Version of the resource. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedWebhookEndpoint"];
+                };
+            };
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. `step_up_required`: Recent authentication required. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description `me` or your own id; for admins, the id of any user.
+                 * @example me
+                 */
+                user_id: "me" | string;
+                /**
+                 * @description Id of the endpoint.
+                 * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+                 */
+                endpoint_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+            /** @description `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /**
+                 * @description `me` or your own id; for admins, the id of any user.
+                 * @example me
+                 */
+                user_id: "me" | string;
+                /**
+                 * @description Id of the endpoint.
+                 * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+                 */
+                endpoint_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /**
+                 * @description `me` or your own id; for admins, the id of any user.
+                 * @example me
+                 */
+                user_id: "me" | string;
+                /**
+                 * @description Id of the endpoint.
+                 * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+                 */
+                endpoint_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookEndpointChanges"];
+            };
+        };
+        responses: {
+            /** @description OK. */
+            200: {
+                headers: {
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+            /** @description `malformed_json`: Malformed JSON. `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. `step_up_required`: Recent authentication required. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large`: Payload too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotateWebhookSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description `me` or your own id; for admins, the id of any user.
+                 * @example me
+                 */
+                user_id: "me" | string;
+                /**
+                 * @description Id of the endpoint.
+                 * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+                 */
+                endpoint_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created. */
+            201: {
+                headers: {
+                    /** @description Path of the new resource. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookSecret"];
+                };
+            };
+            /** @description `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. `step_up_required`: Recent authentication required. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pingWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any text that is unique to this change, such as a UUID. A repeated request with the same key has no second effect and gets the first answer, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /**
+                 * @description `me` or your own id; for admins, the id of any user.
+                 * @example me
+                 */
+                user_id: "me" | string;
+                /**
+                 * @description Id of the endpoint.
+                 * @example 0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4
+                 */
+                endpoint_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The event will be sent. */
+            202: {
+                headers: {
+                    /** @description `true`: the first answer to this Idempotency-Key. */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_request`: Bad request. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `missing_token`: Access token required. `invalid_token`: Invalid token. `expired_token`: Access token expired. */
+            401: {
+                headers: {
+                    /** @description `Bearer`. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `csrf_failed`: Cross-site request refused. `insufficient_scope`: API key not allowed here. `forbidden`: Forbidden. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed`: Validation failed. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ValidationProblem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal_error`: Internal server error. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `database_unavailable`: Database unavailable. `overloaded`: Overloaded. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the next attempt. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listJobs: {
         parameters: {
             query?: {
@@ -12183,7 +13219,7 @@ export interface operations {
                 /** @description Filter by kind, such as `send mail`. */
                 name?: string;
                 /** @description Filter by state. */
-                state?: "created" | "retry" | "active" | "completed" | "cancelled" | "failed";
+                state?: "created" | "retry" | "active" | "completed" | "failed";
             };
             header?: never;
             path?: never;

@@ -27,6 +27,14 @@ describe('a transaction', () => {
     expect(await titles(scope)).toEqual(['Kept']);
   });
 
+  test('a script that fails in its own transaction leaves the connection usable', async () => {
+    for (let n = 0; n < 20; n++)
+      await expect(database.execute('begin; select 1 / 0; commit')).rejects.toThrow('division by zero');
+    const scope = await newUser();
+    await database.as(scope).tasks.create({ title: 'Kept' });
+    expect(await titles(scope)).toEqual(['Kept']);
+  });
+
   test('rolls back everything when its work throws', async () => {
     const scope = await newUser();
     const work = database.as(scope).transaction(async ({ tasks }) => {

@@ -31,6 +31,8 @@ export interface Database {
   readonly isEmbedded: boolean;
   /** For a user: row level security hides every row that does not belong to `scope.owner`. */
   as(scope: Scope): OwnerDatabase;
+  /** For a job of a user: row level security hides every row that does not belong to the user. */
+  asUser(userId: string): OwnerDatabase;
   /**
    * For work that needs the rows of all users: signing in, administration, jobs.
    *
@@ -95,6 +97,7 @@ export function createDatabase(source: ConnectionSource, replicaSource?: Connect
   return {
     isEmbedded: source.isEmbedded,
     ...main,
+    asUser: (userId) => main.as({ actor: { via: 'job', userId }, owner: { userId }, isAdmin: false }),
     replica: replica ? repositoriesOn(replica) : main,
     replicaState: () => replica?.state(),
     checkReplica: async () => {
@@ -131,7 +134,14 @@ export function createDatabase(source: ConnectionSource, replicaSource?: Connect
     },
     execute: (text, values = []) =>
       onConnection(
-        async (connection) => (values.length > 0 ? [await connection.query(text, values)] : connection.execute(text)),
+        async (connection) => {
+          if (values.length > 0) return [await connection.query(text, values)];
+          return connection.execute(text).catch(async (error) => {
+            // The script may have begun a transaction, and the next user of the connection would be in it.
+            await connection.execute('rollback').catch(() => {});
+            throw error;
+          });
+        },
         { canRepeat: false },
       ),
     poolSize: () => source.poolSize(),

@@ -30,7 +30,7 @@ export interface Answer {
 }
 
 /** Who makes a request, and with what. */
-export type Actor = SessionActor | ApiKeyActor;
+export type Actor = SessionActor | ApiKeyActor | JobActor;
 
 export interface SessionActor {
   readonly via: 'session';
@@ -50,8 +50,14 @@ export interface ApiKeyActor {
   readonly scopes: readonly string[];
 }
 
+/** Nobody: a job works with the rows of its user. */
+export interface JobActor {
+  readonly via: 'job';
+  readonly userId: string;
+}
+
 /** Returns the caller with their session. Routes without a scope for API keys can rely on it. @throws Error for an API key */
 export function requireSession({ actor }: Pick<Scope, 'actor'>): SessionActor {
-  if (actor.via !== 'session') throw new Error('this needs a session, not an API key');
+  if (actor.via !== 'session') throw new Error(`this needs a session, not an actor via ${actor.via}`);
   return actor;
 }

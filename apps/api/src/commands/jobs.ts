@@ -12,7 +12,7 @@ import { createServices } from '../services.ts';
 const usage = `Usage: npm run jobs -- COMMAND
 
   list [--name NAME] [--state STATE]   list jobs, newest first; the states are ${jobStates.join(', ')}
-  retry ID                             run a job now that waits or has failed
+  retry ID                             make a job due now that waits or has failed
   discard ID                           delete a job that does not run
   run NAME                             run a schedule now, or the waiting jobs of a kind, in this process
 
@@ -54,7 +54,7 @@ export const jobsCommand = (open: typeof openDatabase = openDatabase): CommandDe
         );
       const schedule = jobs.schedules.find(({ definition }) => definition.name === name);
       if (schedule) await database.system().jobs.enqueue([tickAfter(schedule, new Date(), { isNow: true })]);
-      const counts = { done: 0, retried: 0, failed: 0 };
+      const counts = { done: 0, retried: 0, failed: 0, released: 0 };
       const onEnded = (_: string, outcome: keyof typeof counts) => void counts[outcome]++;
       const runner = createRunner({ database, jobs, log, onEnded });
       await runner.runDue(name);

@@ -44,7 +44,13 @@ describe.runIf(testServerUrl)('a running server', () => {
       insert into pgboss.job (name, state, start_after) values ('x', 'created', now() - interval '2 hours'), ('x', 'failed', now());
       insert into idempotency_keys values ('${owner.userId}', '', '', 200, '{}', null, now() - interval '26 hours');
       update users set deleted_at = now() - interval '2 hours' where id = '${owner.userId}'`);
-    const texts = ['sessions that ended', 'answers to', 'jobs that are due', 'deleted accounts', 'jobs that failed'];
+    const texts = [
+      'sessions that ended',
+      'answers to',
+      'jobs that have been due',
+      'deleted accounts',
+      'jobs that failed',
+    ];
     expect((await observe()).retention).toEqual(
       texts.map((text) => expect.stringMatching(new RegExp(`^${text}.*: 1\\.`))),
     );

@@ -93,7 +93,7 @@ async function retention(query: Query, { auditRetentionDays }: Config): Promise<
   const texts: [unknown, string][] = [
     [row?.sessions, 'sessions that ended more than a week ago'],
     [row?.answers, 'answers to Idempotency-Keys that are older than a day'],
-    [row?.jobs, 'jobs that are due for more than an hour'],
+    [row?.jobs, 'jobs that have been due for more than an hour'],
     [row?.accounts, 'deleted accounts whose rows are still there after an hour'],
   ];
   return [

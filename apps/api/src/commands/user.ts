@@ -23,8 +23,9 @@ const usage = `Usage: npm run user -- COMMAND
   create-key --email E --name N --scopes S,S [--days D]       create an API key of an account and print it, once; the scopes are
                                                               ${apiScopes.join(', ')}
   set-admin --email E [--revoke]                              make a user an admin (or revoke that)
-  erase --email E [--prove]                                   delete an account with everything that mentions it, also in the audit
-                                                              trail; --prove searches every table for its id and address
+  erase --email E | --id I [--prove]                          delete an account with its rows, jobs and audit events, also after it
+                                                              was deleted (--id); --prove lists other places that contain its id
+                                                              or address
   deactivate --email E                                        end the user's sessions and refuse new ones
   list [--email PART] [--admin]                               list accounts, newest first
   import                                                      create accounts from standard input, a JSON object per line:
@@ -48,8 +49,9 @@ export const userCommand = (open: typeof openDatabase = openDatabase): CommandDe
       throw new UsageError(
         command === undefined ? 'a command is missing' : `unknown command: ${positionals.join(' ')}`,
       );
-    if (!withoutEmail.includes(command ?? '') && !isEmail(values.email ?? ''))
+    if (!withoutEmail.includes(command ?? '') && !isEmail(values.email ?? '') && !(command === 'erase' && values.id))
       throw new UsageError('--email must be an email address');
+    if (values.id !== undefined && !isUuid(values.id)) throw new UsageError('--id must be the id of an account');
 
     const config = parseConfig(terminal.env);
     const database = await withProgress('opening the database', open(config));
@@ -69,6 +71,7 @@ export const userCommand = (open: typeof openDatabase = openDatabase): CommandDe
 });
 
 const withoutEmail = ['list', 'import'];
+const isUuid = (text: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
 const consoleLog = { info: () => {}, warn: console.warn, error: console.error };
 
 interface Context extends Terminal, Pick<Services, 'users' | 'registration' | 'apiKeys' | 'accountDeletion'> {
@@ -138,23 +141,36 @@ async function change(
   return 0;
 }
 
-/** Deletes an account and what outlives it. Can be run again, also after the account is gone. */
+/**
+ * Deletes an account and what outlives it. With `--id`, also of an account that was deleted before: its address is not known any more. Can be run again.
+ */
 async function erase({ database, accountDeletion, values, stdout }: Context): Promise<number> {
-  const email = normalizeEmail(values.email ?? '');
-  const id = (await database.system().users.findByEmail(email))?.id;
-  if (id) await accountDeletion.deleteNow(id);
+  const email = values.email === undefined ? '' : normalizeEmail(values.email);
+  const account = await findErased(database, email, values.id);
+  const id = account?.id ?? values.id;
+  await database.unlimited(async ({ erasure }) => {
+    if (await erasure.isAllowed()) return;
+    throw new Error('only the owner of the tables may change the audit trail: use the DATABASE_URL of npm run db');
+  });
+  if (id) stdout.write(`the account is ${id}\n`);
+  if (account) await accountDeletion.deleteNow(account.id);
   const { events, jobs } = await database.unlimited(async ({ erasure, auditEvents }) => {
+    const address = email || account?.email || '';
     const erased = {
-      events: await erasure.eraseAuditEvents(id ?? noId, email),
-      jobs: await erasure.eraseJobs(id ?? noId, email),
+      events: await erasure.eraseAuditEvents(id ?? noId, address || noId),
+      jobs: await erasure.eraseJobs(id ?? noId, address),
     };
     await auditEvents.create({ action: 'account_erased' });
     return erased;
   });
-  stdout.write(
-    `${id ? `erased the account ${id}` : 'no account has this address'}; removed ${events} audit events and ${jobs} jobs\n`,
-  );
-  return values.prove ? prove(database, [email, ...(id ? [id] : [])], stdout) : 0;
+  stdout.write(`removed ${account ? 'the account, ' : ''}${events} audit events and ${jobs} jobs\n`);
+  const texts = [email || account?.email, id].filter((text) => text !== undefined && text !== '');
+  return values.prove ? prove(database, texts as string[], stdout) : 0;
+}
+
+async function findErased(database: Database, email: string, id: string | undefined) {
+  const { users } = database.system();
+  return email ? users.findByEmail(email) : users.find(id ?? noId);
 }
 
 /** The id of no account. */
@@ -164,7 +180,7 @@ const noId = '00000000-0000-0000-0000-000000000000';
 async function prove(database: Database, texts: string[], stdout: Context['stdout']): Promise<number> {
   const traces = await database.unlimited(({ erasure }) => erasure.findTraces(texts));
   for (const { place, rows } of traces) stdout.write(`${place}: ${rows} rows\n`);
-  stdout.write(traces.length > 0 ? 'these places still mention the account\n' : 'nothing mentions the account\n');
+  stdout.write(`${traces.length > 0 ? 'these places still mention' : 'nothing mentions'} ${texts.join(' or ')}\n`);
   return traces.length > 0 ? 1 : 0;
 }
 
@@ -207,6 +223,7 @@ const readArguments = (args: string[]) =>
       scopes: { type: 'string' },
       days: { type: 'string' },
       prove: { type: 'boolean', default: false },
+      id: { type: 'string' },
     },
   });
 

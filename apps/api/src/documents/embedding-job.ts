@@ -10,7 +10,7 @@ interface Dependencies {
 }
 
 /** Documents that are embedded with one request, and by one job. */
-export const documentsPerRequest = 32;
+const documentsPerRequest = 32;
 const effort = { timeoutMs: 60_000, attemptsMax: 3 };
 
 export const EmbeddingJob = Type.Object({ document_ids: Type.Array(Type.String()) });
@@ -35,7 +35,7 @@ export function defineEmbeddingJob(
     batchSize: 16,
     retrySeconds: 30,
     retrySecondsMax: 86_400,
-    run: async (running) => {
+    runBatch: async (running) => {
       const keys = running.flatMap(keysOf);
       const refused = await embedDocuments(await database.system().documentEmbeddings.findWithout(keys));
       const failureOf = (job: RunningJob<EmbeddingJob>) =>

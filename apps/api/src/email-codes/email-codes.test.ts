@@ -43,7 +43,7 @@ describe('a code by mail', () => {
     expect((await confirm({ challenge, code })).statusCode).toBe(200);
   });
 
-  test('a code by mail is void after five wrong tries, after ten minutes, and after another one was requested', async () => {
+  test('a code by mail is void after five wrong tries, after ten minutes, and after another one was sent', async () => {
     const { email } = await verifiedUser();
     const guessed = await emailCode(api, email);
     for (let n = 0; n < 5; n++)
@@ -184,7 +184,7 @@ describe('a code by mail', () => {
         limited.clock.advance(120);
         expect((await limited.send('POST', '/auth/email-code', { body: { email } })).statusCode).toBe(202);
       }
-      // The first mail is the one that verifies the address. The outbox lets one in five minutes through after twelve.
+      // The first mail is the one that verifies the address. After twelve, one in five minutes is sent.
       expect(before).toBeGreaterThan(0);
       expect((await limited.mailsTo(email)).length).toBeLessThan(1 + 5 + 12);
     } finally {

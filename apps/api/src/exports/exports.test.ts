@@ -60,11 +60,51 @@ describe('an export', () => {
     expect(new Set(found)).toEqual(new Set(titles));
   });
 
+  test('an export of large rows has parts of bounded size', async () => {
+    const user = await api.signUp();
+    await api.database.execute(
+      `insert into documents (user_id, id, title, content) select '${user.id}', gen_random_uuid(), 'T' || n, repeat('x', 200000) from generate_series(1, 30) n`,
+    );
+    const { id } = await request(user);
+    await run();
+    const [sizes] = await api.database.execute(
+      `select max(octet_length(content))::int as largest, count(*)::int as parts from account_export_parts where export_id = '${id}' and table_name = 'documents'`,
+    );
+    expect(sizes?.rows[0]?.largest).toBeLessThan(1_300_000);
+    expect(sizes?.rows[0]?.parts).toBeGreaterThan(4);
+    expect((await download(user, id)).json().tables.documents).toHaveLength(30);
+  });
+
+  test('a job that is repeated after the archive is complete leaves it as it is', async () => {
+    const user = await api.signUp();
+    const { id } = await request(user);
+    await run();
+    const before = (await download(user, id)).body;
+    await api.database.system().jobs.enqueue([
+      {
+        name: 'export-account',
+        policy: 'singleton',
+        data: { export_id: id },
+        user_id: user.id,
+        concurrency_key: user.id,
+        priority: 0,
+        retry_limit: 1,
+        retry_delay: 1,
+        retry_delay_max: 1,
+        expire_seconds: 60,
+        heartbeat_seconds: 60,
+        deletion_seconds: 60,
+      },
+    ]);
+    await run();
+    expect((await download(user, id)).body).toBe(before);
+  });
+
   test('an export that failed half-way starts again', async () => {
     const user = await api.signUp();
     const { id } = await request(user);
     await api.database.execute(
-      `insert into account_export_parts (user_id, export_id, number, table_name, content) values ('${user.id}', '${id}', 0, 'users', '{"left": "over"}')`,
+      `insert into account_export_parts (user_id, export_id, attempt_id, number, table_name, content) values ('${user.id}', '${id}', '${id}', 0, 'users', '{"left": "over"}')`,
     );
     await run();
     expect((await download(user, id)).body).not.toContain('left');

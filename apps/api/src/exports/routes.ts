@@ -8,7 +8,7 @@ import type { Exports } from './service.ts';
 /** An archive reads and writes all rows of the user. */
 const exportsOfOneUser: Throttle = {
   name: 'exports',
-  account: { of: ({ scope }) => scope.actor.userId, fromAll: { burst: 3, perMinute: 1 / 60 } },
+  account: { of: ({ scope }) => scope.actor.userId, fromAll: { burst: 3, perMinute: 3 / 1_440 } },
 };
 
 export function exportRoutes(app: App, { exports }: { exports: Exports }): void {
@@ -39,10 +39,10 @@ export function exportRoutes(app: App, { exports }: { exports: Exports }): void 
         params: ExportParams,
         response: { 200: ExportArchive, 202: AccountExport },
       },
-      config: { problems: ['not_found'] },
+      config: { problems: ['not_found'], concurrency: { name: 'exports', perUser: 1 } },
     },
     async ({ scope, params }, reply) => {
-      const { archive, ...state } = await exports.find(scope, params.export_id);
+      const { archive, ...state } = { archive: undefined, ...(await exports.find(scope, params.export_id)) };
       if (!archive) return reply.code(202).header('retry-after', '5').send(state);
       return reply
         .headers({

@@ -28,8 +28,8 @@ export function jobRoutes(app: App, { jobAdministration: jobs }: { jobAdministra
       schema: {
         operationId: 'retryJob',
         tags: ['jobs'],
-        summary: 'Run a job now (admins)',
-        description: 'For a job that waits or has failed. It gets another attempt.',
+        summary: 'Retry a job (admins)',
+        description: 'Makes a job due now that waits or has failed. It gets another attempt.',
         params: JobParams,
         response: { 200: Job },
       },

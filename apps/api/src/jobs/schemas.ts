@@ -4,7 +4,7 @@ import { pageOf, pageQuery } from '../http/page.ts';
 import { closed, Id, nullable, oneOf, Timestamp } from '../http/schema.ts';
 
 const stateDescription =
-  '`created`: waits. `retry`: failed and waits for another attempt. `active`: runs. `completed`: done. `failed`: failed for good. `cancelled`: will not run.';
+  '`created`: waits. `retry`: failed and waits for another attempt. `active`: runs. `completed`: done. `failed`: failed for good.';
 
 export const Job = closed(
   {

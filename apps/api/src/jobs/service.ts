@@ -19,7 +19,10 @@ export function createJobAdministration({ database }: { database: Database }) {
       const changed = await apply(jobs);
       if (!changed) {
         const { state } = found(await jobs.find(id));
-        throw new Problem('job_conflict', `The job is ${state}. Wait until it has ended.`);
+        throw new Problem(
+          'job_conflict',
+          state === 'active' ? 'The job is running. Wait until it ends.' : 'The job is done, and cannot run again.',
+        );
       }
       const details = { job_id: id, name: jobNameOf(changed.name) };
       await auditEvents.create({ action, user_id: changed.group_id, details, ...actorColumns(scope), ...client });

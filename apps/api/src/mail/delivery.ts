@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import type { Limiter } from '../http/throttle/limiter.ts';
 import type { Rate } from '../http/throttle/memory-store.ts';
-import { forEach, type JobKind, PermanentFailure, type RunningJob } from '../queue/job.ts';
+import { type JobKind, PermanentFailure, type RunningJob } from '../queue/job.ts';
 import type { Jobs } from '../queue/jobs.ts';
 import type { MailKind, MailSecretKind } from './kind.ts';
 import type { ComposeMail, MailSecret } from './message.ts';
@@ -68,17 +68,19 @@ export function defineMailJob({
     name: 'send mail',
     data: MailJob,
     priority: 100,
-    concurrency: 2,
-    batchSize: 10,
+    concurrency: 4,
+    batchSize: 5,
+    // A server that takes a minute for a mail would hold up the others.
+    timeoutSeconds: 60,
     // One mail at a time to each recipient: a second token voids the first, so the mail that arrives last must contain the valid one.
-    isOneAtATime: true,
+    isSerialized: true,
     attemptsMax: 1_000,
     retrySeconds: 5,
     retrySecondsMax: 900,
-    run: forEach(send),
+    run: send,
   });
 
-  async function send({ id, data: mail, attempt }: RunningJob<MailJob>): Promise<void> {
+  async function send({ id, data: mail, attempt, signal }: RunningJob<MailJob>): Promise<void> {
     const { kind: name, recipient, data } = mail;
     const kind = kindsByName.get(name);
     if (!kind) throw new PermanentFailure(`no mail has the name ${name}`);
@@ -103,7 +105,7 @@ export function defineMailJob({
     const locale = await database.system().users.findLocale(recipient);
     const cause = { at: new Date(mail.caused_at), ipAddress: mail.ip_address };
     const message = composeMail(kind, locale, cause, { data, ...(secret && { secret: secretOnly(secret) }) });
-    await transport({ id, to: recipient, ...message }).catch((cause) => {
+    await transport({ id, to: recipient, ...message }, signal).catch((cause) => {
       if (!isRefusedPermanently(cause)) throw cause;
       throw new PermanentFailure('the mail server refuses the recipient', { cause });
     });

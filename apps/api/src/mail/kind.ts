@@ -29,7 +29,7 @@ export interface MailKind<Data extends TSchema = TSchema> {
 }
 
 /** What a text can mention. */
-export interface Facts<Data> extends Phrases {
+interface Facts<Data> extends Phrases {
   /** Host of the front end. */
   site: string;
   /** Date and time of the cause, in UTC. */
@@ -44,7 +44,7 @@ export interface Facts<Data> extends Phrases {
 }
 
 /** The subject, then paragraphs. A code and a link stand out. */
-export type MailText = readonly [subject: string, ...parts: MailPart[]];
+type MailText = readonly [subject: string, ...parts: MailPart[]];
 export type MailPart = string | { label: string; url: string } | { code: string };
 
 /** Notices reach a person who does not read mail for three days. */
@@ -52,11 +52,8 @@ export const noticeSeconds = 3 * 86_400;
 
 const NoData = Type.Object({});
 
-type WithData<Data extends TSchema> = Omit<MailKind<Data>, 'data' | 'example'> &
-  Pick<MailKind<Data>, 'data' | 'example'>;
-
 /** Defines a kind of mail, with data or without. */
-export function defineMail<Data extends TSchema>(kind: WithData<Data>): MailKind<Data>;
+export function defineMail<Data extends TSchema>(kind: MailKind<Data>): MailKind<Data>;
 export function defineMail(kind: Omit<MailKind<typeof NoData>, 'data' | 'example'>): MailKind<typeof NoData>;
 export function defineMail(kind: Omit<MailKind, 'data' | 'example'>): MailKind {
   return { data: NoData, example: {}, ...kind };

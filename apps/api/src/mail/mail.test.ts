@@ -51,7 +51,7 @@ function startProcess(transport: Transport) {
     log: quiet,
   });
   const runner = createRunner({ database, jobs, log: quiet });
-  return { mailJob, deliver: () => runner.runDue() };
+  return { mailJob, runner, deliver: () => runner.runDue() };
 }
 
 const { mailJob } = startProcess(async () => {});
@@ -59,7 +59,7 @@ const mail = createMail({ mailJob, clock });
 const post = (recipient: string) => mail.send(database.system(), passwordChangedMail, recipient, {});
 const waiting = () => jobsIn(database);
 
-describe('the outbox', () => {
+describe('the delivery of mails', () => {
   test('four processes send each mail once', async () => {
     const recipients = Array.from({ length: 45 }, uniqueEmail).sort();
     for (const recipient of recipients) await post(recipient);
@@ -104,6 +104,19 @@ describe('the outbox', () => {
     expect(attempts).toHaveLength(3);
     expect(new Set(attempts).size).toBe(1);
     expect(await waiting()).toEqual([]);
+  });
+
+  test('a recipient whose server hangs does not hold back the mails of others', async () => {
+    const [slow, ...others] = Array.from({ length: 12 }, uniqueEmail) as [string, ...string[]];
+    await post(slow);
+    for (const recipient of others) await post(recipient);
+    const sent: string[] = [];
+    const { runner } = startProcess(async ({ to }) => (to === slow ? new Promise(() => {}) : void sent.push(to)));
+    await runner.poll();
+    await expect.poll(() => sent.length).toBe(11);
+    await expect.poll(async () => (await waiting()).map(({ data }) => data?.recipient)).toEqual([slow]);
+    await runner.stop(0);
+    expect(await waiting()).toMatchObject([{ state: 'created' }]);
   });
 
   test('an expired mail is not sent', async () => {

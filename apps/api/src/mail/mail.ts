@@ -19,7 +19,7 @@ export interface Mail {
     data: Static<Data>,
     client?: Client,
   ): Promise<void>;
-  /** Starts the delivery instead of waiting until the queue is looked at. Call it after the commit. */
+  /** Starts the delivery without waiting for the next poll. Call it after the commit. */
   wake(): void;
 }
 
@@ -36,7 +36,7 @@ export const createMail = ({ mailJob, clock }: { mailJob: JobKind<MailJob>; cloc
       ip_address,
       request_id,
     };
-    await mailJob.enqueue(repositories, [mail], { uniqueKey: recipient });
+    await mailJob.enqueue(repositories, [mail], { concurrencyKey: recipient });
   },
 
   wake: mailJob.wake,

@@ -12,7 +12,8 @@ export interface OutgoingMail extends Message {
 
 /** Sends one mail, or rejects. */
 export interface Transport {
-  (mail: OutgoingMail): Promise<void>;
+  /** @param signal gives up */
+  (mail: OutgoingMail, signal?: AbortSignal): Promise<void>;
   /** Closes the connections to the mail server. */
   close?: () => void;
 }
@@ -41,9 +42,20 @@ export function createMailTransport({ config, log }: Dependencies): Transport {
   if (smtpUrl) {
     let opened: Promise<Transporter> | undefined;
     const open = async () => (await nodemailer()).createTransport({ url: smtpUrl, ...options });
-    const send = async (mail: OutgoingMail) => {
+    const send = async (mail: OutgoingMail, signal?: AbortSignal) => {
       opened ??= open();
-      await (await opened).sendMail(toMimeMessage(mail, mailFrom));
+      const pool = opened;
+      // A pool cannot cancel a mail. So later mails get another one, and this one ends with its last mail.
+      const giveUp = () => {
+        if (opened === pool) opened = undefined;
+        void pool.then((transporter) => transporter.close());
+      };
+      signal?.addEventListener('abort', giveUp, { once: true });
+      try {
+        await (await pool).sendMail(toMimeMessage(mail, mailFrom));
+      } finally {
+        signal?.removeEventListener('abort', giveUp);
+      }
     };
     return Object.assign(send, { close: () => void opened?.then((transporter) => transporter.close()) });
   }

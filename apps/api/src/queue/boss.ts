@@ -9,7 +9,7 @@ export const jobNameOf = (queue: string): string => queue.replaceAll('-', ' ');
 
 /**
  * Opens pg-boss on the connections of the database. It claims and settles jobs, and recovers those of processes that died. It has no timers of its own: the
- * runner looks at the queue for all kinds of jobs at once (docs/decisions/025). Its schema comes from our migrations.
+ * runner polls the queue for all kinds of jobs at once (docs/decisions/025). Its schema comes from our migrations.
  */
 export async function openBoss(database: Database, warn: (fields: object, message: string) => void): Promise<PgBoss> {
   const { PgBoss } = await import('pg-boss');

@@ -5,20 +5,22 @@ import type { Static, TSchema } from 'typebox';
 
 /** A kind of work that happens later, at least once. */
 export interface JobDefinition<Data extends TSchema = TSchema> {
-  /** Lower-case words, such as `send mail`. */
+  /** Words, such as `send mail`. */
   name: string;
   /** The data of each job. A job with other data fails. No secrets: admins see the data. */
   data: Data;
-  /** Does the work. Throw to have it tried again later. */
-  run: Run<Static<Data>>;
+  /** Does the work of one job. Throw to have it tried again later. */
+  run?: (job: RunningJob<Static<Data>>) => Promise<void>;
+  /** Does the work of a batch, instead of `run`. */
+  runBatch?: RunBatch<Static<Data>>;
   /** Batches of this kind that one process runs at the same time. Default 1. */
   concurrency?: number;
-  /** Jobs that are passed to `run` together. Default 1. */
+  /** Jobs that are claimed together. Default 1. */
   batchSize?: number;
   /** Kinds with a higher priority start first. Default 0. */
   priority?: number;
-  /** Jobs with the same unique key run one after another. Default false. */
-  isOneAtATime?: boolean;
+  /** Jobs with the same concurrency key run one after another. Cannot be changed when jobs of the kind exist. Default false. */
+  isSerialized?: boolean;
   /** How often a job is tried before it has failed. Default 20. */
   attemptsMax?: number;
   /** Seconds until the second attempt. The delay doubles with each attempt, up to `retrySecondsMax`. Default 10. */
@@ -27,12 +29,12 @@ export interface JobDefinition<Data extends TSchema = TSchema> {
   retrySecondsMax?: number;
   /** Seconds after which an attempt counts as failed. Default 300. */
   timeoutSeconds?: number;
-  /** Whether completed jobs stay in the list for a week. Default false: they are deleted. */
+  /** Whether completed jobs stay in the list for two weeks. Default false: they are deleted. */
   isKept?: boolean;
 }
 
 /** Does the work of a batch. Resolves to the jobs that failed and why; the others are done. */
-export type Run<Data> = (jobs: RunningJob<Data>[]) => Promise<Map<RunningJob<Data>, unknown> | undefined>;
+type RunBatch<Data> = (jobs: RunningJob<Data>[]) => Promise<Map<RunningJob<Data>, unknown>>;
 
 /** A job that runs. */
 export interface RunningJob<Data> {
@@ -53,10 +55,11 @@ export class PermanentFailure extends Error {
   override name = 'PermanentFailure';
 }
 
-export interface EnqueueOptions {
+interface EnqueueOptions {
   /** Whose job it is. In a user's unit of work it is always that user. */
   userId?: string | undefined;
-  uniqueKey?: string | undefined;
+  /** Required if the kind is serialized. */
+  concurrencyKey?: string | undefined;
   startAfter?: Date | undefined;
 }
 
@@ -71,15 +74,6 @@ export interface JobKind<Data> {
     items: readonly Data[],
     options?: EnqueueOptions,
   ): Promise<void>;
-  /** Starts the jobs in this process instead of waiting until it looks at the queue. Call it after the commit. */
+  /** Starts the jobs in this process without waiting for the next poll. Call it after the commit. */
   wake(): void;
 }
-
-/** Runs each job of a batch by itself, and all at the same time. */
-export const forEach =
-  <Data>(run: (job: RunningJob<Data>) => Promise<void>): Run<Data> =>
-  async (jobs) => {
-    const failures = new Map<RunningJob<Data>, unknown>();
-    await Promise.all(jobs.map((job) => run(job).catch((error) => failures.set(job, error))));
-    return failures;
-  };

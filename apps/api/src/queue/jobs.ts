@@ -1,12 +1,12 @@
 import type { Database, NewJob } from '@quoin/db';
 import type { Static, TSchema } from 'typebox';
 import { queueNameOf } from './boss.ts';
-import { forEach, type JobDefinition, type JobKind } from './job.ts';
+import type { JobDefinition, JobKind } from './job.ts';
 import { nextTick, type Rule, ruleText, type Schedule, TickData } from './schedule.ts';
 
 const nameFormat = /^[a-z0-9]+( [a-z0-9]+)*$/i;
 /** Failed jobs, and completed ones that are kept. */
-const failedKeptDays = 14;
+const endedKeptDays = 14;
 const heartbeatSeconds = 60;
 
 interface Dependencies {
@@ -27,13 +27,15 @@ export function createJobs({ traceContext = () => undefined }: Dependencies = {}
     if (!nameFormat.test(name)) throw new Error(`the job name "${name}" is not words of letters and digits`);
     if (definitions.has(name)) throw new Error(`two jobs have the name "${name}"`);
     definitions.set(name, definition as unknown as JobDefinition);
-    const jobsFor: JobKind<Static<Data>>['jobsFor'] = (items, { userId, uniqueKey, startAfter } = {}) => {
+    const jobsFor: JobKind<Static<Data>>['jobsFor'] = (items, { userId, concurrencyKey, startAfter } = {}) => {
+      if (definition.isSerialized && concurrencyKey === undefined)
+        throw new Error(`a job "${name}" needs a concurrencyKey`);
       const trace_context = traceContext();
       return items.map((data) => ({
         ...columnsOf(definition),
         data: data as object,
         user_id: userId,
-        unique_key: uniqueKey,
+        concurrency_key: concurrencyKey,
         start_after: startAfter,
         trace_context,
       }));
@@ -68,10 +70,10 @@ export function createJobs({ traceContext = () => undefined }: Dependencies = {}
         attemptsMax: 5,
         retrySeconds: 60,
         timeoutSeconds: 3_600,
-        run: forEach(async ({ data }) => void (await handler({ scheduledFor: new Date(data.scheduled_for) }))),
+        run: async ({ data }) => void (await handler({ scheduledFor: new Date(data.scheduled_for) })),
       };
       define(definition);
-      schedules.push({ definition, rule });
+      schedules.push({ definition: definition as unknown as JobDefinition, rule });
     },
 
     /** Sets what `wake` of the kinds calls. */
@@ -103,21 +105,21 @@ export function tickAfter({ definition, rule }: Schedule, now: Date, { isNow = f
 function columnsOf({
   name,
   priority = 0,
-  isOneAtATime = false,
+  isSerialized = false,
   attemptsMax = 20,
   retrySeconds = 10,
   retrySecondsMax = 3_600,
   timeoutSeconds = 300,
-}: Omit<JobDefinition, 'data' | 'run'>): Omit<NewJob, 'data'> {
+}: Omit<JobDefinition, 'data' | 'run' | 'runBatch'>): Omit<NewJob, 'data'> {
   return {
     name: queueNameOf(name),
-    policy: isOneAtATime ? 'singleton' : 'standard',
+    policy: isSerialized ? 'singleton' : 'standard',
     priority,
     retry_limit: attemptsMax - 1,
     retry_delay: retrySeconds,
     retry_delay_max: retrySecondsMax,
     expire_seconds: timeoutSeconds,
     heartbeat_seconds: heartbeatSeconds,
-    deletion_seconds: failedKeptDays * 86_400,
+    deletion_seconds: endedKeptDays * 86_400,
   };
 }

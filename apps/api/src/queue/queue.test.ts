@@ -1,10 +1,10 @@
-import { createTestDatabase, type TestDatabase } from '@quoin/db/testing';
+import { createTestDatabase, newScope, type TestDatabase } from '@quoin/db/testing';
 import type { PgBoss } from 'pg-boss';
 import { Type } from 'typebox';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { jobsIn, makeJobsDue, stopHeartbeats } from '../../testing/jobs.ts';
 import { openBoss, queueSchema } from './boss.ts';
-import { forEach, type JobDefinition, PermanentFailure, type RunningJob } from './job.ts';
+import { type JobDefinition, PermanentFailure, type RunningJob } from './job.ts';
 import { createJobs, enqueueTicks } from './jobs.ts';
 import { createRunner } from './runner.ts';
 import { nextTick, type Rule } from './schedule.ts';
@@ -23,7 +23,7 @@ afterAll(() => database.close());
 /** A process: its kinds of jobs and its runner. */
 function startProcess(run: (job: RunningJob<Data>) => Promise<void>, options: Partial<JobDefinition> = {}) {
   const jobs = createJobs();
-  const kind = jobs.define({ name: 'some work', data: Data, run: forEach(run), ...(options as object) });
+  const kind = jobs.define({ name: 'some work', data: Data, run: run, ...(options as object) });
   return { jobs, kind, runner: createRunner({ database, jobs, log: quiet }) };
 }
 const enqueue = ({ kind }: ReturnType<typeof startProcess>, count = 1) =>
@@ -114,7 +114,9 @@ describe('a job', () => {
     await enqueue(one);
     await one.runner.runDue();
     expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
-    expect(await statesOf()).toEqual(['retry']);
+    expect(await jobsIn(database)).toMatchObject([
+      { state: 'retry', output: { message: 'the attempt took longer than 1 s' } },
+    ]);
   });
 
   test('another process takes over the job of a process that died', async () => {
@@ -144,11 +146,24 @@ describe('a job', () => {
     expect(await jobsIn(database)).toEqual([]);
   });
 
+  test('a job works with the rows of its user only', async () => {
+    const [ada, other] = [await newScope(database), await newScope(database)];
+    for (const scope of [ada, other]) await database.as(scope).tasks.create({ title: scope.owner.userId });
+    const seen: string[] = [];
+    const { kind, runner } = startProcess(async ({ userId }) => {
+      const { rows } = await database.asUser(userId ?? '').tasks.list({ limit: 10 });
+      seen.push(...rows.map(({ title }) => title));
+    });
+    await kind.enqueue(database.as(ada), [{ n: 1 }]);
+    await runner.runDue();
+    expect(seen).toEqual([ada.owner.userId]);
+  });
+
   test('kinds with a higher priority run first', async () => {
     const ran: string[] = [];
     const jobs = createJobs();
     const define = (name: string, priority: number) =>
-      jobs.define({ name, data: Data, priority, run: forEach(async () => void ran.push(name)) });
+      jobs.define({ name, data: Data, priority, run: async () => void ran.push(name) });
     const [low, high] = [define('low', 0), define('high', 10)];
     await low.enqueue(database.system(), [{ n: 1 }, { n: 2 }]);
     await high.enqueue(database.system(), [{ n: 1 }, { n: 2 }]);
@@ -163,8 +178,8 @@ describe('a job', () => {
       await new Promise((resolve) => setImmediate(resolve));
       inFlight -= 1;
     };
-    const processes = Array.from({ length: 3 }, () => startProcess(work, { isOneAtATime: true }));
-    for (let n = 0; n < 5; n++) await processes[0]?.kind.enqueue(database.system(), [{ n }], { uniqueKey: 'one' });
+    const processes = Array.from({ length: 3 }, () => startProcess(work, { isSerialized: true }));
+    for (let n = 0; n < 5; n++) await processes[0]?.kind.enqueue(database.system(), [{ n }], { concurrencyKey: 'one' });
     while ((await jobsIn(database)).length > 0) await Promise.all(processes.map(({ runner }) => runner.runDue()));
     expect(inFlightMax).toBe(1);
   });
@@ -178,7 +193,7 @@ describe('a process that stops', () => {
       return end.promise;
     });
     await enqueue(one, 2);
-    await one.runner.look();
+    await one.runner.poll();
     await started.promise;
     const stopped = one.runner.stop(60_000);
     end.resolve();
@@ -193,11 +208,29 @@ describe('a process that stops', () => {
       return new Promise(() => {});
     });
     await enqueue(one);
-    await one.runner.look();
+    await one.runner.poll();
     const signal = await started.promise;
     await one.runner.stop(0);
     expect(signal.aborted).toBe(true);
-    expect(await statesOf()).toEqual(['retry']);
+    expect(await jobsIn(database)).toMatchObject([{ state: 'created', retry_count: 0 }]);
+  });
+
+  test('a batch that is interrupted hands back only the jobs that are not done', async () => {
+    const started = Promise.withResolvers<void>();
+    const one = startProcess(
+      async ({ data }) => {
+        if (data.n !== 3) return;
+        started.resolve();
+        await new Promise(() => {});
+      },
+      { batchSize: 5 },
+    );
+    await enqueue(one, 5);
+    await one.runner.poll();
+    await started.promise;
+    await expect.poll(() => statesOf()).toEqual(['active']);
+    await one.runner.stop(0);
+    expect(await jobsIn(database)).toMatchObject([{ state: 'created', data: { n: 3 } }]);
   });
 });
 
@@ -224,6 +257,21 @@ describe('a schedule', () => {
     await Promise.all(processes.map(({ runner }) => runner.supervise()));
     expect(ran).toEqual([tick]);
     expect((await ticks()).map(([state]) => state)).toEqual(['completed']);
+  });
+
+  test('a schedule of every minute misses no minute while a process runs', async () => {
+    const ran: Date[] = [];
+    const { runner } = startScheduled(async ({ scheduledFor }) => void ran.push(scheduledFor), { cron: '* * * * *' });
+    await runner.supervise();
+    for (let minute = 0; minute < 3; minute++) {
+      await makeJobsDue(database);
+      await database.execute(
+        `update pgboss.job set start_after = singleton_on at time zone 'utc' - interval '1 hour' where state = 'created'`,
+      );
+      await runner.runDue();
+    }
+    expect(ran.length).toBeGreaterThanOrEqual(1);
+    expect((await ticks()).filter(([state]) => state === 'created').length).toBeLessThanOrEqual(1);
   });
 
   test('ticks that were missed while no process ran are run once', async () => {

@@ -1,10 +1,11 @@
 import type { Database } from '@quoin/db';
 import type { FastifyBaseLogger } from 'fastify';
 import type { JobWithMetadata, PgBoss } from 'pg-boss';
-import { attempt, type JobEnded } from './attempt.ts';
+import { type JobEnded, runAttempt } from './attempt.ts';
 import { openBoss, queueNameOf } from './boss.ts';
 import type { JobDefinition } from './job.ts';
 import { deleteOldTicks, enqueueTicks, type Jobs } from './jobs.ts';
+import { createSettleDone } from './settle-done.ts';
 
 interface Dependencies {
   database: Database;
@@ -17,8 +18,8 @@ interface Dependencies {
 
 type InTrace = <T>(name: string, carriers: readonly object[], run: () => Promise<T>) => Promise<T>;
 
-/** What a look at the queue has found. */
-export interface Look {
+/** What a poll of the queue has found. */
+export interface PollResult {
   /** Whether jobs are due or run, in any process. */
   isBusy: boolean;
   /** Milliseconds until the next job is due, if one waits. */
@@ -33,14 +34,14 @@ const wakeMs = 50;
 export type Runner = ReturnType<typeof createRunner>;
 
 /**
- * Runs the jobs of the queue in this process. Any number of processes can do so at the same time: each job is claimed by one of them. One statement looks for all
+ * Runs the jobs of the queue in this process. Any number of processes can do so at the same time: each job is claimed by one of them. One statement polls for all
  * kinds of jobs, so an idle process asks little.
  */
 export function createRunner({ database, jobs, log, onEnded = () => {}, inTrace }: Dependencies) {
   const definitions = [...jobs.definitions.values()].sort((one, other) => (other.priority ?? 0) - (one.priority ?? 0));
   const names = definitions.map(({ name }) => queueNameOf(name));
   const stopping = new AbortController();
-  const lanes = new Map<JobDefinition, number>();
+  const workers = new Map<JobDefinition, number>();
   const running = new Set<Promise<void>>();
   const woken = new Map<string, NodeJS.Timeout>();
   let opened: Promise<PgBoss> | undefined;
@@ -58,45 +59,59 @@ export function createRunner({ database, jobs, log, onEnded = () => {}, inTrace 
   const traceContextsOf = (claimed: JobWithMetadata<object>[]) =>
     database.system().jobs.traceContexts(claimed.map(({ id }) => id));
 
+  const settleDone = createSettleDone(open);
+
+  /** A schedule continues when a tick runs. `supervise` enqueues the first tick, and again if a process died here. */
+  const enqueueNextTick = async (definition: JobDefinition, [tick]: JobWithMetadata<object>[]) => {
+    const schedule = jobs.schedules.find((one) => one.definition === definition);
+    if (!schedule || !tick) return;
+    // The clock of this process may be behind that of the database, by which the tick was due.
+    const now = new Date(Math.max(Date.now(), tick.startAfter.getTime()));
+    await enqueueTicks(database, [schedule], now);
+  };
+
   /** Claims and runs one batch. Resolves to whether there was one. */
-  const runBatch = async (definition: JobDefinition): Promise<boolean> => {
+  const runBatch = async (definition: JobDefinition, onClaimed: () => void = () => {}): Promise<boolean> => {
     const boss = await open();
     const claimed: JobWithMetadata<object>[] = await boss.fetch(queueNameOf(definition.name), {
       batchSize: definition.batchSize ?? 1,
       includeMetadata: true,
     });
     if (claimed.length === 0) return false;
-    const run = () => attempt(claimed, { boss, database, definition, stopSignal: stopping.signal, log, onEnded });
+    onClaimed();
+    await enqueueNextTick(definition, claimed);
+    const run = () =>
+      runAttempt(claimed, { boss, database, definition, settleDone, stopSignal: stopping.signal, log, onEnded });
     if (!inTrace) await run();
     else await inTrace(definition.name, await traceContextsOf(claimed), run);
     return true;
   };
 
-  /** Runs jobs of one kind until none is due. Adds a lane for each batch found, up to the limit of the kind. */
-  const startLane = (definition: JobDefinition) => {
-    const count = lanes.get(definition) ?? 0;
+  /** Runs jobs of one kind until none is due. Starts another worker when it has claimed a batch, up to the limit of the kind. */
+  const startWorker = (definition: JobDefinition) => {
+    const count = workers.get(definition) ?? 0;
     if (!isOpen || count >= (definition.concurrency ?? 1)) return;
-    lanes.set(definition, count + 1);
-    const lane = (async () => {
+    workers.set(definition, count + 1);
+    const worker = (async () => {
       try {
-        while (isOpen && (await runBatch(definition))) startLane(definition);
+        while (isOpen && (await runBatch(definition, () => startWorker(definition))));
       } catch (err) {
-        log.warn({ err, job: definition.name }, 'could not run jobs; the next look at the queue tries again');
+        log.warn({ err, job: definition.name }, 'could not run jobs; the next poll tries again');
       }
     })().finally(() => {
-      lanes.set(definition, (lanes.get(definition) ?? 1) - 1);
-      running.delete(lane);
+      workers.set(definition, (workers.get(definition) ?? 1) - 1);
+      running.delete(worker);
     });
-    running.add(lane);
+    running.add(worker);
   };
 
-  /** Starts a kind of job soon, without a look at the queue. Jobs of many requests then make one batch. */
+  /** Starts a kind of job soon, without a poll of the queue. Jobs of many requests then make one batch. */
   const wake = (name: string) => {
     const definition = jobs.definitions.get(name);
     if (!definition || !isOpen || woken.has(name)) return;
     const timer = setTimeout(() => {
       woken.delete(name);
-      startLane(definition);
+      startWorker(definition);
     }, wakeMs).unref();
     woken.set(name, timer);
   };
@@ -124,9 +139,9 @@ export function createRunner({ database, jobs, log, onEnded = () => {}, inTrace 
     prepare: () => deleteOldTicks(database, jobs.schedules),
 
     /** Looks at the queue and starts what is due. */
-    look: async (): Promise<Look> => {
+    poll: async (): Promise<PollResult> => {
       const { now, due, isBusy, nextMs } = await findDue();
-      for (const definition of due) startLane(definition);
+      for (const definition of due) startWorker(definition);
       if (performance.now() - supervisedAt >= superviseMs) await supervise(now);
       return { isBusy, nextMs };
     },

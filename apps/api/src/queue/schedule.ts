@@ -14,7 +14,7 @@ export const TickData = Type.Object({ rule: Type.String(), scheduled_for: Type.S
 
 /** A job that runs at certain times. */
 export interface Schedule {
-  definition: JobDefinition<typeof TickData>;
+  definition: JobDefinition;
   rule: Rule;
 }
 

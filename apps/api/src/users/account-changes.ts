@@ -48,8 +48,7 @@ export function createAccountChanges({ passwords, mail }: { passwords: Passwords
     },
 
     /**
-     * Sends the notices of a change to the address from before. Call it before the change, because row level security allows mail to the account's current address
-     * only.
+     * Sends the notices of a change to the address from before. Call it before the change, because a user's unit of work can mail the account's current address only.
      */
     sendNotices: async (
       jobs: OwnerRepositories['jobs'],

@@ -1,7 +1,14 @@
 import { keptOpen, runInProcess } from '@quoin/db/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { jobsIn, makeJobsDue } from '../../testing/jobs.ts';
-import { expectProblem, startTestApp, type TestApp, testEnvironment, uniqueEmail } from '../../testing/test-app.ts';
+import {
+  expectProblem,
+  password,
+  startTestApp,
+  type TestApp,
+  testEnvironment,
+  uniqueEmail,
+} from '../../testing/test-app.ts';
 import { userCommand } from '../commands/user.ts';
 
 let api: TestApp;
@@ -35,6 +42,9 @@ describe('a requested deletion', () => {
 
     await runDeletions();
     expect(await exists(user.id)).toBe(true);
+    expect(
+      (await jobsIn(api.database)).filter(({ name, group_id }) => name === 'delete-account' && group_id === user.id),
+    ).toMatchObject([{ state: 'created', start_after: new Date(dueAt) }]);
     const again = await deletion((await api.login(user.email)).access_token);
     expect(again.statusCode).toBe(202);
     api.clock.advance(14 * daySeconds + 1);
@@ -60,6 +70,31 @@ describe('a requested deletion', () => {
     expect(await exists(user.id)).toBe(true);
   });
 
+  test('a deletion whose job is gone is found by the hourly search', async () => {
+    const user = await api.signUp();
+    await deletion(user.token, { after_days: 1 });
+    await api.database.execute(`delete from pgboss.job where group_id = '${user.id}'`);
+    const { enqueueOverdue } = api.app.services.accountDeletion;
+    expect(await enqueueOverdue()).toBe(0);
+    api.clock.advance(daySeconds + 3_601);
+    expect(await enqueueOverdue()).toBe(1);
+    expect(await enqueueOverdue()).toBe(0);
+    await api.app.runner.runDue('delete account');
+    expect(await exists(user.id)).toBe(false);
+  });
+
+  test('requesting a deletion again leaves one waiting job', async () => {
+    const user = await api.signUp();
+    for (const after_days of [10, 20, 30]) {
+      const { access_token: token } = await api.login(user.email);
+      expect((await deletion(token, { after_days })).statusCode).toBe(202);
+    }
+    const waiting = (await jobsIn(api.database)).filter(
+      ({ name, group_id }) => name === 'delete-account' && group_id === user.id,
+    );
+    expect(waiting).toHaveLength(1);
+  });
+
   test('a wrong password does not cancel the deletion', async () => {
     const user = await api.signUp();
     await deletion(user.token, { after_days: 1 });
@@ -70,7 +105,7 @@ describe('a requested deletion', () => {
     expect(await exists(user.id)).toBe(false);
   });
 
-  test('without a pause the account is deleted at once', async () => {
+  test('a deletion with after_days 0 deletes the account at once', async () => {
     const user = await api.signUp();
     await deletion(user.token, { after_days: 0 });
     await api.app.runner.runDue('delete account');
@@ -177,7 +212,7 @@ describe('npm run user -- erase', () => {
     expect(await erase(email, '--prove')).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(
-        new RegExp(`^erased the account ${id}; removed \\d+ audit events and \\d+ jobs\nnothing mentions`),
+        new RegExp(`^the account is ${id}\nremoved the account, \\d+ audit events and \\d+ jobs\nnothing mentions`),
       ),
     });
     const after = await dump();
@@ -205,7 +240,33 @@ describe('npm run user -- erase', () => {
     const result = await erase(user.email, '--prove');
     expect(result.code).toBe(1);
     expect(result.stdout).toContain('tasks.title: 1 rows');
-    expect(result.stdout).toContain('these places still mention the account');
+    expect(result.stdout).toContain('these places still mention');
+  });
+
+  test('an erasure leaves an account whose address ends in the same way', async () => {
+    const [user, other] = [
+      await api.signUp({ email: 'bc@example.com' }),
+      await api.signUp({ email: 'a-bc@example.com' }),
+    ];
+    expect(await erase(user.email, '--prove')).toMatchObject({ code: 0 });
+    expect((await api.mailsTo(other.email)).map(({ subject }) => subject)).toContain('Verify your email address');
+    const events = await api.send('GET', '/users/me/audit-events', { token: other.token });
+    expect(events.json().items.length).toBeGreaterThan(0);
+  });
+
+  test('an account that was deleted before is erased by its id', async () => {
+    const user = await api.signUp();
+    await api.send('DELETE', '/users/me', { token: user.token, body: { current_password: password } });
+    await api.app.runner.runDue('delete account');
+    expect((await dump()).includes(user.id)).toBe(true);
+    const options = { env: testEnvironment() };
+    const result = await runInProcess(
+      userCommand(keptOpen(api.database)),
+      ['erase', '--id', user.id, '--prove'],
+      options,
+    );
+    expect(result).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing mentions') });
+    expect(await dump()).not.toContain(user.id);
   });
 
   test('an erasure of an address without an account removes what mentions it', async () => {
@@ -213,7 +274,7 @@ describe('npm run user -- erase', () => {
     await api.send('POST', '/auth/password/forgot', { body: { email } });
     expect(await erase(email, '--prove')).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining('no account has this address; removed 0 audit events and 1 jobs'),
+      stdout: expect.stringContaining('removed 0 audit events and 1 jobs'),
     });
   });
 });

@@ -13,7 +13,8 @@ import { found, Problem, sessionEnded } from '../http/errors.ts';
 import { preconditionFailed } from '../http/preconditions.ts';
 import { deletionRequestedMail } from '../mail/kinds/deletion-requested.ts';
 import type { Mail } from '../mail/mail.ts';
-import { forEach, type JobKind } from '../queue/job.ts';
+import { queueNameOf } from '../queue/boss.ts';
+import type { JobKind } from '../queue/job.ts';
 import type { Jobs } from '../queue/jobs.ts';
 import { actorColumns } from './account-changes.ts';
 import { wrongPassword } from './reauthentication.ts';
@@ -32,9 +33,12 @@ interface Conditions {
 }
 
 /** The account is the user of the job. */
-export const DeletionJob = Type.Object({});
+const DeletionJob = Type.Object({});
 
 const dayMs = 86_400_000;
+const hourMs = 3_600_000;
+/** Deletions that one run enqueues. */
+const overdueMax = 1_000;
 
 /** Deletes accounts: marks them, so that they are unusable from that moment, and deletes their rows in a job. */
 export function createAccountDeletion({ database, jobs, mail, clock }: Dependencies) {
@@ -43,9 +47,9 @@ export function createAccountDeletion({ database, jobs, mail, clock }: Dependenc
     data: DeletionJob,
     retrySeconds: 60,
     timeoutSeconds: 3_600,
-    run: forEach(async ({ userId }) => {
+    run: async ({ userId }) => {
       if (userId && (await markIfDue(userId))) await deleteRowsOf(database, userId);
-    }),
+    },
   });
 
   /** Resolves to whether the account is marked: its deletion was requested, and nobody signed in until it was due. */
@@ -53,7 +57,12 @@ export function createAccountDeletion({ database, jobs, mail, clock }: Dependenc
     database.system().transaction(async (repositories) => {
       const account = await repositories.deletedAccounts.lock(id);
       if (account?.deleted_at) return true;
-      if (!account?.deletion_due_at || account.deletion_due_at > clock()) return false;
+      if (!account?.deletion_due_at) return false;
+      // The clock of this process may be behind that of the database, or the deletion was requested again.
+      if (account.deletion_due_at > clock()) {
+        await deletionJob.enqueue(repositories, [{}], { userId: id, startAfter: account.deletion_due_at });
+        return false;
+      }
       await keepAnAdmin(repositories, id);
       await repositories.deletedAccounts.mark(id, clock());
       await repositories.auditEvents.create({ action: 'account_deleted', user_id: id, actor_id: id });
@@ -77,7 +86,7 @@ export function createAccountDeletion({ database, jobs, mail, clock }: Dependenc
     },
 
     /**
-     * Requests the deletion of the caller's account. Ends all its sessions, and its API keys wait. The next sign-in cancels the deletion (`auth/begin-session.ts`).
+     * Requests the deletion of the caller's account. Ends all its sessions. Its API keys are refused until the deletion is cancelled. The next sign-in cancels the deletion (`auth/begin-session.ts`).
      *
      * @throws Problem `last_admin`
      */
@@ -95,14 +104,24 @@ export function createAccountDeletion({ database, jobs, mail, clock }: Dependenc
         await userSessions.revokeAllOf(userId, 'deletion_requested', now);
         const event = { user_id: userId, ...actorColumns(scope), ...client };
         await auditEvents.create({ action: 'deletion_requested', details: { deletion_due_at }, ...event });
+        await repositories.jobs.deleteWaiting(queueNameOf(deletionJob.name), userId);
         await deletionJob.enqueue(repositories, [{}], { userId, ...(days > 0 && { startAfter: deletion_due_at }) });
-        const data = { due_on: deletion_due_at.toISOString().slice(0, 10) };
+        const data = { due_on: days > 0 ? deletion_due_at.toISOString().slice(0, 10) : null };
         await mail.send(repositories, deletionRequestedMail, user.email, data, client);
         return { deletion_due_at };
       });
       mail.wake();
       if (days === 0) deletionJob.wake();
       return requested;
+    },
+
+    /** Enqueues deletions that are overdue and have no job, because an admin discarded it, or it failed for good. Resolves to their number. */
+    enqueueOverdue: async () => {
+      const { deletedAccounts } = database.system();
+      const overdue = await deletedAccounts.listOverdue(new Date(clock().getTime() - hourMs), overdueMax);
+      for (const userId of overdue) await deletionJob.enqueue(database.system(), [{}], { userId });
+      deletionJob.wake();
+      return overdue.length;
     },
 
     /** Deletes an account with all its rows now, for a command. @throws Problem `last_admin` */

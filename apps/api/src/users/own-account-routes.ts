@@ -2,12 +2,23 @@ import { Type } from '@fastify/type-provider-typebox';
 import { clientOf } from '../http/client.ts';
 import { freshSeconds } from '../http/errors.ts';
 import type { App } from '../http/schema.ts';
+import type { Throttle } from '../http/throttle/throttle.ts';
 import { User } from './account.ts';
+import type { AccountDeletion } from './account-deletion.ts';
 import type { OwnAccount } from './own-account.ts';
 import { passwordProofs } from './reauthentication.ts';
 import { DeletionRequest, OwnChanges, OwnDeletion, RequestedDeletion } from './schemas.ts';
 
-export function ownAccountRoutes(app: App, { ownAccount }: { ownAccount: OwnAccount }) {
+/** Each request mails the user. */
+const deletionRequests: Throttle = {
+  name: 'deletion requests',
+  account: { of: ({ scope }) => scope.actor.userId, fromAll: { burst: 5, perMinute: 5 / 1_440 } },
+};
+
+export function ownAccountRoutes(
+  app: App,
+  { ownAccount, accountDeletion }: { ownAccount: OwnAccount; accountDeletion: AccountDeletion },
+) {
   app.get(
     '/users/me',
     {
@@ -56,15 +67,20 @@ export function ownAccountRoutes(app: App, { ownAccount }: { ownAccount: OwnAcco
         tags: ['users'],
         summary: 'Delete your account after a pause',
         description:
-          'Ends all sessions and mails you the day. API keys do not work meanwhile. Signing in before that day cancels the deletion.',
+          'Ends all sessions, and mails you the date of the deletion. API keys are refused until then. Signing in before that date cancels the deletion.',
         body: DeletionRequest,
         response: { 202: RequestedDeletion },
       },
-      config: { isBodyOptional: true, fresh: freshSeconds, problems: ['not_found', 'last_admin'] },
+      config: {
+        isBodyOptional: true,
+        fresh: freshSeconds,
+        problems: ['not_found', 'last_admin'],
+        throttle: deletionRequests,
+      },
     },
     async (request, reply) => {
       const { after_days = 14 } = request.body;
-      return reply.code(202).send(await ownAccount.requestDeletion(request.scope, after_days, clientOf(request)));
+      return reply.code(202).send(await accountDeletion.request(request.scope, after_days, clientOf(request)));
     },
   );
 

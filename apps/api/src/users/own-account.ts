@@ -73,9 +73,6 @@ export function createOwnAccount({ database, passwords, mail, accountDeletion, l
       return updated;
     },
 
-    /** Deletes the account after some days, unless its user signs in. */
-    requestDeletion: accountDeletion.request,
-
     delete: async (scope: Scope, currentPassword: string | undefined, client: Client, versions: Versions) => {
       const self = found(await database.as(scope).account.find());
       await requireProof(scope, self, currentPassword, client);

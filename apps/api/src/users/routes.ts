@@ -2,6 +2,7 @@ import { type Static, Type } from '@fastify/type-provider-typebox';
 import { clientOf } from '../http/client.ts';
 import type { App } from '../http/schema.ts';
 import { User } from './account.ts';
+import type { AccountDeletion } from './account-deletion.ts';
 import type { OwnAccount } from './own-account.ts';
 import { ownAccountRoutes } from './own-account-routes.ts';
 import { passwordProofs } from './reauthentication.ts';
@@ -11,7 +12,12 @@ import type { Users } from './service.ts';
 
 export function userRoutes(
   app: App,
-  services: { users: Users; registration: RegistrationService; ownAccount: OwnAccount },
+  services: {
+    users: Users;
+    registration: RegistrationService;
+    ownAccount: OwnAccount;
+    accountDeletion: AccountDeletion;
+  },
 ): void {
   ownAccountRoutes(app, services);
   adminRoutes(app, services);

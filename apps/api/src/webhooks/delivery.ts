@@ -4,7 +4,7 @@ import type { Sealed } from '../config/sealed.ts';
 import { type Outbound, OutboundRefused } from '../http/outbound.ts';
 import { webhookDisabledMail } from '../mail/kinds/webhook-disabled.ts';
 import type { Mail } from '../mail/mail.ts';
-import { forEach, PermanentFailure, type RunningJob } from '../queue/job.ts';
+import { PermanentFailure, type RunningJob } from '../queue/job.ts';
 import type { Jobs } from '../queue/jobs.ts';
 import { signStandardWebhook } from './signature.ts';
 
@@ -52,20 +52,20 @@ export function defineWebhookJobs({ database, jobs, sealed, outbound, mail, cloc
     concurrency: 4,
     batchSize: 5,
     ...attempts,
-    run: forEach(deliver),
+    run: deliver,
   });
   const eventJob = jobs.define({
     name: 'publish webhook',
     data: Event,
     batchSize: 20,
-    run: forEach(async ({ id, userId, data: event }) => {
+    run: async ({ id, userId, data: event }) => {
       if (!userId) return;
       const endpoints = await database.system().webhookEndpoints.listFor(userId, event.type);
       // An attempt that is repeated sends the same id, by which receivers know a message again.
       const items = endpoints.map((endpoint) => ({ endpoint_id: endpoint.id, message_id: `msg_${id}`, event }));
       await deliveryJob.enqueue(database.system(), items, { userId });
       deliveryJob.wake();
-    }),
+    },
   });
 
   async function deliver({ userId, data, attempt, createdAt, signal }: RunningJob<Delivery>): Promise<void> {

@@ -6,7 +6,6 @@ import { expectProblem, testEnvironment } from '../../testing/test-app.ts';
 import { buildApp } from '../app.ts';
 import { parseConfig } from '../config/config.ts';
 import type { App } from '../http/schema.ts';
-import { forEach } from '../queue/job.ts';
 import { createRunner } from '../queue/runner.ts';
 import { deleteOldWebhooks, incomingWebhookRoute, WebhookMessage } from './incoming.ts';
 import { standardWebhooks, stripeWebhooks } from './signature.ts';
@@ -25,7 +24,7 @@ beforeAll(async () => {
   app = await buildApp(parseConfig(testEnvironment()), database);
   const { jobs } = app.services;
   const define = (name: string) =>
-    jobs.define({ name, data: WebhookMessage, run: forEach(async ({ data }) => void handled.push(data)) });
+    jobs.define({ name, data: WebhookMessage, run: async ({ data }) => void handled.push(data) });
   const services = { database, clock: () => now };
   const api = app as unknown as App;
   incomingWebhookRoute(api, services, {

@@ -44,7 +44,7 @@ export function incomingWebhookRoute(
         throttle: { name: 'webhooks', address: { burst: 600, perMinute: 600 } },
       },
     },
-    async ({ headers, rawBody = Buffer.alloc(0), body }, reply) => {
+    async ({ headers, rawBody = Buffer.alloc(0), body }) => {
       const message_id = verify({ headers, body: rawBody, now: clock() });
       if (message_id === undefined || message_id.length > messageIdLengthMax)
         throw new Problem('invalid_credentials', 'The signature of the webhook is missing, wrong or too old.');
@@ -53,7 +53,6 @@ export function incomingWebhookRoute(
           await job.enqueue(repositories, [{ message_id, message: body }]);
       });
       job.wake();
-      return reply.code(202).send(null);
     },
   );
 }

@@ -162,9 +162,8 @@ function actionRoutes(app: App, { webhooks }: { webhooks: Webhooks }): void {
         },
       },
     },
-    async ({ scope, params }, reply) => {
+    async ({ scope, params }) => {
       await webhooks.ping(scope, params.user_id, params.endpoint_id);
-      return reply.code(202).send(null);
     },
   );
 }

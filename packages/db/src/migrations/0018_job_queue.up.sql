@@ -478,7 +478,7 @@ grant usage on schema pgboss to quoin_system;
 grant select, insert, update, delete on all tables in schema pgboss to quoin_system;
 
 -- Adds jobs in the transaction of the caller. A user's unit of work has no other access to the queue: its jobs belong to that user, and its mails go to that
--- user only. A job that a unique key excludes is left out.
+-- user only. A second job of a name with the same `unique_at` is left out. A job that still waits after a year is deleted.
 create function quoin_enqueue(jobs jsonb) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -496,7 +496,7 @@ begin
   insert into pgboss.queue (
     name, policy, retry_limit, retry_delay, retry_backoff, expire_seconds, retention_seconds, deletion_seconds, partition, table_name
   )
-  select distinct on (name) name, policy, retry_limit, retry_delay, true, expire_seconds, 1209600, deletion_seconds, false, 'job_common'
+  select distinct on (name) name, policy, retry_limit, retry_delay, true, expire_seconds, 31536000, deletion_seconds, false, 'job_common'
   from jsonb_to_recordset(jobs) job (name text, policy text, retry_limit int, retry_delay int, expire_seconds int, deletion_seconds int)
   where not exists (select from pgboss.queue where queue.name = job.name)
   on conflict do nothing;
@@ -505,11 +505,11 @@ begin
     id, name, policy, priority, data, group_id, singleton_key, singleton_on, start_after, keep_until, retry_limit, retry_delay, retry_backoff,
     retry_delay_max, expire_seconds, heartbeat_seconds, deletion_seconds, trace_context
   )
-  select id, job.name, queue.policy, job.priority, data, coalesce(caller, user_id), unique_key, unique_at, coalesce(start_after, now()),
-    coalesce(start_after, now()) + interval '14 days', job.retry_limit, job.retry_delay, true, job.retry_delay_max, job.expire_seconds,
+  select id, job.name, queue.policy, job.priority, data, coalesce(caller, user_id), concurrency_key, unique_at, coalesce(start_after, now()),
+    coalesce(start_after, now()) + interval '1 year', job.retry_limit, job.retry_delay, true, job.retry_delay_max, job.expire_seconds,
     job.heartbeat_seconds, job.deletion_seconds, trace_context
   from jsonb_to_recordset(jobs) job (
-    id uuid, name text, priority int, data jsonb, user_id uuid, unique_key text, unique_at timestamp, start_after timestamptz, retry_limit int,
+    id uuid, name text, priority int, data jsonb, user_id uuid, concurrency_key text, unique_at timestamp, start_after timestamptz, retry_limit int,
     retry_delay int, retry_delay_max int, expire_seconds int, heartbeat_seconds int, deletion_seconds int, trace_context jsonb
   ) join pgboss.queue on queue.name = job.name
   on conflict do nothing;

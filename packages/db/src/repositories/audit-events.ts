@@ -2,6 +2,7 @@ import { type Insertable, sql } from 'kysely';
 import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { AuditAction } from '../schema/values.ts';
+import type { Actor } from '../scope.ts';
 import type { Context, OwnerContext } from './context.ts';
 import { firstIdAt, type PageRequest, paged, timeOfId } from './page.ts';
 
@@ -91,6 +92,12 @@ export const auditEvents = ({ db }: Context) => ({
   },
 });
 
+function actorOf(actor: Actor, details: Record<string, unknown> | undefined) {
+  if (actor.via === 'job') return { actor_id: null, details };
+  if (actor.via === 'session') return { actor_id: actor.userId, session_id: actor.sessionId, details };
+  return { actor_id: actor.userId, details: { ...details, api_key_id: actor.apiKeyId } };
+}
+
 /** Audit events about the owner. */
 export const ownAuditEvents = ({ scope, ...context }: OwnerContext) => {
   const all = auditEvents(context);
@@ -99,10 +106,7 @@ export const ownAuditEvents = ({ scope, ...context }: OwnerContext) => {
     create: ({ details, ...event }: Omit<NewAuditEvent, 'user_id' | 'actor_id'>) =>
       all.create({
         user_id: scope.owner.userId,
-        actor_id: scope.actor.userId,
-        ...(scope.actor.via === 'session'
-          ? { session_id: scope.actor.sessionId, details }
-          : { details: { ...details, api_key_id: scope.actor.apiKeyId } }),
+        ...actorOf(scope.actor, details),
         ...event,
       }),
 

@@ -53,7 +53,7 @@ export const callers = ({ db }: Context) => ({
           .onRef('api_keys.user_id', '=', 'one.userId')
           .onRef('api_keys.id', '=', 'one.apiKeyId')
           .on('api_keys.expires_at', '>', alive.now)
-          // Requesting the deletion of an account ends its sessions, and its keys wait.
+          // Requesting the deletion of an account ends its sessions, and its keys are refused until the deletion is cancelled.
           .on('users.deletion_due_at', 'is', null),
       )
       .select(userColumns)

@@ -67,6 +67,15 @@ export const deletedAccounts = ({ db }: Context) => ({
     return numUpdatedRows > 0n;
   },
 
+  /** Returns accounts whose deletion should have happened before a time, and that no job deletes. */
+  listOverdue: async (before: Date, limit: number): Promise<string[]> => {
+    const { rows } = await sql<{ id: string }>`
+      select id from users where (deletion_due_at < ${before} or deleted_at < ${before}) and not exists (
+        select from pgboss.job where job.name = 'delete-account' and group_id = users.id::text and state < 'completed')
+      limit ${limit}`.execute(db);
+    return rows.map(({ id }) => id);
+  },
+
   /** Locks an account until the transaction ends, and returns when it was deleted, and when it will be. */
   lock: (id: string) =>
     db

@@ -9,6 +9,13 @@ export interface Trace {
 
 /** Removes what deletion leaves of an account, and looks for it. For the owner of the tables, and without time limits. */
 export const erasure = ({ db }: Context) => ({
+  /** Whether this role may remove events from the audit trail. */
+  isAllowed: async (): Promise<boolean> => {
+    const { rows } = await sql<{ is_allowed: boolean }>`
+      select has_function_privilege('quoin_erase_audit_events(uuid, text)', 'execute') as is_allowed`.execute(db);
+    return rows[0]?.is_allowed ?? false;
+  },
+
   /** Deletes the events about an account, and removes it from others. Resolves to the number of events. */
   eraseAuditEvents: async (userId: string, email: string): Promise<number> => {
     const { rows } = await sql<{
@@ -17,11 +24,12 @@ export const erasure = ({ db }: Context) => ({
     return rows[0]?.erased ?? 0;
   },
 
-  /** Deletes the jobs of an account, and those that mention its address. Resolves to their number. */
+  /** Deletes the jobs of an account, and those whose data contain its id or address. Resolves to their number. */
   eraseJobs: async (userId: string, email: string): Promise<number> => {
+    const texts = [userId, ...(email ? [email.toLowerCase()] : [])].map((text) => JSON.stringify(text));
     const { numAffectedRows = 0n } = await sql`
-      delete from pgboss.job where group_id = ${userId} or strpos(data::text, ${userId}) > 0
-        or strpos(lower(coalesce(data::text, '') || coalesce(output::text, '') || coalesce(singleton_key, '')), lower(${email})) > 0`.execute(
+      delete from pgboss.job where group_id = ${userId} or singleton_key = ${email}
+        or exists (select from unnest(${texts}::text[]) as t (text) where strpos(lower(data::text), t.text) > 0)`.execute(
       db,
     );
     return Number(numAffectedRows);
@@ -34,13 +42,11 @@ export const erasure = ({ db }: Context) => ({
       from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid
       where n.nspname not like 'pg\\_%' and n.nspname <> 'information_schema' and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
       order by 1, a.attnum`.execute(db);
+    // Whole addresses: another one may end or begin in the same way.
+    const pattern = `(^|[^a-z0-9._%+-])(${texts.map((text) => text.replace(/[^\w]/g, '\\$&')).join('|')})($|[^a-z0-9.-])`;
     const traces: Trace[] = [];
     for (const { table, column } of columns) {
-      const value = sql`lower(${sql.raw(column)}::text)`;
-      const matches = sql.join(
-        texts.map((text) => sql`strpos(${value}, lower(${text})) > 0`),
-        sql` or `,
-      );
+      const matches = sql`${sql.raw(column)}::text ~* ${pattern}`;
       const { rows } = await sql<{ rows: number }>`
         select count(*)::int as rows from ${sql.raw(table)} where ${matches}`.execute(db);
       const count = rows[0]?.rows ?? 0;

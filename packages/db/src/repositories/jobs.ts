@@ -4,7 +4,7 @@ import type { Context } from './context.ts';
 import { type PageRequest, paged } from './page.ts';
 
 /** States of a job. A failed job was tried as often as allowed. */
-export const jobStates = ['created', 'retry', 'active', 'completed', 'cancelled', 'failed'] as const;
+export const jobStates = ['created', 'retry', 'active', 'completed', 'failed'] as const;
 export type JobState = (typeof jobStates)[number];
 
 /** A job to enqueue. Times are in seconds. */
@@ -16,7 +16,7 @@ export interface NewJob {
   data: object;
   /** Whose job it is. A user's unit of work enqueues its own jobs only. */
   user_id?: string | undefined;
-  unique_key?: string | undefined;
+  concurrency_key?: string | undefined;
   /** At most one job of a name has this time. */
   unique_at?: Date | undefined;
   start_after?: Date | undefined;
@@ -44,6 +44,7 @@ interface JobTable {
   started_on: Date | null;
   completed_on: Date | null;
   output: Record<string, unknown> | null;
+  keep_until: Date;
   trace_context: object | null;
 }
 
@@ -112,6 +113,7 @@ export const jobs = (context: Context) => {
           start_after: sql`now()`,
           completed_on: null,
           retry_limit: sql`greatest(retry_limit, retry_count + 1)`,
+          keep_until: sql`greatest(keep_until, now() + interval '1 year')`,
         })
         .where('id', '=', id)
         .where('state', 'not in', ['active', 'completed'])
@@ -127,6 +129,20 @@ export const jobs = (context: Context) => {
         .execute();
       return rows.flatMap(({ trace_context }) => trace_context ?? []);
     },
+
+    /** Hands back a job that runs. The attempt does not count. */
+    release: (id: string, retryCount: number) =>
+      db
+        .updateTable('pgboss.job')
+        .set({
+          state: sql`case when retry_count > 0 then 'retry'::pgboss.job_state else 'created' end`,
+          started_on: null,
+          start_after: sql`now()`,
+        })
+        .where('id', '=', id)
+        .where('retry_count', '=', retryCount)
+        .where('state', '=', 'active')
+        .execute(),
 
     /** Makes the current attempt of a job the last one. */
     endRetries: (id: string, retryCount: number) =>
@@ -146,6 +162,15 @@ export const jobs = (context: Context) => {
         .where('state', '<>', 'active')
         .returning(columns)
         .executeTakeFirst(),
+
+    /** Deletes the waiting jobs of a name of a user. */
+    deleteWaiting: (name: string, userId: string) =>
+      db
+        .deleteFrom('pgboss.job')
+        .where('name', '=', name)
+        .where('group_id', '=', userId)
+        .where('state', 'in', ['created', 'retry'])
+        .execute(),
 
     find: (id: string) => db.selectFrom('pgboss.job').select(columns).where('id', '=', id).executeTakeFirst(),
 

@@ -14,6 +14,8 @@ export const AccountExportSchema = defineEntity({
     id: id(),
     created_at: createdAt(),
     completed_at: timestamp().nullable().comment('When the archive was complete; null before.'),
+    attempt_id: p.uuid().nullable().comment('The attempt whose parts are the archive; null before it is complete.'),
+    parts: p.integer().nullable().comment('Number of parts; null before the archive is complete.'),
     expires_at: timestamp().comment('When the archive is deleted.'),
   },
   indexes: [{ name: 'idx_account_exports_expires_at', properties: ['expires_at'] }],
@@ -27,6 +29,7 @@ export const AccountExportPartSchema = defineEntity({
   properties: {
     user: owner('account_export_parts'),
     export_id: p.uuid().primary().comment('The archive.'),
+    attempt_id: p.uuid().primary().comment('The attempt that wrote it.'),
     number: p.integer().primary().comment('Place in the archive.'),
     table_name: p.string().length(63).comment('The table whose rows these are.'),
     content: p.text().comment(`Rows as JSON objects, separated by commas. ${notExported}`),

@@ -38,6 +38,7 @@ export interface Tables {
 interface AccountExportPartTable {
   user_id: string;
   export_id: string;
+  attempt_id: string;
   number: number;
   table_name: string;
   content: string;
@@ -49,6 +50,8 @@ interface AccountExportTable {
   id: string;
   created_at: Generated<Date>;
   completed_at: Date | null;
+  attempt_id: string | null;
+  parts: number | null;
   expires_at: Date;
 }
 export type AccountExport = Selectable<AccountExportTable>;

@@ -54,6 +54,11 @@ export const UserSchema = defineEntity({
       expression: 'create index "idx_users_deleted_at" on "users" ("deleted_at") where deleted_at is not null',
     },
     {
+      name: 'idx_users_deletion_due_at',
+      expression:
+        'create index "idx_users_deletion_due_at" on "users" ("deletion_due_at") where deletion_due_at is not null',
+    },
+    {
       // Admins search for a part of an email.
       name: 'idx_users_email_trigrams',
       expression: 'create index "idx_users_email_trigrams" on "users" using gin ("email" gin_trgm_ops)',

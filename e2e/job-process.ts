@@ -16,7 +16,7 @@ const jobs = createJobs();
 const kind = jobs.define({
   name: 'count',
   data: Type.Object({ cause: Type.String() }),
-  concurrency: 3,
+  batchSize: 3,
   run: async ({ id, data }) => {
     note('r');
     await database.execute('insert into runs (job) values ($1)', [id]);

@@ -15,7 +15,7 @@ type Step = keyof typeof steps;
 
 test.runIf(testServerUrl)(
   'no job is lost when processes are killed, and an effect with an idempotency key happens once',
-  { timeout: 300_000 },
+  { timeout: 600_000 },
   async () => {
     const database = await createTestDatabase();
     const count = async (query: string) => Number((await database.execute(query))[0]?.rows[0]?.count);
@@ -61,7 +61,7 @@ test.runIf(testServerUrl)(
         await supervisor.supervise();
         return count('select count(*) from pgboss.job');
       };
-      await expect.poll(supervise, { timeout: 120_000, interval: 2_000 }).toBe(0);
+      await expect.poll(supervise, { timeout: 240_000, interval: 2_000 }).toBe(0);
       for (const { child } of rest) await kill(child);
 
       const causes = await count(`select count(*) from users`);

@@ -10,15 +10,12 @@ interface Claim {
 /** Records that a job is done. */
 export type SettleDone = (definition: JobDefinition, claim: Claim) => Promise<void>;
 
-/** Jobs that are done within this time are recorded with one statement. */
-const collectMs = 20;
-
-/** Records jobs that are done: deletes them, or completes those of kinds that are kept. */
+/** Records jobs that are done: deletes them, or completes those of kinds that are kept. One statement records those that are done at the same time. */
 export function createSettleDone(open: () => Promise<PgBoss>): SettleDone {
   const collected = new Map<JobDefinition, { claims: Claim[]; settled: Promise<void> }>();
 
   const settleSoon = async (definition: JobDefinition, claims: Claim[]) => {
-    await new Promise((resolve) => setTimeout(resolve, collectMs));
+    await new Promise((resolve) => setImmediate(resolve));
     collected.delete(definition);
     const boss = await open();
     const queue = queueNameOf(definition.name);

@@ -40,8 +40,6 @@ comment on column "account_exports"."expires_at" is 'When the archive is deleted
 create index "idx_account_exports_expires_at" on "account_exports" ("expires_at");
 
 alter table "users" add "deletion_due_at" timestamptz null;
--- Empty, so that it locks the table for a moment only.
-create index "idx_users_deletion_due_at" on "users" ("deletion_due_at") where deletion_due_at is not null;
 comment on column "users"."deletion_due_at" is 'When the account will be deleted, unless its user signs in before; null if no deletion was requested.';
 comment on column "users"."password_hash" is 'Argon2id in PHC format, including its parameters. Null: the account has no password. Never sent to a client. Left out of exports.';
 

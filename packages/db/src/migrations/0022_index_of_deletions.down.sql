@@ -1,0 +1,1 @@
+drop index if exists idx_users_deletion_due_at;

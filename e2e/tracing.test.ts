@@ -11,10 +11,11 @@ interface Span {
   spanId: string;
   parentSpanId?: string;
   name: string;
+  links?: { traceId: string }[];
   attributes: { key: string; value: { stringValue?: string; intValue?: number } }[];
 }
 
-test('OTEL_EXPORTER_OTLP_ENDPOINT receives a span per request and per statement, under the caller’s span', async () => {
+test('OTEL_EXPORTER_OTLP_ENDPOINT receives a span per request, statement and job, linked to the caller’s', async () => {
   const bodies: string[] = [];
   const collector = createServer(async (request, response) => {
     if (request.url === '/v1/traces') bodies.push(await text(request));
@@ -48,6 +49,7 @@ test('OTEL_EXPORTER_OTLP_ENDPOINT receives a span per request and per statement,
       },
     });
     expect(response.status).toBe(201);
+    await expect.poll(() => server.output.stdout).toContain('"job":"send mail"');
     expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null });
 
     const spans: Span[] = bodies.flatMap((body) =>
@@ -55,6 +57,9 @@ test('OTEL_EXPORTER_OTLP_ENDPOINT receives a span per request and per statement,
         scopeSpans.flatMap((scope) => scope.spans),
       ),
     );
+    const registration = spans.find(({ name }) => name === 'POST /api/v1/auth/register');
+    const linked = spans.filter(({ name }) => name === 'send mail').flatMap(({ links = [] }) => links);
+    expect(linked.map((link) => link.traceId)).toContain(registration?.traceId);
     const attribute = (span: Span | undefined, key: string) => span?.attributes.find((one) => one.key === key)?.value;
     const ofRequest = spans.filter((span) => span.traceId === traceId);
     const request = ofRequest.find(({ name }) => name === 'POST /api/v1/users/:user_id/tasks');

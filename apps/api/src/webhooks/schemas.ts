@@ -27,7 +27,7 @@ export const WebhookEndpointChanges = changesOf(
     event_types: eventTypes,
     is_enabled: Type.Boolean({ description: 'Whether events are sent.', examples: [true] }),
   },
-  { title: 'WebhookEndpointChanges' },
+  { title: 'WebhookEndpointChanges', examples: [{ is_enabled: false }] },
 );
 export type WebhookEndpointChanges = Static<typeof WebhookEndpointChanges>;
 

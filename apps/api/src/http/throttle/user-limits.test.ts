@@ -38,7 +38,7 @@ test('concurrency: the third concurrent request of a user gets 429 until a handl
   }
 });
 
-test('searches, batches, document lists, text filters and admin lists have concurrency limits per user', async () => {
+test('searches, batches, document lists, text filters, exports and admin lists have concurrency limits per user', async () => {
   const database = await createTestDatabase();
   const app = await buildApp(parseConfig(testEnvironment()), database, {});
   const limited = app.routes.flatMap(({ url, method, config }) => (config?.concurrency ? [`${method} ${url}`] : []));
@@ -48,6 +48,7 @@ test('searches, batches, document lists, text filters and admin lists have concu
     'GET /api/v1/users',
     'GET /api/v1/users/:user_id/documents',
     'GET /api/v1/users/:user_id/tasks',
+    'GET /api/v1/users/me/exports/:export_id',
     'POST /api/v1/users/:user_id/documents/batch',
     'POST /api/v1/users/:user_id/documents/search',
   ]);

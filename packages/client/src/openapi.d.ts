@@ -1411,7 +1411,7 @@ export interface paths {
         put?: never;
         /**
          * Send a test event
-         * @description Sends an event of the type `ping` to all endpoints that take it.
+         * @description Sends an event of the type `ping`.
          */
         post: operations["pingWebhookEndpoint"];
         delete?: never;

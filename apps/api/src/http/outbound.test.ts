@@ -127,6 +127,18 @@ describe('a request to a URL from data', () => {
     expect((await local()(url, message)).body).toHaveLength(64 * 1024);
   });
 
+  test('an answer that switches protocols is a failure', async () => {
+    answer = () => ({ status: 101, headers: { connection: 'Upgrade', upgrade: 'x' } });
+    await expect(local()(url, message)).rejects.toThrow('closed without an answer');
+    answer = () => ({ status: 200 });
+  });
+
+  test('tries the other addresses of a name if the first one does not answer', async () => {
+    received.length = 0;
+    expect((await local(async () => ['127.0.0.2', '127.0.0.1'])(url, message)).status).toBe(200);
+    expect(received).toHaveLength(1);
+  });
+
   test('ends when its signal is aborted', async () => {
     answer = () => 'never';
     const controller = new AbortController();

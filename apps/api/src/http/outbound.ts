@@ -1,6 +1,6 @@
-import { lookup as dnsLookup } from 'node:dns/promises';
+import { lookup as lookupWithHosts, Resolver } from 'node:dns/promises';
 import { request as requestHttp } from 'node:http';
-import { request as requestHttps } from 'node:https';
+import { type RequestOptions, request as requestHttps } from 'node:https';
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
@@ -31,58 +31,68 @@ interface Options {
   /** Also allows http and addresses that are not public: for development. */
   allowsPrivate?: boolean;
   /** Resolves a name to all its addresses. */
-  lookup?: (name: string) => Promise<string[]>;
+  lookup?: (name: string, signal: AbortSignal) => Promise<string[]>;
   /** Certificates of the authority that is trusted instead of the public ones. */
   ca?: string;
 }
 
-export function createOutbound({ allowsPrivate = false, lookup = lookupAll, ca }: Options = {}): Outbound {
+export function createOutbound({
+  allowsPrivate = false,
+  lookup = allowsPrivate ? resolveLocal : resolve,
+  ca,
+}: Options = {}): Outbound {
   return async (url, { headers, body, signal }) => {
     const target = checkOutboundUrl(url, { allowsPrivate });
     const name = target.hostname.replace(/^\[|\]$/g, '');
     const until = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-    const addresses = isIP(name) ? [name] : await orAborted(lookup(name), until);
-    const [address] = addresses;
-    if (!address) throw new OutboundRefused(`${name} has no address`);
+    const addresses = isIP(name) ? [name] : await orAborted(lookup(name, until), until);
+    if (addresses.length === 0) throw new OutboundRefused(`${name} has no address`);
     if (!allowsPrivate && !addresses.every(isPublicAddress))
       throw new OutboundRefused(`${name} does not lead to a public address`);
+    const checked = addresses.map((address) => ({ address, family: isIP(address) }));
     const request = target.protocol === 'https:' ? requestHttps : requestHttp;
-    return new Promise((resolve, reject) => {
-      const outgoing = request(
-        {
-          method: 'POST',
-          host: address,
-          port: target.port || undefined,
-          path: `${target.pathname}${target.search}`,
-          headers: { ...headers, host: target.host, 'content-length': Buffer.byteLength(body) },
-          // The certificate must be that of the name.
-          ...(isIP(name) ? {} : { servername: name }),
-          ...(ca && { ca }),
-          agent: false,
-          signal: until,
-        },
-        (response) => {
-          const chunks: Buffer[] = [];
-          let size = 0;
-          const end = () =>
-            resolve({
-              status: response.statusCode ?? 0,
-              body: Buffer.concat(chunks).subarray(0, responseBytesMax).toString(),
-            });
-          response.on('data', (chunk: Buffer) => {
-            chunks.push(chunk);
-            size += chunk.length;
-            if (size < responseBytesMax) return;
-            end();
-            response.destroy();
+    const options: RequestOptions = {
+      method: 'POST',
+      host: name,
+      // The addresses that were checked, one after another until one answers.
+      lookup: (_name, { all }, done) => {
+        const [first = { address: '', family: 4 }] = checked;
+        if (all) done(null, checked);
+        else done(null, first.address, first.family);
+      },
+      ...(target.port && { port: target.port }),
+      path: `${target.pathname}${target.search}`,
+      headers: { ...headers, host: target.host, 'content-length': Buffer.byteLength(body) },
+      ...(ca && { ca }),
+      agent: false,
+      signal: until,
+    };
+    const answered = new Promise<OutboundAnswer>((resolve, reject) => {
+      const outgoing = request(options, (response) => {
+        const chunks: Buffer[] = [];
+        let size = 0;
+        const end = () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            body: Buffer.concat(chunks).subarray(0, responseBytesMax).toString(),
           });
-          response.on('end', end);
-          response.on('error', reject);
-        },
-      );
+        response.on('data', (chunk: Buffer) => {
+          chunks.push(chunk);
+          size += chunk.length;
+          if (size < responseBytesMax) return;
+          end();
+          response.destroy();
+        });
+        response.on('end', end);
+        response.on('error', reject);
+      });
       outgoing.on('error', reject);
+      // An answer that switches protocols is no answer, and closes without an error.
+      outgoing.on('upgrade', (_response, socket) => socket.destroy());
+      outgoing.on('close', () => reject(new Error('the connection was closed without an answer')));
       outgoing.end(body);
     });
+    return orAborted(answered, until);
   };
 }
 
@@ -107,7 +117,17 @@ export function isPublicAddress(address: string): boolean {
   return parsed.kind() === 'ipv4' || ((parsed as ipaddr.IPv6).parts[0] ?? 0) >> 13 === 1;
 }
 
-const lookupAll = async (name: string) => (await dnsLookup(name, { all: true })).map(({ address }) => address);
+/** Asks the name servers. Not the resolver of the system, because its few threads also hash passwords, and it cannot be cancelled. */
+async function resolve(name: string, signal: AbortSignal): Promise<string[]> {
+  const resolver = new Resolver({ timeout: timeoutMs / 2, tries: 1 });
+  signal.addEventListener('abort', () => resolver.cancel(), { once: true });
+  const answers = await Promise.allSettled([resolver.resolve4(name), resolver.resolve6(name)]);
+  return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+}
+
+/** Also knows names of this machine, such as localhost. */
+const resolveLocal = async (name: string): Promise<string[]> =>
+  (await lookupWithHosts(name, { all: true })).map(({ address }) => address);
 
 function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {

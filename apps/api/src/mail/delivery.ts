@@ -124,6 +124,6 @@ function bucketsOf({ isRequested }: MailKind, recipient: string) {
 
 /** A permanent negative reply (RFC 5321, 4.2.1): the mailbox does not exist. */
 const isRefusedPermanently = (error: unknown) => {
-  const { code, responseCode } = error as { code?: string; responseCode?: number };
-  return code === 'EENVELOPE' && responseCode !== undefined && responseCode >= 500;
+  const { command, responseCode } = error as { command?: string; responseCode?: number };
+  return command === 'RCPT TO' && responseCode !== undefined && responseCode >= 500;
 };

@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { migrations } from '@quoin/db';
 import { createTestDatabase, type TestDatabase } from '@quoin/db/testing';
 import { SMTPServer } from 'smtp-server';
 import { Type } from 'typebox';
@@ -127,6 +128,33 @@ describe('the delivery of mails', () => {
     expect(sent).toEqual([]);
     expect(await waiting()).toMatchObject([{ state: 'failed' }]);
   });
+});
+
+test('a mail that waited before the job queue replaced the table of mails is delivered', async () => {
+  const old = await createTestDatabase({ isMigrated: false });
+  try {
+    await migrations.upgrade(old, { to: '0018' });
+    const values = `gen_random_uuid(), 'password_changed', 'ada@example.com', '203.0.113.9', now() + interval '1 day'`;
+    await old.execute(`insert into mails (id, kind, recipient, ip_address, expires_at) values (${values})`);
+    await migrations.upgrade(old);
+    const sent: string[] = [];
+    const jobs = createJobs();
+    defineMailJob({
+      database: old,
+      jobs,
+      kinds: mailKinds,
+      issueSecret: async () => undefined,
+      limiter: createLimiter(undefined),
+      composeMail: createMessages('https://app.example.com/'),
+      transport: async ({ to, text }) => void sent.push(to, text),
+      clock: () => new Date(),
+      log: quiet,
+    });
+    await createRunner({ database: old, jobs, log: quiet }).runDue();
+    expect(sent).toEqual(['ada@example.com', expect.stringContaining('203.0.113.9')]);
+  } finally {
+    await old.close();
+  }
 });
 
 describe('with SMTP_URL', () => {

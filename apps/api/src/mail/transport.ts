@@ -44,18 +44,8 @@ export function createMailTransport({ config, log }: Dependencies): Transport {
     const open = async () => (await nodemailer()).createTransport({ url: smtpUrl, ...options });
     const send = async (mail: OutgoingMail, signal?: AbortSignal) => {
       opened ??= open();
-      const pool = opened;
-      // A pool cannot cancel a mail. So later mails get another one, and this one ends with its last mail.
-      const giveUp = () => {
-        if (opened === pool) opened = undefined;
-        void pool.then((transporter) => transporter.close());
-      };
-      signal?.addEventListener('abort', giveUp, { once: true });
-      try {
-        await (await pool).sendMail(toMimeMessage(mail, mailFrom));
-      } finally {
-        signal?.removeEventListener('abort', giveUp);
-      }
+      // Gives up when the signal is aborted, and closes the connection of that mail.
+      await (await opened).sendMail({ ...toMimeMessage(mail, mailFrom), ...(signal && { signal }) });
     };
     return Object.assign(send, { close: () => void opened?.then((transporter) => transporter.close()) });
   }

@@ -48,13 +48,17 @@ export async function runAttempt(claimed: Claimed[], dependencies: Dependencies)
     const settled = invalid.map((job) => settle(job, mismatch));
     const running = new Map(valid.map((job) => [runningJob(job, claim.signal), job]));
     if (runBatch && running.size > 0) {
-      const failures = await untilAborted(runBatch([...running.keys()] as RunningJob<never>[]), claim.signal).catch(
-        (error) => new Map([...running.keys()].map((job) => [job, error])),
-      );
+      const failures = await untilAborted(
+        Promise.try(() => runBatch([...running.keys()] as RunningJob<never>[])),
+        claim.signal,
+      ).catch((error) => new Map([...running.keys()].map((job) => [job, error])));
       for (const [job, claimedJob] of running) settled.push(settle(claimedJob, failures.get(job as never)));
     } else {
       for (const [job, claimedJob] of running) {
-        const work = untilAborted(Promise.resolve(run?.(job as RunningJob<never>)), claim.signal);
+        const work = untilAborted(
+          Promise.try(async () => run?.(job as RunningJob<never>)),
+          claim.signal,
+        );
         settled.push(
           work.then(
             () => settle(claimedJob),
@@ -63,7 +67,10 @@ export async function runAttempt(claimed: Claimed[], dependencies: Dependencies)
         );
       }
     }
-    await Promise.all(settled);
+    // All of them, so that the claims of the others last if one cannot be recorded.
+    const results = await Promise.allSettled(settled);
+    const failed = results.find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
   } finally {
     claim.end();
   }
@@ -136,6 +143,12 @@ function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
+/** Returns a text that PostgreSQL accepts in JSON. */
+function errorText(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.slice(0, errorLengthMax).toWellFormed().replaceAll('\0', '');
+}
+
 /** What identifies a claim: only the process that has this attempt may settle it. */
 const keyOf = ({ id, retryCount }: Claimed) => ({ id, retryCount });
 
@@ -148,10 +161,9 @@ async function settleFailed(
     await database.system().jobs.release(job.id, job.retryCount);
     return 'released';
   }
-  const { message = String(error) } = error as Partial<Error>;
   const isPermanent = error instanceof PermanentFailure;
   if (isPermanent) await database.system().jobs.endRetries(job.id, job.retryCount);
-  const output = { message: message.slice(0, errorLengthMax) };
+  const output = { message: errorText(error) };
   await boss.fail(queueNameOf(definition.name), keyOf(job), output);
   return isPermanent || job.retryCount >= job.retryLimit ? 'failed' : 'retried';
 }

@@ -17,6 +17,8 @@ export interface JobDefinition<Data extends TSchema = TSchema> {
   concurrency?: number;
   /** Jobs that are claimed together. Default 1. */
   batchSize?: number;
+  /** Jobs of one user that run at the same time, in all processes. Default: no limit. */
+  perUser?: number;
   /** Kinds with a higher priority start first. Default 0. */
   priority?: number;
   /** Jobs with the same concurrency key run one after another. Cannot be changed when jobs of the kind exist. Default false. */

@@ -67,7 +67,8 @@ export function createRunner({ database, jobs, log, onEnded = () => {}, inTrace 
     if (!schedule || !tick) return;
     // The clock of this process may be behind that of the database, by which the tick was due.
     const now = new Date(Math.max(Date.now(), tick.startAfter.getTime()));
-    await enqueueTicks(database, [schedule], now);
+    // If it fails, `supervise` enqueues the tick.
+    await enqueueTicks(database, [schedule], now).catch((err) => log.warn({ err }, 'could not enqueue the next tick'));
   };
 
   /** Claims and runs one batch. Resolves to whether there was one. */
@@ -75,6 +76,7 @@ export function createRunner({ database, jobs, log, onEnded = () => {}, inTrace 
     const boss = await open();
     const claimed: JobWithMetadata<object>[] = await boss.fetch(queueNameOf(definition.name), {
       batchSize: definition.batchSize ?? 1,
+      ...(definition.perUser && { groupConcurrency: definition.perUser }),
       includeMetadata: true,
     });
     if (claimed.length === 0) return false;
@@ -83,7 +85,7 @@ export function createRunner({ database, jobs, log, onEnded = () => {}, inTrace 
     const run = () =>
       runAttempt(claimed, { boss, database, definition, settleDone, stopSignal: stopping.signal, log, onEnded });
     if (!inTrace) await run();
-    else await inTrace(definition.name, await traceContextsOf(claimed), run);
+    else await inTrace(definition.name, await traceContextsOf(claimed).catch(() => []), run);
     return true;
   };
 

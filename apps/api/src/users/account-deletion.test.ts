@@ -134,9 +134,7 @@ describe('a requested deletion', () => {
       await own.database.system().users.update(admin.id, { is_admin: false });
       await own.app.runner.runDue('delete account');
       expect(await own.database.system().users.find(second.id)).toBeDefined();
-      expect(await jobsIn(own.database)).toEqual(
-        expect.arrayContaining([expect.objectContaining({ name: 'delete-account', state: 'retry' })]),
-      );
+      expect((await jobsIn(own.database)).filter(({ name }) => name === 'delete-account')).toEqual([]);
       const { access_token: token } = await own.login(second.email);
       expectProblem(await request({ token }), 409, 'last_admin');
     } finally {

@@ -37,6 +37,8 @@ const DeletionJob = Type.Object({});
 
 const dayMs = 86_400_000;
 const hourMs = 3_600_000;
+/** How far the clock of this process may be behind that of the database. */
+const skewMs = 5_000;
 /** Deletions that one run enqueues. */
 const overdueMax = 1_000;
 
@@ -60,12 +62,24 @@ export function createAccountDeletion({ database, jobs, mail, clock }: Dependenc
       if (!account?.deletion_due_at) return false;
       // The clock of this process may be behind that of the database, or the deletion was requested again.
       if (account.deletion_due_at > clock()) {
-        await deletionJob.enqueue(repositories, [{}], { userId: id, startAfter: account.deletion_due_at });
+        await deletionJob.enqueue(repositories, [{}], {
+          userId: id,
+          startAfter: new Date(Math.max(account.deletion_due_at.getTime(), Date.now() + skewMs)),
+        });
         return false;
       }
-      await keepAnAdmin(repositories, id);
+      const event = { user_id: id, actor_id: id } as const;
+      if (await isLastAdmin(repositories, id)) {
+        await repositories.deletedAccounts.cancel(id);
+        await repositories.auditEvents.create({
+          action: 'deletion_cancelled',
+          details: { reason: 'last_admin' },
+          ...event,
+        });
+        return false;
+      }
       await repositories.deletedAccounts.mark(id, clock());
-      await repositories.auditEvents.create({ action: 'account_deleted', user_id: id, actor_id: id });
+      await repositories.auditEvents.create({ action: 'account_deleted', ...event });
       return true;
     });
 
@@ -150,11 +164,14 @@ export async function deleteRowsOf(database: Database, id: string): Promise<void
  *
  * @throws Problem `last_admin`
  */
-export async function keepAnAdmin({ users }: Pick<SystemRepositories, 'users'>, leaving: string): Promise<void> {
+export async function keepAnAdmin(repositories: Pick<SystemRepositories, 'users'>, leaving: string): Promise<void> {
+  if (await isLastAdmin(repositories, leaving)) throw new Problem('last_admin', 'Make another user an admin first.');
+}
+
+async function isLastAdmin({ users }: Pick<SystemRepositories, 'users'>, leaving: string): Promise<boolean> {
   const isAdmin = (user: User | undefined) => user?.is_admin && user.is_active && user.kind === 'person';
   // The second look, under the lock of the row, is for a user who becomes an admin at this moment. The first one gives concurrent admins one order of locks.
-  if (!isAdmin(await users.find(leaving)) && !isAdmin(await users.lock(leaving))) return;
+  if (!isAdmin(await users.find(leaving)) && !isAdmin(await users.lock(leaving))) return false;
   const admins = await users.lockActiveAdmins();
-  if (admins.length === 1 && admins[0] === leaving)
-    throw new Problem('last_admin', 'Make another user an admin first.');
+  return admins.length === 1 && admins[0] === leaving;
 }

@@ -1,7 +1,7 @@
-import type { Database, OwnerRepositories } from '@quoin/db';
+import { type Database, newId, type OwnerRepositories } from '@quoin/db';
 import { type Static, Type } from 'typebox';
 import type { Sealed } from '../config/sealed.ts';
-import { type Outbound, OutboundRefused } from '../http/outbound.ts';
+import type { Outbound } from '../http/outbound.ts';
 import { webhookDisabledMail } from '../mail/kinds/webhook-disabled.ts';
 import type { Mail } from '../mail/mail.ts';
 import { PermanentFailure, type RunningJob } from '../queue/job.ts';
@@ -37,6 +37,8 @@ export interface PublishWebhook {
     data: Record<string, unknown>,
     options?: { userId?: string },
   ): Promise<void>;
+  /** Sends the event `ping` to one endpoint of the user. */
+  ping(repositories: Pick<OwnerRepositories, 'jobs'>, endpointId: string): Promise<void>;
   /** Starts the delivery now. Call it after the commit. */
   wake(): void;
 }
@@ -49,8 +51,10 @@ export function defineWebhookJobs({ database, jobs, sealed, outbound, mail, cloc
   const deliveryJob = jobs.define({
     name: 'deliver webhook',
     data: Delivery,
-    concurrency: 4,
-    batchSize: 5,
+    concurrency: 10,
+    // A user whose endpoints are slow does not hold up others.
+    perUser: 3,
+    timeoutSeconds: 30,
     ...attempts,
     run: deliver,
   });
@@ -59,7 +63,7 @@ export function defineWebhookJobs({ database, jobs, sealed, outbound, mail, cloc
     data: Event,
     batchSize: 20,
     run: async ({ id, userId, data: event }) => {
-      if (!userId) return;
+      if (!userId) throw new PermanentFailure('the event has no user: pass userId to publish it in database.system()');
       const endpoints = await database.system().webhookEndpoints.listFor(userId, event.type);
       // An attempt that is repeated sends the same id, by which receivers know a message again.
       const items = endpoints.map((endpoint) => ({ endpoint_id: endpoint.id, message_id: `msg_${id}`, event }));
@@ -74,17 +78,15 @@ export function defineWebhookJobs({ database, jobs, sealed, outbound, mail, cloc
     if (!endpoint) return;
     const { type, occurred_at } = data.event;
     const body = JSON.stringify({ type, timestamp: occurred_at, data: data.event.data });
+    const headers = signed(endpoint, data.message_id, body);
     try {
-      const { status } = await outbound(endpoint.url, {
-        headers: signed(endpoint, data.message_id, body),
-        body,
-        signal,
-      });
+      const { status } = await outbound(endpoint.url, { headers, body, signal });
       if (status === gone) return await disable(endpoint, clock());
       if (status < 200 || status > 299) throw new Error(`the endpoint answered ${status}`);
     } catch (error) {
-      if (attempt < attempts.attemptsMax && !(error instanceof OutboundRefused)) throw error;
-      if (attempt >= attempts.attemptsMax) await disable(endpoint, createdAt);
+      signal.throwIfAborted();
+      if (attempt < attempts.attemptsMax) throw error;
+      await disable(endpoint, createdAt);
       throw new PermanentFailure((error as Error).message, { cause: error });
     }
     await database.system().webhookEndpoints.recordDelivery(endpoint.user_id, endpoint.id, clock());
@@ -97,7 +99,8 @@ export function defineWebhookJobs({ database, jobs, sealed, outbound, mail, cloc
     const timestamp = String(Math.floor(now.getTime() / 1000));
     const { previous_secret, previous_secret_until } = endpoint;
     const isPreviousValid = previous_secret && previous_secret_until && previous_secret_until > now;
-    const signatures = [endpoint.secret, ...(isPreviousValid ? [previous_secret] : [])].map((secret) => {
+    const secrets = [endpoint.secret, ...(isPreviousValid ? [previous_secret] : [])];
+    const signatures = secrets.map((secret) => {
       const key = sealed.open(secret, endpoint.id);
       return `v1,${signStandardWebhook(key, messageId, timestamp, Buffer.from(body))}`;
     });
@@ -113,11 +116,12 @@ export function defineWebhookJobs({ database, jobs, sealed, outbound, mail, cloc
   /** Disables an endpoint that accepted nothing since a time. */
   async function disable({ user_id, id, url }: Endpoint, since: Date): Promise<void> {
     await database.system().transaction(async (repositories) => {
-      if (!(await repositories.webhookEndpoints.disable(user_id, id, since, clock()))) return;
-      const details = { endpoint_id: id, url };
+      if (!(await repositories.webhookEndpoints.disable({ user_id, id, url }, since, clock()))) return;
+      const { host } = new URL(url);
+      const details = { endpoint_id: id, host };
       await repositories.auditEvents.create({ action: 'webhook_endpoint_disabled', user_id, details });
       const user = await repositories.users.find(user_id);
-      if (user) await mail.send(repositories, webhookDisabledMail, user.email, { host: new URL(url).host });
+      if (user) await mail.send(repositories, webhookDisabledMail, user.email, { host });
     });
     mail.wake();
   }
@@ -128,5 +132,13 @@ export function defineWebhookJobs({ database, jobs, sealed, outbound, mail, cloc
     data: Record<string, unknown>,
     options: { userId?: string } = {},
   ) => eventJob.enqueue(repositories, [{ type, occurred_at: clock().toISOString(), data }], options);
-  return Object.assign(publish, { wake: eventJob.wake });
+  const ping = (repositories: Pick<OwnerRepositories, 'jobs'>, endpointId: string) => {
+    const event = { type: 'ping', occurred_at: clock().toISOString(), data: { endpoint_id: endpointId } };
+    return deliveryJob.enqueue(repositories, [{ endpoint_id: endpointId, message_id: `msg_${newId()}`, event }]);
+  };
+  const wake = () => {
+    eventJob.wake();
+    deliveryJob.wake();
+  };
+  return Object.assign(publish, { ping, wake });
 }

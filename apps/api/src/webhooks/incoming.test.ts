@@ -131,6 +131,17 @@ describe('an incoming webhook', () => {
     expect((await send('acme', body, headers)).statusCode).toBe(202);
   });
 
+  test.each([
+    ['no secret', () => standardWebhooks([])],
+    ['an empty secret', () => standardWebhooks([''])],
+    ['a secret without bytes', () => standardWebhooks(['whsec_'])],
+    ['a secret that is too short', () => standardWebhooks(['whsec_c2hvcnQ='])],
+    ['no secret of Stripe', () => stripeWebhooks([])],
+    ['an empty secret of Stripe', () => stripeWebhooks([''])],
+  ])('%s is refused when the route is added', (_, verifier) => {
+    expect(verifier).toThrow(/secret/);
+  });
+
   test('the ids of messages are deleted after a month', async () => {
     await acme('msg_old', body);
     expect(await deleteOldWebhooks(database, () => now)).toBe(0);

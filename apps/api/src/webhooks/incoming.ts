@@ -41,7 +41,8 @@ export function incomingWebhookRoute(
       config: {
         public: true,
         keepsRawBody: true,
-        throttle: { name: 'webhooks', address: { burst: 600, perMinute: 600 } },
+        // Only messages with a wrong signature, because others have the address of the real sender.
+        throttle: { name: 'webhooks', address: { burst: 600, perMinute: 600 }, countsFailures: true },
       },
     },
     async ({ headers, rawBody = Buffer.alloc(0), body }) => {

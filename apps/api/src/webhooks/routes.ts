@@ -150,7 +150,7 @@ function actionRoutes(app: App, { webhooks }: { webhooks: Webhooks }): void {
         operationId: 'pingWebhookEndpoint',
         tags,
         summary: 'Send a test event',
-        description: 'Sends an event of the type `ping` to all endpoints that take it.',
+        description: 'Sends an event of the type `ping`.',
         params: WebhookEndpointParams,
         response: { 202: Type.Null({ description: 'The event will be sent.' }) },
       },

@@ -35,12 +35,13 @@ export function createWebhooks({ database, config, sealed, publish, clock }: Dep
       throw invalid('/url', (error as Error).message);
     }
   };
+  /** Without the path, which is a credential at many receivers. */
   const record = (
     { auditEvents }: OwnerRepositories,
     action: AuditAction,
     { id, url }: { id: string; url: string },
     client: Client,
-  ) => auditEvents.create({ action, details: { endpoint_id: id, url }, ...client });
+  ) => auditEvents.create({ action, details: { endpoint_id: id, host: new URL(url).host }, ...client });
 
   return {
     list: async (scope: Scope, userId: string) => ({ items: await ownedBy(scope, userId).webhookEndpoints.list() }),
@@ -80,7 +81,12 @@ export function createWebhooks({ database, config, sealed, publish, clock }: Dep
       client: Client,
     ) => {
       if (changes.url !== undefined) checkUrl(changes.url);
-      const columns = { ...changes, ...(is_enabled !== undefined && { disabled_at: is_enabled ? null : clock() }) };
+      const columns = {
+        ...changes,
+        ...(is_enabled !== undefined && { disabled_at: is_enabled ? null : clock() }),
+        // From now on it has two and a half days to accept something.
+        ...((is_enabled || changes.url !== undefined) && { delivered_at: clock() }),
+      };
       return ownedBy(scope, userId).transaction(async (repositories) => {
         const { webhookEndpoints } = repositories;
         if (Object.keys(columns).length === 0) return found(await webhookEndpoints.find(id));
@@ -95,7 +101,8 @@ export function createWebhooks({ database, config, sealed, publish, clock }: Dep
       const secret = randomBytes(secretBytes);
       const until = new Date(clock().getTime() + previousSecretMs);
       await ownedBy(scope, userId).transaction(async (repositories) => {
-        const { webhookEndpoints } = repositories;
+        const { account, webhookEndpoints } = repositories;
+        found(await account.lock());
         const before = found(await webhookEndpoints.find(id));
         const changed = found(
           await webhookEndpoints.update(id, {
@@ -109,12 +116,12 @@ export function createWebhooks({ database, config, sealed, publish, clock }: Dep
       return { secret: formatSecret(secret) };
     },
 
-    /** Sends the event `ping` to all endpoints that take it. @throws Problem `not_found` */
+    /** Sends the event `ping`. @throws Problem `not_found` */
     ping: async (scope: Scope, userId: string, id: string) => {
       const owner = scopeFor(scope, userId);
       await database.as(owner).transaction(async (repositories) => {
         found(await repositories.webhookEndpoints.find(id));
-        await publish(repositories, 'ping', { endpoint_id: id });
+        await publish.ping(repositories, id);
       });
       publish.wake();
     },

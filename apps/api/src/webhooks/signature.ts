@@ -18,7 +18,12 @@ export type VerifySignature = (message: SignedMessage) => string | undefined;
 
 /** Verifies webhooks that are signed by Standard Webhooks v1, which Svix, Clerk, Resend and others use. @param secrets `whsec_…`; several while one is replaced */
 export function standardWebhooks(secrets: readonly string[]): VerifySignature {
-  const keys = secrets.map((secret) => Buffer.from(secret.replace(/^whsec_/, ''), 'base64'));
+  const keys = required(secrets).map((secret) => {
+    const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
+    if (key.length < keyBytesMin)
+      throw new Error('a secret of Standard Webhooks is whsec_ and at least 24 bytes in base64');
+    return key;
+  });
   return ({ headers, body, now }) => {
     const id = single(headers['webhook-id']);
     const timestamp = single(headers['webhook-timestamp']);
@@ -37,6 +42,7 @@ export const signStandardWebhook = (key: Buffer, id: string, timestamp: string, 
 
 /** Verifies webhooks of Stripe (https://docs.stripe.com/webhooks). @param secrets `whsec_…`, used as they are; several while one is replaced */
 export function stripeWebhooks(secrets: readonly string[]): VerifySignature {
+  required(secrets);
   return ({ headers, body, now }) => {
     const parts = (single(headers['stripe-signature']) ?? '').split(',').map((part) => part.trim().split('='));
     const timestamp = parts.find(([name]) => name === 't')?.[1];
@@ -47,6 +53,16 @@ export function stripeWebhooks(secrets: readonly string[]): VerifySignature {
     );
     return isSigned(signatures, expected) ? idOf(body) : undefined;
   };
+}
+
+/** The standard asks for 24 to 64 bytes. */
+const keyBytesMin = 24;
+
+/** Without a secret, anybody could sign. */
+function required(secrets: readonly string[]): readonly string[] {
+  if (secrets.length === 0 || secrets.some((secret) => secret.length < keyBytesMin / 2))
+    throw new Error('webhooks need a secret: is the configuration of it missing?');
+  return secrets;
 }
 
 const single = (value: string | string[] | undefined) => (typeof value === 'string' ? value : undefined);

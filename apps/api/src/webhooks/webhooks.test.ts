@@ -147,6 +147,24 @@ describe('a webhook endpoint', () => {
     expect((await send('GET', `/${id}`)).json().disabled_at).toBeNull();
   });
 
+  test('an endpoint that is enabled again is not disabled by older messages', async () => {
+    const { id } = await create();
+    status = 500;
+    await publish();
+    await run();
+    for (let attempt = 2; attempt <= 7; attempt++) {
+      await makeJobsDue(api.database);
+      await run();
+    }
+    await api.database.execute(`update webhook_endpoints set disabled_at = now() where id = '${id}'`);
+    api.clock.advance(120);
+    await send('PATCH', `/${id}`, { is_enabled: true });
+    await makeJobsDue(api.database);
+    await run();
+    expect(received).toHaveLength(8);
+    expect((await send('GET', `/${id}`)).json().disabled_at).toBeNull();
+  });
+
   test('an endpoint that answers 410 is disabled at once', async () => {
     const { id } = await create();
     status = 410;
@@ -256,17 +274,18 @@ describe('without WEBHOOKS_PRIVATE', () => {
     }
   });
 
-  test('a message to a name that leads to a private address is not sent, and the job fails', async () => {
+  test('a message to a private address is not sent, and the attempt fails', async () => {
     const own = await startTestApp();
     try {
       const { id, token } = await own.signUp();
-      const body = { url: 'https://localhost:1/' };
+      const body = { url: 'https://hooks.example.com/' };
       expect((await own.send('POST', path, { token, body })).statusCode).toBe(201);
+      await own.database.execute(`update webhook_endpoints set url = 'https://127.0.0.1:1/'`);
       await own.app.services.publishWebhook(own.database.system(), 'x', {}, { userId: id });
       await own.app.runner.runDue('publish webhook');
       await own.app.runner.runDue('deliver webhook');
-      const failed = (await jobsIn(own.database)).filter(({ state }) => state === 'failed');
-      expect(failed).toMatchObject([{ output: { message: 'localhost does not lead to a public address' } }]);
+      const failed = (await jobsIn(own.database)).filter(({ name }) => name === 'deliver-webhook');
+      expect(failed).toMatchObject([{ state: 'retry', output: { message: 'is not a public address' } }]);
     } finally {
       await own.close();
     }

@@ -88,6 +88,7 @@ grant select, insert, update, delete on "account_exports" to quoin_system;
 create function quoin_erase_audit_events(account uuid, address text) returns int
 language plpgsql
 set search_path = public, pg_temp
+set lock_timeout = '10s'
 as $$
 declare
   partition regclass;
@@ -96,7 +97,7 @@ declare
   mentioned uuid[];
   erased uuid[] := '{}';
 begin
-  for partition in select inhrelid::regclass from pg_inherits where inhparent = 'audit_events'::regclass loop
+  for partition in select inhrelid::regclass from pg_inherits where inhparent = 'audit_events'::regclass order by inhrelid loop
     execute format('select array_agg(id) from %s where user_id = $1 or actor_id = $1 or strpos(lower(details::text), $2[1]) > 0 or strpos(lower(details::text), $2[2]) > 0', partition)
       into mentioned using account, mentions;
     continue when mentioned is null;
@@ -106,7 +107,7 @@ begin
   foreach partition in array partitions loop
     execute format('alter table %s disable trigger user', partition);
     execute format('delete from %s where id = any ($1) and user_id = $2', partition) using erased, account;
-    execute format('update %s set actor_id = null, session_id = null, ip_address = null, user_agent = null where id = any ($1) and actor_id = $2', partition)
+    execute format('update %s set actor_id = null, session_id = null, ip_address = null, user_agent = null, request_id = null, client_request_id = null where id = any ($1) and actor_id = $2', partition)
       using erased, account;
     execute format('update %s set details = ''{}'' where id = any ($1) and (strpos(lower(details::text), $2[1]) > 0 or strpos(lower(details::text), $2[2]) > 0)', partition)
       using erased, mentions;

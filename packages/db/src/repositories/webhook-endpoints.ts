@@ -8,6 +8,7 @@ export interface WebhookEndpointChanges {
   url?: string | undefined;
   event_types?: string[] | undefined;
   disabled_at?: Date | null | undefined;
+  delivered_at?: Date | undefined;
   secret?: Uint8Array | undefined;
   previous_secret?: Uint8Array | null | undefined;
   previous_secret_until?: Date | null | undefined;
@@ -46,15 +47,21 @@ export const webhookEndpoints = ({ db }: Context) => ({
       .where(sql<boolean>`delivered_at is null or delivered_at < ${now}::timestamptz - interval '1 minute'`)
       .execute(),
 
-  /** Disables an endpoint that accepted nothing since a time. Resolves to whether it was enabled. */
-  disable: async (userId: string, id: string, since: Date, now: Date): Promise<boolean> => {
+  /** Disables an endpoint that still has this URL and accepted nothing since a time. Resolves to whether it was enabled. */
+  disable: async (
+    { user_id, id, url }: { user_id: string; id: string; url: string },
+    since: Date,
+    now: Date,
+  ): Promise<boolean> => {
     const { numUpdatedRows } = await db
       .updateTable('webhook_endpoints')
       .set({ disabled_at: now })
-      .where('user_id', '=', userId)
+      .where('user_id', '=', user_id)
       .where('id', '=', id)
+      .where('url', '=', url)
       .where('disabled_at', 'is', null)
-      .where(({ or, eb }) => or([eb('delivered_at', 'is', null), eb('delivered_at', '<', since)]))
+      // Deliveries are recorded once a minute.
+      .where(sql<boolean>`(delivered_at is null or delivered_at < ${since}::timestamptz - interval '1 minute')`)
       .executeTakeFirstOrThrow();
     return numUpdatedRows > 0n;
   },

@@ -9,7 +9,8 @@ import { createRunner } from '../apps/api/src/queue/runner.ts';
 // e (enqueuing), r (a job runs), f (a job finishes).
 
 const [url = '', count = '0'] = process.argv.slice(2);
-const database = await connect(url, { poolMax: 4 });
+// Through a pooler, a prepared statement belongs to another connection.
+const database = await connect(url, { poolMax: 4, prepare: !process.env.TEST_POOLER_URL });
 const note = (letter: string) => writeSync(1, letter);
 const log = { info: () => {}, warn: () => {}, error: () => {} };
 const jobs = createJobs();

@@ -185,6 +185,6 @@ describe('a generated job and mail', () => {
   test('a generated job runs, and a generated mail is among those that tests check', async () => {
     const said = await copy.run('npx', 'vitest', 'run', '--no-color', 'apps/api/src/jobs/kinds', 'apps/api/src/mail');
     expect(said).toMatch(/Tests +\d+ passed/);
-    expect(said).not.toMatch(/failed/);
+    expect(said).not.toMatch(/\d failed/);
   });
 });

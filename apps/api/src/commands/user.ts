@@ -14,6 +14,7 @@ import { checkBody } from '../http/validation.ts';
 import { openDatabase } from '../process/open-database.ts';
 import { createServices, type Services } from '../services.ts';
 import { NewUser } from '../users/schemas.ts';
+import { erase } from './erase.ts';
 import { importUsers } from './import-users.ts';
 
 const usage = `Usage: npm run user -- COMMAND
@@ -106,7 +107,8 @@ const commands: Record<string, (context: Context) => Promise<number>> = {
     return 0;
   },
   'set-admin': async (context) => change(context, { is_admin: !context.values.revoke }),
-  erase,
+  erase: ({ database, accountDeletion, values: { email, id, prove }, stdout }) =>
+    erase(database, accountDeletion, { email: email && normalizeEmail(email), id, prove }, stdout),
   deactivate: async (context) => change(context, { is_active: false }),
   import: async ({ database, stdin, stdout, stderr }) => {
     const { imported, refused } = await importUsers(createInterface({ input: stdin }), database, {
@@ -140,48 +142,6 @@ async function change(
   const user = await findUser(database, values.email);
   stdout.write(`changed ${describe(await users.update(undefined, user.id, changes, noClient))}\n`);
   return 0;
-}
-
-/**
- * Deletes an account and what outlives it. With `--id`, also of an account that was deleted before: its address is not known any more. Can be run again.
- */
-async function erase({ database, accountDeletion, values, stdout }: Context): Promise<number> {
-  const email = values.email === undefined ? '' : normalizeEmail(values.email);
-  const account = await findErased(database, email, values.id);
-  const id = account?.id ?? values.id;
-  await database.unlimited(async ({ erasure }) => {
-    if (await erasure.isAllowed()) return;
-    throw new Error('only the owner of the tables may change the audit trail: use the DATABASE_URL of npm run db');
-  });
-  if (id) stdout.write(`the account is ${id}\n`);
-  if (account) await accountDeletion.deleteNow(account.id);
-  const address = email || account?.email || '';
-  // Apart, because erasing events locks the audit trail, which every sign-in writes.
-  const jobs = await database.unlimited(({ erasure }) => erasure.eraseJobs(id ?? noId, address));
-  const events = await database.unlimited(async ({ erasure, auditEvents }) => {
-    const erased = await erasure.eraseAuditEvents(id ?? noId, address || noId);
-    await auditEvents.create({ action: 'account_erased' });
-    return erased;
-  });
-  stdout.write(`removed ${account ? 'the account, ' : ''}${events} audit events and ${jobs} jobs\n`);
-  const texts = [address || undefined, id].filter((text) => text !== undefined && text !== '');
-  return values.prove ? prove(database, texts as string[], stdout) : 0;
-}
-
-async function findErased(database: Database, email: string, id: string | undefined) {
-  const { users } = database.system();
-  return email ? users.findByEmail(email) : users.find(id ?? noId);
-}
-
-/** The id of no account. */
-const noId = '00000000-0000-0000-0000-000000000000';
-
-/** Lists where the texts still stand. @returns the exit code */
-async function prove(database: Database, texts: string[], stdout: Context['stdout']): Promise<number> {
-  const traces = await database.unlimited(({ erasure }) => erasure.findTraces(texts));
-  for (const { place, rows } of traces) stdout.write(`${place}: ${rows} rows\n`);
-  stdout.write(`${traces.length > 0 ? 'these places still mention' : 'nothing mentions'} ${texts.join(' or ')}\n`);
-  return traces.length > 0 ? 1 : 0;
 }
 
 /** @throws UsageError */

@@ -15,7 +15,7 @@ export class OutboundRefused extends Error {
   override name = 'OutboundRefused';
 }
 
-export interface OutboundAnswer {
+interface OutboundAnswer {
   status: number;
   /** The first 64 KiB. */
   body: string;

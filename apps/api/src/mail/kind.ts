@@ -36,7 +36,7 @@ interface Facts<Data> extends Phrases {
   at: string;
   /** Address of the client that caused it. */
   ipAddress: string | null;
-  /** The page with the secret; empty if there is none. */
+  /** URL of `page`, with the secret. Empty if the kind has no page. */
   url: string;
   /** The code; empty in other mails. */
   code: string;

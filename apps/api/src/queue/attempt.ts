@@ -49,14 +49,21 @@ export async function runAttempt(claimed: Claimed[], dependencies: Dependencies)
     const running = new Map(valid.map((job) => [runningJob(job, claim.signal), job]));
     if (runBatch && running.size > 0) {
       const failures = await untilAborted(
-        Promise.try(() => runBatch([...running.keys()] as RunningJob<never>[])),
+        Promise.try(() => {
+          claim.signal.throwIfAborted();
+          return runBatch([...running.keys()] as RunningJob<never>[]);
+        }),
         claim.signal,
       ).catch((error) => new Map([...running.keys()].map((job) => [job, error])));
       for (const [job, claimedJob] of running) settled.push(settle(claimedJob, failures.get(job as never)));
     } else {
       for (const [job, claimedJob] of running) {
         const work = untilAborted(
-          Promise.try(async () => run?.(job as RunningJob<never>)),
+          Promise.try(async () => {
+            // The process may have stopped while the job was claimed. Then the job is handed back, and must not begin.
+            claim.signal.throwIfAborted();
+            await run?.(job as RunningJob<never>);
+          }),
           claim.signal,
         );
         settled.push(

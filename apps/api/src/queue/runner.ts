@@ -118,7 +118,7 @@ export function createRunner({ database, jobs, log, onEnded = () => {}, inTrace 
     woken.set(name, timer);
   };
 
-  /** Looks at the queue. Resolves to the due kinds, those with the highest priority first. */
+  /** Polls the queue. Resolves to the due kinds, those with the highest priority first. */
   const findDue = async () => {
     const waiting = await database.system().jobs.waiting(names);
     const now = waiting[0]?.now ?? new Date();
@@ -140,7 +140,7 @@ export function createRunner({ database, jobs, log, onEnded = () => {}, inTrace 
     /** Deletes ticks of schedules that have changed. Call it once, when the process starts. */
     prepare: () => deleteOldTicks(database, jobs.schedules),
 
-    /** Looks at the queue and starts what is due. */
+    /** Polls the queue, and starts what is due. */
     poll: async (): Promise<PollResult> => {
       const { now, due, isBusy, nextMs } = await findDue();
       for (const definition of due) startWorker(definition);

@@ -22,7 +22,7 @@ const secretBytes = 32;
 /** While a secret is replaced, messages are signed by both. */
 const previousSecretMs = 86_400_000;
 
-export const formatSecret = (secret: Uint8Array): string => `whsec_${Buffer.from(secret).toString('base64')}`;
+const formatSecret = (secret: Uint8Array): string => `whsec_${Buffer.from(secret).toString('base64')}`;
 
 /** Webhook endpoints of users. `userId` is that of the path: `me` or an id. */
 export function createWebhooks({ database, config, sealed, publish, clock }: Dependencies) {

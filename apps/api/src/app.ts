@@ -5,6 +5,7 @@ import { auditEventRoutes } from './audit-events/routes.ts';
 import { adminsOnly, authentication } from './auth/authentication.ts';
 import { freshOnly } from './auth/fresh.ts';
 import { oauthMetadataRoute } from './auth/oauth-routes.ts';
+import { membersOnly } from './auth/organization-access.ts';
 import { authRoutes, keyRoutes } from './auth/routes.ts';
 import { apiScopesOnly } from './auth/scopes.ts';
 import type { Config } from './config/config.ts';
@@ -38,6 +39,7 @@ import { identityRoutes } from './identities/routes.ts';
 import { jobRoutes } from './jobs/routes.ts';
 import { landingRoutes } from './landing/routes.ts';
 import { mailPreviewRoutes } from './mail/preview-routes.ts';
+import { organizationRoutes } from './organizations/routes.ts';
 import { passkeyRoutes, relatedOriginRoutes } from './passkeys/routes.ts';
 import { preferenceRoutes } from './preferences/routes.ts';
 import type { Metrics } from './process/metrics.ts';
@@ -97,6 +99,7 @@ export async function buildApp(config: Config, database: Database, options: Opti
   if (config.hasRateLimit) userLimits(app, { perMinute: config.userRequestsPerMinute, clock: now });
   apiScopesOnly(app);
   adminsOnly(app);
+  membersOnly(app);
   freshOnly(app, clock);
 
   if (config.environment === 'development') mailPreviewRoutes(app, services);
@@ -116,6 +119,7 @@ export async function buildApp(config: Config, database: Database, options: Opti
     apiKeyRoutes(api, services);
     userRoutes(api, services);
     exportRoutes(api, services);
+    organizationRoutes(api, services);
     preferenceRoutes(api, services);
     taskRoutes(api, services);
     documentRoutes(api, services);

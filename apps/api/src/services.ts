@@ -40,6 +40,10 @@ import { mailKinds } from './mail/kinds.ts';
 import { createMail } from './mail/mail.ts';
 import { createMessages } from './mail/message.ts';
 import { createMailTransport, type Transport } from './mail/transport.ts';
+import { createOrganizationDeletion } from './organizations/deletion.ts';
+import { createInvitations } from './organizations/invitation-service.ts';
+import { createMembers } from './organizations/member-service.ts';
+import { createOrganizations } from './organizations/service.ts';
 import { createPasskeys } from './passkeys/service.ts';
 import { createWebauthn } from './passkeys/webauthn.ts';
 import { createBreachCheck } from './passwords/breached-passwords.ts';
@@ -107,7 +111,9 @@ export function createServices({
     issueSecret: (kind, recipient, data) =>
       kind === 'sign_in_code'
         ? emailCodes.issue(recipient, String(data.challenge))
-        : oneTimeTokens.issue(kind, recipient),
+        : kind === 'invitation'
+          ? invitations.issue(recipient, data)
+          : oneTimeTokens.issue(kind, recipient),
     limiter,
     composeMail,
     transport,
@@ -150,7 +156,12 @@ export function createServices({
   jobs.schedule('delete ended sessions', hourly, sessions.deleteEnded);
   jobs.schedule('delete old answers', hourly, () => deleteOldAnswers(database, clock));
 
-  const accountDeletion = createAccountDeletion({ database, jobs, mail, clock });
+  const organizationDeletion = createOrganizationDeletion({ database, jobs, clock });
+  jobs.schedule('find overdue deletions of organizations', hourly, organizationDeletion.enqueueOverdue);
+  const invitations = createInvitations({ database, mail, clock });
+  jobs.schedule('delete expired invitations', hourly, invitations.deleteExpired);
+
+  const accountDeletion = createAccountDeletion({ database, jobs, organizationDeletion, mail, clock });
   jobs.schedule('find overdue deletions', hourly, accountDeletion.enqueueOverdue);
   const exports = createExports({ database, jobs, mail, clock });
   jobs.schedule('delete expired exports', hourly, exports.deleteExpired);
@@ -187,9 +198,12 @@ export function createServices({
     factors,
     // WebAuthn has no passkeys for IP addresses.
     hasPasskeys: isIP(config.webauthnRpId) === 0,
+    invitations,
     jobs,
     jobKinds,
     jobAdministration: createJobAdministration({ database }),
+    members: createMembers({ database }),
+    organizations: createOrganizations({ database, organizationDeletion, clock }),
     identities: createIdentities({
       database,
       config,

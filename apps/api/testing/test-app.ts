@@ -101,6 +101,36 @@ export async function startTestApp(
     return admin;
   };
 
+  /** Creates and signs in a user whose email is verified. */
+  const signUpVerified = async () => {
+    const user = await signUp();
+    await database.system().users.update(user.id, { email_verified_at: clock.now() });
+    return user;
+  };
+
+  /** Creates an organization with a user per role. */
+  const newOrganization = async () => {
+    const [owner, admin, member] = [await signUpVerified(), await signUpVerified(), await signUpVerified()];
+    const created = await send('POST', '/organizations', { token: owner.token, body: { name: 'The Masons' } });
+    expect(created.statusCode).toBe(201);
+    const { id } = created.json() as { id: string };
+    await addMember(id, owner, admin, 'admin');
+    await addMember(id, owner, member, 'member');
+    return { id, path: `/organizations/${id}`, owner, admin, member };
+  };
+
+  type SignedUp = Awaited<ReturnType<typeof signUp>>;
+  /** Invites a user, who accepts. */
+  const addMember = async (organizationId: string, inviter: SignedUp, user: SignedUp, role: string) => {
+    const invited = await send('POST', `/organizations/${organizationId}/invitations`, {
+      token: inviter.token,
+      body: { email: user.email, role },
+    });
+    expect(invited.statusCode).toBe(201);
+    const body = { token: await tokenFor('accept-invitation', user.email) };
+    expect((await send('POST', '/invitations/accept', { token: user.token, body })).statusCode).toBe(200);
+  };
+
   /** Uses an access token and waits until the session has recorded the use. */
   const useSession = async (token: string) => {
     expect((await send('GET', '/users/me', { token })).statusCode).toBe(200);
@@ -123,7 +153,7 @@ export async function startTestApp(
   };
 
   /** Returns the token of the last mail to an address with a link to this page. */
-  const tokenFor = async (page: 'reset-password' | 'verify-email', address: string) => {
+  const tokenFor = async (page: 'reset-password' | 'verify-email' | 'accept-invitation', address: string) => {
     const mails = await mailsTo(address);
     const link = mails.findLast((mail) => mail.link?.includes(`/${page}?`))?.link ?? '';
     return new URL(link).searchParams.get('token') ?? '';
@@ -142,6 +172,9 @@ export async function startTestApp(
     register,
     login,
     signUp,
+    signUpVerified,
+    newOrganization,
+    addMember,
     signUpAdmin,
     useSession,
     mailsTo,

@@ -1,41 +1,52 @@
-/** The role of a user's unit of work. Row level security applies to it. */
-export const userRole = 'quoin_app';
+/** The roles of units of work that row level security applies to. */
+const [appRole, publicRole] = ['quoin_app', 'quoin_public'];
+
+/** Whose rows row level security shows: those of a user, those of an organization to a member of it, or those that are public. None: every row. */
+export interface RowAccess {
+  userId?: string | undefined;
+  organizationId?: string | undefined;
+  /** The member who acts in the organization. */
+  memberId?: string | undefined;
+  isPublic?: boolean | undefined;
+}
 
 /** For whom a statement runs, and how long it may wait. Holds for the transaction of that statement. */
-export interface StatementSettings {
-  /** Runs it with row level security for this user, instead of as the role that connected. */
-  userId?: string | undefined;
+export interface StatementSettings extends RowAccess {
   /** Milliseconds that it may wait for each lock. The embedded database never waits. */
   lockMsMax?: number | undefined;
 }
 
-/** Returns statements that apply settings to the rest of a transaction, in the order that Citus needs to repeat them on other servers. */
-export function settingsScript({ userId, lockMsMax }: StatementSettings): string {
-  return [
-    ...(lockMsMax === undefined ? [] : [`set local lock_timeout = ${Number(lockMsMax)}`]),
-    // The id becomes part of the statement, because `set` takes no parameters.
-    ...(userId === undefined ? [] : [`set local app.user_id = '${checkedUuid(userId)}'`, `set local role ${userRole}`]),
-  ].join('; ');
+/** In the order that Citus needs to repeat them on other servers: the role is the last one. */
+function settingsOf({ userId, organizationId, memberId, isPublic, lockMsMax }: StatementSettings) {
+  const settings: [name: string, value: string][] = [];
+  if (lockMsMax !== undefined) settings.push(['lock_timeout', String(Number(lockMsMax))]);
+  if (userId !== undefined) settings.push(['app.user_id', checkedUuid(userId)]);
+  if (organizationId !== undefined && memberId !== undefined)
+    settings.push(['app.organization_id', checkedUuid(organizationId)], ['app.member_id', checkedUuid(memberId)]);
+  if (isPublic) settings.push(['role', publicRole]);
+  else if (settings.some(([name]) => name.startsWith('app.'))) settings.push(['role', appRole]);
+  return settings;
 }
+
+/** Returns statements that apply settings to the rest of a transaction. The values become part of them, because `set` takes no parameters. */
+export const settingsScript = (settings: StatementSettings): string =>
+  settingsOf(settings)
+    .map(([name, value]) => `set local ${name} = '${value}'`)
+    .join('; ');
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 function checkedUuid(text: string): string {
-  if (!uuid.test(text)) throw new Error('scope.owner.userId is not a UUID');
+  if (!uuid.test(text)) throw new Error('the id of a scope is not a UUID');
   return text;
 }
 
 /** As `settingsScript`, in one statement that can be prepared; undefined if there are no settings. */
-export function settingsStatement({
-  userId,
-  lockMsMax,
-}: StatementSettings): { text: string; values: string[] } | undefined {
-  const settings: [name: string, value: string][] = [];
-  if (userId !== undefined) settings.push(['role', userRole], ['app.user_id', userId]);
-  if (lockMsMax !== undefined) settings.push(['lock_timeout', String(lockMsMax)]);
-  if (settings.length === 0) return undefined;
-  const calls = settings.map(([name], index) => `set_config('${name}', $${index + 1}, true)`);
-  return { text: `select ${calls.join(', ')}`, values: settings.map(([, value]) => value) };
+export function settingsStatement(settings: StatementSettings): { text: string; values: string[] } | undefined {
+  const list = settingsOf(settings);
+  if (list.length === 0) return undefined;
+  const calls = list.map(([name], index) => `set_config('${name}', $${index + 1}, true)`);
+  return { text: `select ${calls.join(', ')}`, values: list.map(([, value]) => value) };
 }
 
 export interface QueryResult<Row> {

@@ -3,19 +3,26 @@ import {
   type ConnectionSource,
   type PoolSize,
   type QueryResult,
+  type RowAccess,
   settingsScript,
 } from './connection.ts';
 import { toPublicError } from './errors.ts';
 import { type Execute, kyselyOn } from './kysely.ts';
 import { createReplica, type ReplicaState } from './replica.ts';
+import type { Context } from './repositories/context.ts';
 import { insertAnswer } from './repositories/idempotency-keys.ts';
 import {
+  type OrganizationRepositories,
   type OwnerRepositories,
+  organizationRepositories,
   ownerRepositories,
+  type PublicRepositories,
+  publicRepositories,
+  type SharedRepositories,
   type SystemRepositories,
   systemRepositories,
 } from './repositories/repositories.ts';
-import type { Idempotency, Scope } from './scope.ts';
+import type { Idempotency, OrganizationScope, OwnerScope, Scope } from './scope.ts';
 import { createUnits, type Units } from './units.ts';
 
 /**
@@ -31,6 +38,11 @@ export interface Database {
   readonly isEmbedded: boolean;
   /** For a user: row level security hides every row that does not belong to `scope.owner`. */
   as(scope: Scope): OwnerDatabase;
+  /** For a member of an organization: row level security hides every row that does not belong to it, and all of them once the membership has ended. */
+  as(scope: OrganizationScope): OrganizationDatabase;
+  as(scope: OwnerScope): SharedDatabase;
+  /** For anybody: row level security hides every row that no policy makes public. Reads only. */
+  public(): PublicRepositories;
   /** For a job of a user: row level security hides every row that does not belong to the user. */
   asUser(userId: string): OwnerDatabase;
   /**
@@ -40,7 +52,7 @@ export interface Database {
    */
   system(scope?: Scope): SystemDatabase;
   /** Reads from the read replica, if there is one and it is up to date, and else from the primary. What it returns can be 30 seconds old. */
-  readonly replica: Pick<Database, 'as' | 'system'>;
+  readonly replica: Scopes;
   /** The last known state of the read replica; undefined without one. */
   replicaState(): ReplicaState | undefined;
   /** Asks the read replica for its state now. */
@@ -59,12 +71,19 @@ export interface Database {
   close(): Promise<void>;
 }
 
-export interface OwnerDatabase extends OwnerRepositories, Transactions<OwnerRepositories> {
+type Scopes = Pick<Database, 'as' | 'public' | 'system'>;
+
+export type OwnerDatabase = OwnerRepositories & Effects<OwnerRepositories>;
+export type OrganizationDatabase = OrganizationRepositories & Effects<OrganizationRepositories>;
+/** For rows that belong to a user or to an organization. */
+export type SharedDatabase = SharedRepositories & Effects<SharedRepositories>;
+
+interface Effects<Repositories> extends Transactions<Repositories> {
   /**
    * Runs the change of a request. Without an Idempotency-Key, each statement is a transaction by itself, so at most one of them may write. With a key, all are one
    * transaction, which also stores the answer; `work` may then run twice. Throw inside `work` what the caller should get instead of a success.
    */
-  effect<T>(work: (repositories: OwnerRepositories) => Promise<T>): Promise<T>;
+  effect<T>(work: (repositories: Repositories) => Promise<T>): Promise<T>;
 }
 export type SystemDatabase = SystemRepositories & Transactions<SystemRepositories>;
 
@@ -150,7 +169,7 @@ export function createDatabase(source: ConnectionSource, replicaSource?: Connect
   };
 }
 
-function repositoriesOn({ alone, transaction }: Units): Pick<Database, 'as' | 'system'> {
+function repositoriesOn({ alone, transaction }: Units): Scopes {
   const transactionWithAnswer = async <T>(
     idempotency: Idempotency | undefined,
     begin: string,
@@ -172,25 +191,36 @@ function repositoriesOn({ alone, transaction }: Units): Pick<Database, 'as' | 's
     });
   const system = systemFor();
 
+  const scoped = <S extends OwnerScope, Repositories extends object>(
+    scope: S,
+    repositoriesOf: (context: Context & { scope: S }) => Repositories,
+  ): Repositories & Effects<Repositories> => {
+    const { idempotency, owner, actor } = scope;
+    const access: RowAccess = owner.userId === undefined ? { ...owner, memberId: actor.userId } : owner;
+    const begin = `begin; ${settingsScript(access)}`;
+    const repositories = repositoriesOf({ ...contextOf(alone(access)), scope });
+    const inTransaction: Effects<Repositories>['transaction'] = (work, options) =>
+      transactionWithAnswer(idempotency, `${begin}${timeoutStatement(options)}`, (execute) =>
+        work(repositoriesOf({ ...contextOf({ db: execute, fast: execute }), scope })),
+      );
+    return Object.assign(repositories, {
+      transaction: inTransaction,
+      effect: <T>(work: (repositories: Repositories) => Promise<T>) =>
+        idempotency ? inTransaction(work) : work(repositories),
+    });
+  };
+
   return {
     system: (scope) => (scope?.idempotency ? systemFor(scope.idempotency) : system),
-    as: (scope) => {
-      const { userId } = scope.owner;
-      const { idempotency } = scope;
-      const begin = `begin; ${settingsScript({ userId })}`;
-      const repositories = ownerRepositories({ ...contextOf(alone(userId)), scope });
-      const inTransaction: OwnerDatabase['transaction'] = (work, options) =>
-        transactionWithAnswer(idempotency, `${begin}${timeoutStatement(options)}`, (execute) =>
-          work(ownerRepositories({ ...contextOf({ db: execute, fast: execute }), scope })),
-        );
-      return Object.assign(repositories, {
-        transaction: inTransaction,
-        effect: <T>(work: (repositories: OwnerRepositories) => Promise<T>) =>
-          idempotency ? inTransaction(work) : work(repositories),
-      });
-    },
+    public: () => publicRepositories(contextOf(alone({ isPublic: true }))),
+    as: ((scope: OwnerScope) =>
+      isOfOrganization(scope)
+        ? scoped(scope, organizationRepositories)
+        : scoped(scope, ownerRepositories)) as Scopes['as'],
   };
 }
+
+const isOfOrganization = (scope: OwnerScope): scope is OrganizationScope => scope.owner.organizationId !== undefined;
 
 /** Stores the answer of a request as the role that connected, because an admin's answer is not a row of the owner. */
 function storeAnswer(

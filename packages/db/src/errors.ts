@@ -102,3 +102,6 @@ export function violatedConstraint(error: unknown): string | undefined {
   const name = typeof constraint === 'string' ? constraint : /constraint "(\w+)"/.exec(String(message))?.[1];
   return name?.replace(/_\d{6,}$/, '');
 }
+
+/** Whether a row level security policy, or a missing privilege, refused a statement. */
+export const isRefusedByPolicy = (error: unknown): boolean => codeOf(error) === '42501';

@@ -1,8 +1,14 @@
 export { readSecret } from './cli/secret.ts';
 export { connect, defaultDatabaseUrl } from './connect.ts';
 export type { Connection, PoolSize } from './connection.ts';
-export type { Database, OwnerDatabase, SystemDatabase } from './database.ts';
-export { AlreadyAnswered, DatabaseUnavailable, StatementTimeout, violatedConstraint } from './errors.ts';
+export type { Database, OrganizationDatabase, OwnerDatabase, SharedDatabase, SystemDatabase } from './database.ts';
+export {
+  AlreadyAnswered,
+  DatabaseUnavailable,
+  isRefusedByPolicy,
+  StatementTimeout,
+  violatedConstraint,
+} from './errors.ts';
 export * as drift from './migrate/drift.ts';
 export { lockWarnings } from './migrate/lock-warnings.ts';
 export * as migrations from './migrate/migrate.ts';
@@ -10,15 +16,22 @@ export { newId } from './new-id.ts';
 export type { ApiKey } from './repositories/api-keys.ts';
 export type { AuditFilter, NewAuditEvent } from './repositories/audit-events.ts';
 export type { Caller, CookieKeys, Credential } from './repositories/callers.ts';
-export type { DocumentKey, DocumentText } from './repositories/document-embeddings.ts';
+export type { DocumentEmbeddings, DocumentKey, DocumentText } from './repositories/document-embeddings.ts';
 export type { DocumentChanges, DocumentSearch, NewDocument, OwnDocument } from './repositories/documents.ts';
 export type { Trace } from './repositories/erasure.ts';
 export type { Factors } from './repositories/factors.ts';
 export type { Identity } from './repositories/identities.ts';
 export { type Job, type JobFilter, type JobState, jobStates, type NewJob } from './repositories/jobs.ts';
+export type { Member } from './repositories/members.ts';
 export type { PresentedOneTimeToken } from './repositories/one-time-tokens.ts';
+export type { NewOrganization, OrganizationChanges } from './repositories/organizations.ts';
 export type { PageRequest } from './repositories/page.ts';
-export type { OwnerRepositories, SystemRepositories } from './repositories/repositories.ts';
+export type {
+  OrganizationRepositories,
+  OwnerRepositories,
+  SharedRepositories,
+  SystemRepositories,
+} from './repositories/repositories.ts';
 export type { TaskChanges, TaskFilter } from './repositories/tasks.ts';
 export { type PreferenceChanges, versionOfDefaults } from './repositories/user-preferences.ts';
 export type {
@@ -35,6 +48,8 @@ export {
   auditActions,
   type ChallengePurpose,
   defaultPreferences,
+  type OrganizationRole,
+  organizationRoles,
   type RevokedReason,
   type TokenPurpose,
   userKinds,
@@ -44,6 +59,8 @@ export {
   type Actor,
   type Answer,
   type Idempotency,
+  type OrganizationScope,
+  type OwnerScope,
   requireSession,
   type Scope,
 } from './scope.ts';

@@ -67,9 +67,9 @@ export function createReplica(source: ConnectionSource, primary: Units): Replica
 
   return {
     onConnection: (work, options) => either((units) => units.onConnection(work, options)),
-    alone: (userId) => ({
-      db: (query) => either((units) => units.alone(userId).db(query)),
-      fast: (query) => either((units) => units.alone(userId).fast(query)),
+    alone: (access) => ({
+      db: (query) => either((units) => units.alone(access).db(query)),
+      fast: (query) => either((units) => units.alone(access).fast(query)),
     }),
     transaction: (begin, work, finish) => {
       if (finish) throw new Error('a request with an Idempotency-Key used the replica, which only reads');

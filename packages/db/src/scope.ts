@@ -1,14 +1,30 @@
 /** The actor of a unit of work and the owner of its rows. First parameter of every service function that accesses rows of an owner. */
-export interface Scope {
+export interface Scope<Owner extends UserOwner | OrganizationOwner = UserOwner> {
   /** The caller. Audit events name the actor, even if an admin works on the rows of another user. */
   readonly actor: Actor;
-  /** The user whose rows a unit of work sees. */
-  readonly owner: { readonly userId: string };
-  /** Whether the actor is an admin. */
+  /** Whose rows a unit of work sees. */
+  readonly owner: Owner;
+  /** Whether the actor is an admin. Counts for rows of users only: in an organization, only its members do anything. */
   readonly isAdmin: boolean;
   /** Set if the request has an Idempotency-Key. */
   readonly idempotency?: Idempotency | undefined;
 }
+
+export interface UserOwner {
+  readonly userId: string;
+  readonly organizationId?: undefined;
+}
+
+export interface OrganizationOwner {
+  readonly organizationId: string;
+  readonly userId?: undefined;
+}
+
+/** The scope of a unit of work for an organization. The database shows nothing unless the actor is a member of it. */
+export type OrganizationScope = Scope<OrganizationOwner>;
+
+/** The scope of a unit of work for a user or for an organization. */
+export type OwnerScope = Scope | OrganizationScope;
 
 /** A request whose effect happens once, however often it is sent. The transaction with its effect also stores its answer. */
 export interface Idempotency {
@@ -48,6 +64,8 @@ export interface ApiKeyActor {
   readonly apiKeyId: string;
   /** What the key may do. */
   readonly scopes: readonly string[];
+  /** The organization whose rows it is for; undefined if it is for those of its owner. */
+  readonly organizationId?: string | undefined;
 }
 
 /** Nobody: a job works with the rows of its user. */

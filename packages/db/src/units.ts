@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CompiledQuery } from 'kysely';
-import type { Connection, ConnectionSource } from './connection.ts';
+import type { Connection, ConnectionSource, RowAccess } from './connection.ts';
 import {
   ConnectionLostBeforeCommit,
   ConnectionLostDuringCommit,
@@ -70,10 +70,10 @@ export function createUnits(source: ConnectionSource) {
     });
 
   /** Runs each statement in a transaction of its own. */
-  const alone = (userId?: string): { db: Execute; fast: Execute } => {
+  const alone = (access?: RowAccess): { db: Execute; fast: Execute } => {
     const run = (query: CompiledQuery, options: { shared?: 'read' | 'write'; lockMsMax?: number } = {}) =>
       onConnection(
-        ({ queryWith }) => queryWith({ userId, lockMsMax: options.lockMsMax }, query.sql, query.parameters),
+        ({ queryWith }) => queryWith({ ...access, lockMsMax: options.lockMsMax }, query.sql, query.parameters),
         {
           canRepeat: isRead(query),
           shared: options.shared,

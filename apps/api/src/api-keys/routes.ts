@@ -3,6 +3,7 @@ import { accountBodyBytesMax } from '../http/body.ts';
 import { clientOf } from '../http/client.ts';
 import { freshSeconds } from '../http/errors.ts';
 import { type App, OwnerParams } from '../http/schema.ts';
+import { organizationApiKeyRoutes } from './organization-routes.ts';
 import { ApiKey, ApiKeyList, ApiKeyParams, CreatedApiKey, LeakedApiKey, NewApiKey } from './schemas.ts';
 import type { ApiKeyService } from './service.ts';
 
@@ -14,6 +15,7 @@ export function apiKeyRoutes(app: App, services: { apiKeys: ApiKeyService }): vo
   collectionRoutes(app, services);
   itemRoutes(app, services);
   leakRoute(app, services);
+  organizationApiKeyRoutes(app, services);
 }
 
 function collectionRoutes(app: App, { apiKeys }: { apiKeys: ApiKeyService }): void {

@@ -1,7 +1,7 @@
 import { type Static, Type } from '@fastify/type-provider-typebox';
 import { apiKeyPrefix } from '../auth/api-key.ts';
 import { apiScopes } from '../auth/scopes.ts';
-import { closed, Id, nullable, OwnerId, oneOf, Timestamp } from '../http/schema.ts';
+import { closed, Id, nullable, OrganizationParams, OwnerId, oneOf, Timestamp } from '../http/schema.ts';
 
 const name = Type.String({
   minLength: 1,
@@ -38,6 +38,7 @@ export type NewApiKey = Static<typeof NewApiKey>;
 const properties = {
   id: Id('Id of the key.'),
   user_id: Id('Its owner.'),
+  organization_id: nullable(Id('The organization whose rows it is for; null if it is for the rows of its owner.')),
   name,
   scopes: Type.Array(Type.String({ examples: ['tasks:read'] }), { description: 'What the key may do.' }),
   created_at: Timestamp('When the key was created.'),
@@ -49,4 +50,8 @@ export const CreatedApiKey = closed({ ...properties, key }, { title: 'CreatedApi
 export type CreatedApiKey = Static<typeof CreatedApiKey>;
 export const ApiKeyList = closed({ items: Type.Array(ApiKey) }, { title: 'ApiKeyList' });
 export const ApiKeyParams = closed({ user_id: OwnerId, api_key_id: Id('Id of the key.') });
+export const OrganizationApiKeyParams = closed({
+  ...OrganizationParams.properties,
+  api_key_id: Id('Id of the key.'),
+});
 export const LeakedApiKey = closed({ key }, { title: 'LeakedApiKey', examples: [{ key: exampleKey }] });

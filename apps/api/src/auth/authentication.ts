@@ -9,6 +9,7 @@ import { aliveAt } from './alive.ts';
 import { isApiKey, type PresentedApiKey, parseApiKey } from './api-key.ts';
 import { createApiKeyLookups } from './api-key-lookups.ts';
 import type { SessionCookie } from './cookie.ts';
+import { organizationIdOf } from './organization-access.ts';
 import type { RefreshToken } from './refresh-token.ts';
 import { createUseRecorder } from './use-recorder.ts';
 
@@ -47,6 +48,7 @@ const recordUseEveryMs = 60_000;
 /** A session that a request wants to act in: what its access token or its cookie says. */
 interface PresentedSession extends SessionUse {
   cookie?: RefreshToken | undefined;
+  organizationId: string | undefined;
 }
 
 export function authentication(app: FastifyInstance, dependencies: Dependencies) {
@@ -69,16 +71,19 @@ export function authentication(app: FastifyInstance, dependencies: Dependencies)
 
   const identify = async (request: FastifyRequest) => {
     const isCookie = sessionCookie.isSent(request);
+    const organizationId = organizationIdOf(request);
     if (isCookie && request.headers.authorization !== undefined)
       throw new Problem('malformed_request', 'Send a session cookie or an access token, not both.');
     if (isCookie) {
       sessionCookie.requireSameSite(request);
       const cookie = sessionCookie.parse(request);
       if (!cookie) throw sessionEnded();
-      return bySession({ ...cookie, cookie });
+      return bySession({ ...cookie, cookie, organizationId });
     }
     const token = bearerToken(request);
-    return isApiKey(token) ? byApiKey(request, token) : bySession(accessTokens.verify(token));
+    return isApiKey(token)
+      ? byApiKey(request, token, organizationId)
+      : bySession({ ...accessTokens.verify(token), organizationId });
   };
 
   app.addHook('onRequest', (request, _reply, done) => {
@@ -103,15 +108,17 @@ type FindCaller = (credential: Credential) => Promise<Caller | undefined>;
 /** Finds callers by their credentials. Concurrent requests share a statement. */
 function createCallerLookup({ database, config, clock }: Dependencies): FindCaller {
   // With the user: a key that somebody made up can name the id of another user's key.
-  const nameOf = (userId: string, sessionId?: string | null, apiKeyId?: string | null) =>
-    `${userId} ${sessionId ?? ''} ${apiKeyId ?? ''}`;
-  const idOf = ({ userId, sessionId, apiKeyId }: Credential) => nameOf(userId, sessionId, apiKeyId);
+  const nameOf = (...ids: (string | null | undefined)[]) => ids.map((id) => id ?? '').join(' ');
+  const idOf = ({ userId, sessionId, apiKeyId, organizationId }: Credential) =>
+    nameOf(userId, sessionId, apiKeyId, organizationId);
   const loader = new DataLoader<Credential, Caller | undefined>(
     async (credentials) => {
-      // One for each session or key. The access token and the cookie of a session never come together.
+      // One for each session or key, and organization. The access token and the cookie of a session never come together.
       const distinct = new Map(credentials.map((one) => [idOf(one), one]));
       const alive = await database.system().callers.find([...distinct.values()], aliveAt(clock(), config));
-      const byId = new Map(alive.map((row) => [nameOf(row.id, row.session_id, row.api_key_id), row]));
+      const byId = new Map(
+        alive.map((row) => [nameOf(row.id, row.session_id, row.api_key_id, row.organization_id), row]),
+      );
       return credentials.map((one) => byId.get(idOf(one)));
     },
     { cache: false, maxBatchSize: batchMax, batchScheduleFn: (run) => setImmediate(run) },
@@ -136,8 +143,8 @@ function sessionAuthentication(
     (known, use) => (use.generation > known.generation ? use : known),
   );
 
-  return async ({ userId, sessionId, generation, cookie }) => {
-    const user = await find({ userId, sessionId, isCookie: cookie !== undefined });
+  return async ({ userId, sessionId, generation, cookie, organizationId }) => {
+    const user = await find({ userId, sessionId, isCookie: cookie !== undefined, organizationId });
     if (!user?.signed_in_at) throw sessionEnded();
     const age = cookie && user.cookie ? sessionCookie.ageOf(cookie, user.cookie) : undefined;
     if (cookie && !age) throw sessionEnded();
@@ -153,7 +160,7 @@ function apiKeyAuthentication(
   app: FastifyInstance,
   { database, config, clock }: Dependencies,
   find: FindCaller,
-): (request: FastifyRequest, text: string) => Promise<Authenticated> {
+): (request: FastifyRequest, text: string, organizationId: string | undefined) => Promise<Authenticated> {
   const recordUse = createUseRecorder<PresentedApiKey>(
     app,
     (keys) => database.system().apiKeys.recordUse(keys, clock()),
@@ -162,19 +169,21 @@ function apiKeyAuthentication(
   );
   const lookups = config.hasRateLimit ? createApiKeyLookups(() => clock().getTime()) : undefined;
 
-  return async (request, text) => {
+  return async (request, text, organizationId) => {
     const key = parseApiKey(text);
     if (!key) throw apiKeyRefused();
     await lookups?.count(request, key);
     const { apiKeyId } = key;
-    const user = await find({ userId: key.userId, apiKeyId });
+    const user = await find({ userId: key.userId, apiKeyId, organizationId });
     if (!user?.secret_hash || !user.scopes || !timingSafeEqual(user.secret_hash, key.secretHash)) {
       await lookups?.failed(key);
       throw apiKeyRefused();
     }
     await lookups?.worked(request, key);
     if (isUseDue(user, clock())) recordUse(key);
-    return { user, actor: { via: 'api_key', userId: user.id, apiKeyId, scopes: user.scopes } };
+    const keyOrganizationId = user.api_key_organization_id ?? undefined;
+    const actor = { via: 'api_key', userId: user.id, apiKeyId, scopes: user.scopes, organizationId: keyOrganizationId };
+    return { user, actor: actor as Actor };
   };
 }
 

@@ -14,6 +14,7 @@ export const apiScopes = [
   'documents:read',
   'documents:write',
   'audit-events:read',
+  'organizations:read',
   // Above this line `npm run new -- resource` adds its own.
 ] as const;
 export type ApiScope = (typeof apiScopes)[number];
@@ -31,10 +32,17 @@ export function apiScopesOnly(app: FastifyInstance): void {
     const { requiredScope } = routeOptions.config;
     // On public routes there may be no caller.
     if (scope?.actor.via !== 'api_key') return done();
-    const isGranted = requiredScope !== undefined && scope.actor.scopes.includes(requiredScope);
-    done(isGranted ? undefined : insufficientScope(requiredScope));
+    // The key of an organization is for its rows, not for those of the key's owner.
+    const isElsewhere = scope.actor.organizationId !== undefined && !routeOptions.url?.includes('/:organization_id');
+    const isGranted = requiredScope !== undefined && scope.actor.scopes.includes(requiredScope) && !isElsewhere;
+    done(isGranted ? undefined : isElsewhere ? keyOfOrganization() : insufficientScope(requiredScope));
   });
 }
+
+const keyOfOrganization = () =>
+  new Problem('insufficient_scope', 'This API key is for the rows of an organization.', {
+    headers: { 'www-authenticate': 'Bearer error="insufficient_scope"' },
+  });
 
 /** The error of RFC 6750, 3.1. */
 function insufficientScope(required: ApiScope | undefined): Problem {

@@ -35,12 +35,15 @@ export async function erase(
   if (account) await accountDeletion.deleteNow(account.id);
   // Apart, because erasing events locks the audit trail, which every sign-in writes.
   const jobs = await database.unlimited(({ erasure }) => erasure.eraseJobs(id ?? noId, address));
+  const invitations = address ? await database.unlimited(({ erasure }) => erasure.eraseInvitations(address)) : 0;
   const events = await database.unlimited(async ({ erasure, auditEvents }) => {
     const erased = await erasure.eraseAuditEvents(id ?? noId, address || noId);
     await auditEvents.create({ action: 'account_erased' });
     return erased;
   });
-  stdout.write(`removed ${account ? 'the account, ' : ''}${events} audit events and ${jobs} jobs\n`);
+  stdout.write(
+    `removed ${account ? 'the account, ' : ''}${events} audit events, ${invitations} invitations and ${jobs} jobs\n`,
+  );
   return proves ? prove(database, [address, id ?? ''].filter(Boolean), stdout) : 0;
 }
 

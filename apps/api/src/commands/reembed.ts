@@ -25,17 +25,25 @@ export async function reembed(
   { progress, failed }: { progress: (progress: Progress) => void; failed: (error: Error) => void },
 ): Promise<{ embedded: number; left: number }> {
   await embedder.embed(['A quoin is the stone at the corner of a wall.'], { timeoutMs: 60_000, attemptsMax: 2 });
-  const { documentEmbeddings } = database.system();
-  const embedDocuments = createEmbedDocuments({ database, embedder });
-  const total = await documentEmbeddings.countOfOtherModels(embedder.model);
+  const { documentEmbeddings, organizationDocumentEmbeddings } = database.system();
+  const all = [documentEmbeddings, organizationDocumentEmbeddings];
+  const countLeft = async () => {
+    let count = 0;
+    for (const embeddings of all) count += await embeddings.countOfOtherModels(embedder.model);
+    return count;
+  };
+  const total = await countLeft();
   let embedded = 0;
-  for (let last: DocumentKey | undefined = { user_id: smallestId, id: smallestId }; last; ) {
-    const documents = await documentEmbeddings.findOfOtherModels(embedder.model, last, batchSize);
-    const refused = await embedDocuments(documents);
-    for (const error of refused.values()) failed(error);
-    embedded += documents.length - refused.size;
-    progress({ embedded, total });
-    last = documents.at(-1);
+  for (const embeddings of all) {
+    const embedDocuments = createEmbedDocuments({ embeddings, embedder });
+    for (let last: DocumentKey | undefined = { owner_id: smallestId, id: smallestId }; last; ) {
+      const documents = await embeddings.findOfOtherModels(embedder.model, last, batchSize);
+      const refused = await embedDocuments(documents);
+      for (const error of refused.values()) failed(error);
+      embedded += documents.length - refused.size;
+      progress({ embedded, total });
+      last = documents.at(-1);
+    }
   }
-  return { embedded, left: await documentEmbeddings.countOfOtherModels(embedder.model) };
+  return { embedded, left: await countLeft() };
 }

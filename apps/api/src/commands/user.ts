@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
-import type { Database, User } from '@quoin/db';
+import { type Database, organizationRoles, type User } from '@quoin/db';
 import { type CommandDefinition, runCommand, type Terminal, UsageError, withProgress } from '@quoin/db/command';
 import { NewApiKey } from '../api-keys/schemas.ts';
 import { type ApiScope, apiScopes } from '../auth/scopes.ts';
@@ -13,6 +13,7 @@ import { Problem } from '../http/errors.ts';
 import { checkBody } from '../http/validation.ts';
 import { openDatabase } from '../process/open-database.ts';
 import { createServices, type Services } from '../services.ts';
+import { keepingAnOwner } from '../users/last-owner.ts';
 import { NewUser } from '../users/schemas.ts';
 import { erase } from './erase.ts';
 import { importUsers } from './import-users.ts';
@@ -24,6 +25,7 @@ const usage = `Usage: npm run user -- COMMAND
   create-key --email E --name N --scopes S,S [--days D]       create an API key of an account and print it, once; the scopes are
                                                               ${apiScopes.join(', ')}
   set-admin --email E [--revoke]                              make a user an admin (or revoke that)
+  set-role --email E --organization ID --role R               give a member of an organization a role: owner, admin or member
   erase --email E | --id I [--prove]                          delete an account with its rows, jobs and audit events, also after it
                                                               was deleted (--id); --prove lists other places that contain its id
                                                               or address
@@ -109,6 +111,17 @@ const commands: Record<string, (context: Context) => Promise<number>> = {
   'set-admin': async (context) => change(context, { is_admin: !context.values.revoke }),
   erase: ({ database, accountDeletion, values: { email, id, prove }, stdout }) =>
     erase(database, accountDeletion, { email: email && normalizeEmail(email), id, prove }, stdout),
+  'set-role': async ({ database, values, stdout }) => {
+    const { email, organization = '', role } = values;
+    const known = organizationRoles.find((one) => one === role);
+    if (!isUuid(organization) || !known)
+      throw new UsageError(`set-role needs --organization ID and --role ${organizationRoles.join(', ')}`);
+    const user = await findUser(database, email);
+    const isMember = await keepingAnOwner(() => database.system().organizations.setRole(organization, user.id, known));
+    if (!isMember) throw new UsageError(`${user.email} is not a member of the organization ${organization}`);
+    stdout.write(`${user.email} is ${known} of ${organization}\n`);
+    return 0;
+  },
   deactivate: async (context) => change(context, { is_active: false }),
   import: async ({ database, stdin, stdout, stderr }) => {
     const { imported, refused } = await importUsers(createInterface({ input: stdin }), database, {
@@ -183,6 +196,8 @@ const readArguments = (args: string[]) =>
       scopes: { type: 'string' },
       days: { type: 'string' },
       prove: { type: 'boolean', default: false },
+      organization: { type: 'string' },
+      role: { type: 'string' },
       id: { type: 'string' },
     },
   });

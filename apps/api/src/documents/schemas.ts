@@ -1,7 +1,7 @@
-import { type Static, Type } from '@fastify/type-provider-typebox';
+import { type Static, type TSchema, Type } from '@fastify/type-provider-typebox';
 import { embeddingWidth } from '@quoin/db';
 import { pageOf, pageQuery } from '../http/page.ts';
-import { changesOf, closed, Id, OwnerId, oneOf, Timestamp } from '../http/schema.ts';
+import { changesOf, closed, Id, OrganizationParams, OwnerId, oneOf, Timestamp } from '../http/schema.ts';
 
 const metadata = Type.Unsafe<Record<string, unknown>>({
   type: 'object',
@@ -34,20 +34,35 @@ const text = {
   }),
 };
 
-export const Document = closed(
-  {
-    id: Id('Id of the document.'),
-    user_id: Id('Id of the owner.'),
-    ...text,
-    metadata,
-    has_embedding: Type.Boolean({ description: 'Whether semantic search finds the document.', examples: [true] }),
-    created_at: Timestamp('When the document was created.'),
-    updated_at: Timestamp('When the document was last changed.'),
-  },
-  { title: 'Document' },
+const documentOf = (owner: { user_id: TSchema } | { organization_id: TSchema }, title: string) =>
+  closed(
+    {
+      id: Id('Id of the document.'),
+      ...(owner as { user_id: ReturnType<typeof Id> }),
+      ...text,
+      metadata,
+      has_embedding: Type.Boolean({ description: 'Whether semantic search finds the document.', examples: [true] }),
+      created_at: Timestamp('When the document was created.'),
+      updated_at: Timestamp('When the document was last changed.'),
+    },
+    { title },
+  );
+
+/** The responses about documents of one kind of owner. */
+const responsesOf = (prefix: string, Document: ReturnType<typeof documentOf>) => ({
+  Document,
+  DocumentPage: pageOf(`${prefix}DocumentPage`, Document),
+  DocumentList: closed({ items: Type.Array(Document) }, { title: `${prefix}DocumentList` }),
+  SearchResults: searchResultsOf(prefix, Document),
+});
+
+export const userDocuments = responsesOf('', documentOf({ user_id: Id('Id of the owner.') }, 'Document'));
+/** As far as TypeScript knows, they are those of users: one property has another name. */
+export const organizationDocuments = responsesOf(
+  'Organization',
+  documentOf({ organization_id: Id('Id of the organization.') }, 'OrganizationDocument'),
 );
 
-export const DocumentPage = pageOf('DocumentPage', Document);
 export const DocumentQuery = closed(pageQuery);
 export type DocumentQuery = Static<typeof DocumentQuery>;
 
@@ -64,8 +79,6 @@ export const NewDocuments = closed(
   { items: Type.Array(NewDocument, { minItems: 1, maxItems: batchMax }) },
   { title: 'NewDocuments', examples: [{ items: [example] }] },
 );
-
-export const DocumentList = closed({ items: Type.Array(Document) }, { title: 'DocumentList' });
 
 export const DocumentChanges = changesOf(
   { ...text, metadata, embedding },
@@ -98,23 +111,18 @@ export const DocumentSearch = closed(
 );
 export type DocumentSearch = Static<typeof DocumentSearch>;
 
-export const SearchResults = closed(
-  {
-    items: Type.Array(
-      closed(
-        {
-          document: Document,
-          score: Type.Number({
-            description:
-              'Higher is better, within one response. Semantic: cosine similarity. Keyword: cover density. Hybrid: fused ranks.',
-            examples: [0.83],
-          }),
-        },
-        { title: 'SearchResult' },
-      ),
-    ),
-  },
-  { title: 'SearchResults' },
-);
+function searchResultsOf(prefix: string, Document: ReturnType<typeof documentOf>) {
+  const score = Type.Number({
+    description:
+      'Higher is better, within one response. Semantic: cosine similarity. Keyword: cover density. Hybrid: fused ranks.',
+    examples: [0.83],
+  });
+  return closed(
+    { items: Type.Array(closed({ document: Document, score }, { title: `${prefix}SearchResult` })) },
+    { title: `${prefix}SearchResults` },
+  );
+}
 
-export const DocumentParams = closed({ user_id: OwnerId, document_id: Id('Id of the document.') });
+const document_id = Id('Id of the document.');
+export const DocumentParams = closed({ user_id: OwnerId, document_id });
+export const OrganizationDocumentParams = closed({ ...OrganizationParams.properties, document_id });

@@ -1,5 +1,4 @@
-import { type Database, newId, type OwnerRepositories, type Scope, type Versions } from '@quoin/db';
-import { scopeFor } from '../auth/owner.ts';
+import { type Database, newId, type OwnerScope, type SharedRepositories, type Versions } from '@quoin/db';
 import { found, Problem } from '../http/errors.ts';
 import { pageFrom, pageRequest } from '../http/page.ts';
 import { requireRow } from '../http/preconditions.ts';
@@ -25,81 +24,71 @@ const pageBytesMax = 2 * 1024 * 1024;
 const searchesMax = 3;
 const searchesWaitingMax = 64;
 
-/** Documents of a user, searchable by words and by meaning. `userId` is that of the path: `me` or an id. */
+/** Documents of a user or an organization, searchable by words and by meaning. */
 export function createDocuments({ database, embedder, embeddingJob }: Dependencies) {
   const turns = createTurns(
     searchesMax,
     searchesWaitingMax,
     () => new Problem('overloaded', 'Too many searches are waiting. Try again later.'),
   );
-  const ownedBy = (scope: Scope, userId: string) => database.as(scopeFor(scope, userId));
-
   return {
-    list: async (scope: Scope, userId: string, query: DocumentQuery) => {
-      const owner = scopeFor(scope, userId);
-      const list = `documents of ${owner.owner.userId}`;
+    list: async (scope: OwnerScope, query: DocumentQuery) => {
+      const list = `documents of ${ownerIdOf(scope)}`;
       const page = pageRequest(list, query);
-      const { rows, hasMore } = await database.as(owner).documents.list(page, pageBytesMax);
+      const { rows, hasMore } = await database.as(scope).documents.list(page, pageBytesMax);
       return pageFrom(list, rows, page, { hasMore });
     },
 
-    create: (scope: Scope, userId: string, document: NewDocument) =>
+    create: (scope: OwnerScope, document: NewDocument) =>
       insert(
         scope,
-        userId,
         rowsOf([document], () => '/embedding'),
         ([created]) => found(created),
       ),
 
     /** Creates all documents or none. */
-    createMany: (scope: Scope, userId: string, items: NewDocument[]) => {
+    createMany: (scope: OwnerScope, items: NewDocument[]) => {
       const rows = rowsOf(items, (index) => `/items/${index}/embedding`);
-      return insert(scope, userId, rows, (created) => ({ items: created }));
+      return insert(scope, rows, (created) => ({ items: created }));
     },
 
-    get: async (scope: Scope, userId: string, id: string) => found(await ownedBy(scope, userId).documents.find(id)),
+    get: async (scope: OwnerScope, id: string) => found(await database.as(scope).documents.find(id)),
 
     /** Changes the given fields. A new text needs a new embedding. */
-    update: async (
-      scope: Scope,
-      userId: string,
-      id: string,
-      { embedding, ...changes }: DocumentChanges,
-      versions: Versions,
-    ) => {
+    update: async (scope: OwnerScope, id: string, { embedding, ...changes }: DocumentChanges, versions: Versions) => {
       const columns = { ...changes, ...(embedding && { embedding: toVector(embedding, '/embedding') }) };
       const isEmpty = Object.keys(columns).length === 0;
-      const owned = ownedBy(scope, userId);
+      const owned = database.as(scope);
       const hasNewText = !embedding && (changes.title !== undefined || changes.content !== undefined);
       if (!embeddingJob || !hasNewText) return owned.effect(change);
       const updated = await owned.transaction(async (repositories) => {
         const document = await change(repositories);
-        await embeddingJob.enqueue(repositories, embeddingJobsFor([id]));
+        await embeddingJob.enqueue(repositories, embeddingJobsFor([id], scope));
         return document;
       });
       embeddingJob.wake();
       return updated;
 
-      async function change({ documents }: OwnerRepositories) {
+      async function change({ documents }: SharedRepositories) {
         const document = await (isEmpty ? documents.find(id, versions) : documents.update(id, columns, versions));
         return requireRow(versions, document, () => documents.find(id));
       }
     },
 
-    delete: async (scope: Scope, userId: string, id: string, versions: Versions) =>
-      ownedBy(scope, userId).effect(async ({ documents }) => {
+    delete: async (scope: OwnerScope, id: string, versions: Versions) =>
+      database.as(scope).effect(async ({ documents }) => {
         const isDeleted = await documents.delete(id, versions);
         if (!isDeleted) await requireRow(versions, undefined, () => documents.find(id));
       }),
 
-    search: async (scope: Scope, userId: string, search: DocumentSearch) => {
-      const owner = scopeFor(scope, userId);
+    search: async (scope: OwnerScope, search: DocumentSearch) => {
       const { limit = limitDefault, metadata = {} } = search;
       const request = { ...(await interpretSearch(search, embedder)), metadata, limit };
-      const caller = { account: owner.owner.userId, address: owner.owner.userId };
+      const { userId } = scope.actor;
+      const caller = { account: userId, address: userId };
       const run = () =>
         database.replica
-          .as(owner)
+          .as(scope)
           .transaction(({ documents }) => documents.search(request), { statementMsMax: searchMsMax });
       const items = await turns.take(run, caller).catch((error) => {
         throw searchError(error);
@@ -109,16 +98,15 @@ export function createDocuments({ database, embedder, embeddingJob }: Dependenci
   };
 
   async function insert<T>(
-    scope: Scope,
-    userId: string,
+    scope: OwnerScope,
     rows: ReturnType<typeof rowsOf>,
-    resultOf: (created: Awaited<ReturnType<OwnerRepositories['documents']['create']>>) => T,
+    resultOf: (created: Awaited<ReturnType<SharedRepositories['documents']['create']>>) => T,
   ): Promise<T> {
     const waiting = rows.filter(({ embedding }) => embedding === null).map(({ id }) => id);
-    const jobs = embeddingJob?.jobsFor(embeddingJobsFor(waiting));
-    const result = await ownedBy(scope, userId).effect(async ({ documents }) =>
-      resultOf(await documents.create(rows, jobs)),
-    );
+    const jobs = embeddingJob?.jobsFor(embeddingJobsFor(waiting, scope));
+    const result = await database
+      .as(scope)
+      .effect(async ({ documents }) => resultOf(await documents.create(rows, jobs)));
     embeddingJob?.wake();
     return result;
   }
@@ -133,5 +121,7 @@ export function createDocuments({ database, embedder, embeddingJob }: Dependenci
     }));
   }
 }
+
+const ownerIdOf = ({ owner }: OwnerScope) => owner.userId ?? owner.organizationId;
 
 export type Documents = ReturnType<typeof createDocuments>;

@@ -22,6 +22,7 @@ export function withProblems(schema: FastifySchema, route: RouteOptions): Fastif
   const { config = {} } = route;
   if (!schema || schema.hide) return schema;
   const isPrivate = config.public !== true;
+  const isOfOrganization = route.url.includes('/:organization_id');
   const codes: ProblemCode[] = [
     ...(schema.body ? (['payload_too_large', 'unsupported_media_type'] as const) : []),
     ...(schema.body && config.oauth !== 'token' ? (['malformed_json'] as const) : []),
@@ -29,7 +30,8 @@ export function withProblems(schema: FastifySchema, route: RouteOptions): Fastif
     ...(isPrivate && route.method !== 'GET' ? (['csrf_failed'] as const) : []),
     ...(isPrivate ? (['insufficient_scope'] as const) : []),
     ...(config.fresh ? (['step_up_required'] as const) : []),
-    ...(config.admin ? (['forbidden'] as const) : []),
+    ...(config.admin || config.organizationRole ? (['forbidden'] as const) : []),
+    ...(isOfOrganization ? (['not_found'] as const) : []),
     ...(schema.body || schema.params || schema.querystring || config.isIdempotent
       ? (['validation_failed'] as const)
       : []),

@@ -22,7 +22,7 @@ export async function openApi(app: FastifyInstance, { apiPrefix, hasDocs, public
       info: {
         title: 'Quoin',
         version: '1',
-        summary: 'Accounts, sessions, preferences, tasks and documents with search.',
+        summary: 'Accounts, sessions, organizations, preferences, tasks and documents with search.',
         description:
           'Errors are `application/problem+json` (RFC 9457) with a stable `code`. Unknown fields are rejected. Times are in UTC.',
         license: { name: 'MIT', identifier: 'MIT' } as { name: string },
@@ -41,6 +41,7 @@ export async function openApi(app: FastifyInstance, { apiPrefix, hasDocs, public
           description: 'Keys with which programs use the API. Each operation says which scope it needs.',
         },
         { name: 'users', description: 'Your account; for admins, all accounts.' },
+        { name: 'organizations', description: 'Organizations, their members and invitations.' },
         { name: 'preferences', description: 'Your preferences.' },
         { name: 'tasks', description: 'To-do items.' },
         { name: 'documents', description: 'Texts with search by words and by meaning.' },

@@ -42,3 +42,6 @@ export const OwnerId = Type.Union([Type.Literal('me'), Type.String({ format: 'uu
   examples: ['me'],
 });
 export const OwnerParams = closed({ user_id: OwnerId });
+
+/** The `organization_id` in a path. */
+export const OrganizationParams = closed({ organization_id: Id('Id of the organization.') });

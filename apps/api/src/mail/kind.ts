@@ -3,7 +3,7 @@ import { type Static, type TSchema, Type } from 'typebox';
 import type { Language, Phrases } from './phrases.ts';
 
 /** What a mail carries, issued when it is sent: the token of its link, or a code. */
-export type MailSecretKind = 'reset_password' | 'verify_email' | 'sign_in_code';
+export type MailSecretKind = 'reset_password' | 'verify_email' | 'sign_in_code' | 'invitation';
 
 /** A kind of mail: one file in `kinds/`. */
 export interface MailKind<Data extends TSchema = TSchema> {

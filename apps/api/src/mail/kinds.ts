@@ -9,6 +9,7 @@ import { exportReadyMail } from './kinds/export-ready.ts';
 import { factorsRemovedMail } from './kinds/factors-removed.ts';
 import { identityLinkedMail } from './kinds/identity-linked.ts';
 import { identityUnlinkedMail } from './kinds/identity-unlinked.ts';
+import { invitationMail } from './kinds/invitation.ts';
 import { newSignInMail } from './kinds/new-sign-in.ts';
 import { passkeyAddedMail } from './kinds/passkey-added.ts';
 import { passkeyRemovedMail } from './kinds/passkey-removed.ts';
@@ -48,5 +49,6 @@ export const mailKinds: readonly MailKind[] = [
   deletionRequestedMail,
   deletionCancelledMail,
   webhookDisabledMail,
+  invitationMail,
   // Above this line `npm run new -- mail` adds its own.
 ];

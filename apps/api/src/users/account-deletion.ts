@@ -17,11 +17,17 @@ import { queueNameOf } from '../queue/boss.ts';
 import type { JobKind } from '../queue/job.ts';
 import type { Jobs } from '../queue/jobs.ts';
 import { actorColumns } from './account-changes.ts';
+import { keepingAnOwner, lastOwner } from './last-owner.ts';
 import { wrongPassword } from './reauthentication.ts';
 
 interface Dependencies {
   database: Database;
   jobs: Pick<Jobs, 'define'>;
+  /** Deletes the organizations that have no other member. */
+  organizationDeletion: {
+    enqueue: (repositories: Pick<SystemRepositories, 'jobs'>, organizationIds: readonly string[]) => Promise<void>;
+    wake: () => void;
+  };
   mail: Mail;
   clock: () => Date;
 }
@@ -43,7 +49,7 @@ const skewMs = 5_000;
 const overdueMax = 1_000;
 
 /** Deletes accounts: marks them, so that they are unusable from that moment, and deletes their rows in a job. */
-export function createAccountDeletion({ database, jobs, mail, clock }: Dependencies) {
+export function createAccountDeletion({ database, jobs, organizationDeletion, mail, clock }: Dependencies) {
   const deletionJob: JobKind<object> = jobs.define({
     name: 'delete account',
     data: DeletionJob,
@@ -69,25 +75,32 @@ export function createAccountDeletion({ database, jobs, mail, clock }: Dependenc
         return false;
       }
       const event = { user_id: id, actor_id: id } as const;
-      if (await isLastAdmin(repositories, id)) {
+      const isLast = (await isLastAdmin(repositories, id))
+        ? 'last_admin'
+        : (await repositories.organizations.hasLastOwner(id)) && 'last_owner';
+      if (isLast) {
         await repositories.deletedAccounts.cancel(id);
-        await repositories.auditEvents.create({
-          action: 'deletion_cancelled',
-          details: { reason: 'last_admin' },
-          ...event,
-        });
+        await repositories.auditEvents.create({ action: 'deletion_cancelled', details: { reason: isLast }, ...event });
         return false;
       }
+      await leaveOrganizations(repositories, id);
       await repositories.deletedAccounts.mark(id, clock());
       await repositories.auditEvents.create({ action: 'account_deleted', ...event });
       return true;
     });
 
+  /** Ends the memberships of an account, and deletes the organizations that have no other member. @throws Problem `last_owner` */
+  const leaveOrganizations = async (repositories: SystemRepositories, userId: string): Promise<void> => {
+    await organizationDeletion.enqueue(repositories, await repositories.organizations.markDeletedOf(userId, clock()));
+    await keepingAnOwner(() => repositories.organizations.leaveAll(userId));
+  };
+
   return {
-    /** Marks an account. @throws Problem `last_admin`, `not_found`, `wrong_password`, `precondition_failed` */
+    /** Marks an account. @throws Problem `last_admin`, `last_owner`, `not_found`, `wrong_password`, `precondition_failed` */
     markDeleted: async (id: string, scope: Scope, client: Client, { passwordHash, versions }: Conditions) => {
       await database.system(scope).transaction(async (repositories) => {
         await keepAnAdmin(repositories, id);
+        await leaveOrganizations(repositories, id);
         if (!(await repositories.deletedAccounts.mark(id, clock(), { passwordHash, versions }))) {
           const { password_hash } = found(await repositories.users.find(id));
           throw passwordHash && passwordHash !== password_hash ? wrongPassword() : preconditionFailed();
@@ -97,20 +110,22 @@ export function createAccountDeletion({ database, jobs, mail, clock }: Dependenc
         await deletionJob.enqueue(repositories, [{}], { userId: id });
       });
       deletionJob.wake();
+      organizationDeletion.wake();
     },
 
     /**
      * Requests the deletion of the caller's account. Ends all its sessions. Its API keys are refused until the deletion is cancelled. The next sign-in cancels the deletion (`auth/begin-session.ts`).
      *
-     * @throws Problem `last_admin`
+     * @throws Problem `last_admin`, `last_owner`
      */
     request: async (scope: Scope, days: number, client: Client) => {
       const { userId, sessionId } = requireSession(scope);
       const now = clock();
       const deletion_due_at = new Date(now.getTime() + days * dayMs);
       const requested = await database.system(scope).transaction(async (repositories) => {
-        const { deletedAccounts, users, userSessions, auditEvents } = repositories;
+        const { deletedAccounts, organizations, users, userSessions, auditEvents } = repositories;
         await keepAnAdmin(repositories, userId);
+        if (await organizations.hasLastOwner(userId)) throw lastOwner();
         const user = found(await users.lock(userId));
         // The request may have begun before the session was revoked.
         if (!(await userSessions.lockUnrevoked({ userId, sessionId }))) throw sessionEnded();
@@ -138,10 +153,11 @@ export function createAccountDeletion({ database, jobs, mail, clock }: Dependenc
       return overdue.length;
     },
 
-    /** Deletes an account with all its rows now, for a command. @throws Problem `last_admin` */
+    /** Deletes an account with all its rows now, for a command. @throws Problem `last_admin`, `last_owner` */
     deleteNow: async (id: string) => {
       await database.system().transaction(async (repositories) => {
         await keepAnAdmin(repositories, id);
+        await leaveOrganizations(repositories, id);
         await repositories.deletedAccounts.mark(id, clock());
       });
       await deleteRowsOf(database, id);

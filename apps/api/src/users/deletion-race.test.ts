@@ -1,3 +1,4 @@
+import type { Scope } from '@quoin/db';
 import { createTestDatabase, type TestDatabase } from '@quoin/db/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createAnswerCheck } from '../../testing/answer-check.ts';
@@ -41,7 +42,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
   const interrupted: TestDatabase = {
     ...database,
-    as: (scope) => withInterruption(database.as(scope)),
+    as: ((scope: Scope) => withInterruption(database.as(scope))) as TestDatabase['as'],
     system: (scope) => withInterruption(database.system(scope)),
   };
   app = await buildApp(parseConfig(testEnvironment()), interrupted, {});

@@ -74,7 +74,7 @@ export function ownAccountRoutes(
       config: {
         isBodyOptional: true,
         fresh: freshSeconds,
-        problems: ['not_found', 'last_admin'],
+        problems: ['not_found', 'last_admin', 'last_owner'],
         throttle: deletionRequests,
       },
     },
@@ -98,7 +98,7 @@ export function ownAccountRoutes(
       config: {
         isBodyOptional: true,
         isVersioned: true,
-        problems: ['wrong_password', 'step_up_required', 'not_found', 'last_admin'],
+        problems: ['wrong_password', 'step_up_required', 'not_found', 'last_admin', 'last_owner'],
         throttle: passwordProofs,
       },
     },

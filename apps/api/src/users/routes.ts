@@ -133,7 +133,11 @@ function itemRoutes(app: App, { users }: { users: Users }): void {
         params: UserParams,
         response: { 204: Type.Null({ description: 'Deleted.' }) },
       },
-      config: { admin: true, isVersioned: true, problems: ['not_found', 'cannot_delete_self', 'last_admin'] },
+      config: {
+        admin: true,
+        isVersioned: true,
+        problems: ['not_found', 'cannot_delete_self', 'last_admin', 'last_owner'],
+      },
     },
     async (request) => {
       await users.delete(request.scope, request.params.user_id.toLowerCase(), clientOf(request), request.versions);

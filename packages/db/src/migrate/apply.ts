@@ -10,7 +10,10 @@ export interface Step {
   record: string;
 }
 
-/** Marks a file with one statement that PostgreSQL refuses to run in a transaction, such as `create index concurrently`. */
+/**
+ * Marks a file whose statements PostgreSQL refuses to run in a transaction, such as `create index concurrently`. A line with `\\gexec` after a query runs each row of
+ * its result as a statement, as in psql: for indexes of partitions, whose names depend on the month.
+ */
 const withoutTransactionMark = /^-- transaction: none$/m;
 
 const tableLockWait = '2s';
@@ -57,7 +60,14 @@ async function inTransaction(connection: Connection, { statements, record }: Ste
 async function withoutTransaction(connection: Connection, { statements, record }: Step): Promise<void> {
   await dropInvalidIndexes(connection, statements);
   try {
-    await connection.execute(statements);
+    const parts = statements.split(/^\\gexec$/m);
+    for (const [index, part] of parts.entries()) {
+      if (!part.replace(/--.*$/gm, '').trim()) continue;
+      const results = await connection.execute<Record<string, string>>(part);
+      const isGenerator = index < parts.length - 1;
+      for (const row of (isGenerator && results.at(-1)?.rows) || [])
+        for (const statement of Object.values(row)) await connection.execute(statement);
+    }
   } catch (error) {
     // The first error is the one to report.
     await dropInvalidIndexes(connection, statements).catch(() => {});

@@ -18,6 +18,8 @@ const narrowTypes: Record<string, string> = {
   'challenges.purpose': 'ChallengePurpose',
   'user_sessions.methods': 'AuthenticationMethod[]',
   'users.kind': 'UserKind',
+  'memberships.role': 'OrganizationRole',
+  'invitations.role': 'OrganizationRole',
   'user_sessions.revoked_reason': 'RevokedReason',
 };
 

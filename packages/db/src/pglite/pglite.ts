@@ -62,8 +62,8 @@ export function embeddedSource(pglite: PGlite, onClosed: () => void = () => {}):
   };
   const connection: Connection = {
     query: (text, values) => query(pglite, text, values),
-    queryWith: ({ userId }, text, values) => {
-      const apply = settingsStatement({ userId });
+    queryWith: ({ lockMsMax: _, ...access }, text, values) => {
+      const apply = settingsStatement(access);
       if (!apply) return query(pglite, text, values);
       return pglite.transaction(async (transaction) => {
         await transaction.query(apply.text, apply.values);

@@ -6,15 +6,24 @@ import { deleteOld } from './delete-old.ts';
 
 export type NewApiKey = Pick<
   Insertable<Tables['api_keys']>,
-  'user_id' | 'name' | 'secret_hash' | 'scopes' | 'created_at' | 'expires_at'
+  'user_id' | 'organization_id' | 'name' | 'secret_hash' | 'scopes' | 'created_at' | 'expires_at'
 >;
 /** An API key without its secret. */
 export type ApiKey = Pick<
   Selectable<Tables['api_keys']>,
-  'id' | 'user_id' | 'name' | 'scopes' | 'created_at' | 'expires_at' | 'last_used_at'
+  'id' | 'user_id' | 'organization_id' | 'name' | 'scopes' | 'created_at' | 'expires_at' | 'last_used_at'
 >;
 
-const columns = ['id', 'user_id', 'name', 'scopes', 'created_at', 'expires_at', 'last_used_at'] as const;
+const columns = [
+  'id',
+  'user_id',
+  'organization_id',
+  'name',
+  'scopes',
+  'created_at',
+  'expires_at',
+  'last_used_at',
+] as const;
 
 /** API keys. */
 export const apiKeys = ({ db }: Context) => ({
@@ -28,6 +37,25 @@ export const apiKeys = ({ db }: Context) => ({
   /** Expired keys too. */
   list: (userId: string) =>
     db.selectFrom('api_keys').select(columns).where('user_id', '=', userId).orderBy('id').execute(),
+
+  /** The keys of all members of an organization for its rows. Expired keys too. */
+  listOf: (organizationId: string) =>
+    db
+      .selectFrom('api_keys')
+      .select(columns)
+      .where('organization_id', '=', organizationId)
+      .orderBy('user_id')
+      .orderBy('id')
+      .execute(),
+
+  /** Resolves to the deleted key. Resolves to undefined if the organization has no such key. */
+  deleteOf: (organizationId: string, id: string) =>
+    db
+      .deleteFrom('api_keys')
+      .where('organization_id', '=', organizationId)
+      .where('id', '=', id)
+      .returning(columns)
+      .executeTakeFirst(),
 
   /** Resolves to the address of the owner, if the key has this secret. */
   findOwner: async ({

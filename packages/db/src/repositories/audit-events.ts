@@ -3,12 +3,13 @@ import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { AuditAction } from '../schema/values.ts';
 import type { Actor } from '../scope.ts';
-import type { Context, OwnerContext } from './context.ts';
+import type { Context, OrganizationContext, OwnerContext } from './context.ts';
 import { firstIdAt, type PageRequest, paged, timeOfId } from './page.ts';
 
 export type NewAuditEvent = Omit<Insertable<Tables['audit_events']>, 'id' | 'created_at'>;
 
 export interface AuditFilter {
+  organization_id?: string | undefined;
   user_id?: string | undefined;
   actor_id?: string | undefined;
   action?: AuditAction | undefined;
@@ -26,6 +27,7 @@ const columns = [
   'action',
   'user_id',
   'actor_id',
+  'organization_id',
   'session_id',
   'ip_address',
   'user_agent',
@@ -34,7 +36,15 @@ const columns = [
   'details',
   'created_at',
 ] as const;
-const filters = ['user_id', 'actor_id', 'action', 'ip_address', 'request_id', 'client_request_id'] as const;
+const filters = [
+  'organization_id',
+  'user_id',
+  'actor_id',
+  'action',
+  'ip_address',
+  'request_id',
+  'client_request_id',
+] as const;
 
 /** The audit trail. Triggers refuse everything but inserts, and what `removePersonalData` does. */
 export const auditEvents = ({ db }: Context) => ({
@@ -111,5 +121,19 @@ export const ownAuditEvents = ({ scope, ...context }: OwnerContext) => {
       }),
 
     list: (filter: Omit<AuditFilter, 'user_id'> & PageRequest) => all.list({ ...filter, user_id: scope.owner.userId }),
+  };
+};
+
+/** Audit events about the organization. Its owners and admins read them. */
+export const organizationEvents = ({ scope, ...context }: OrganizationContext) => {
+  const all = auditEvents(context);
+  const { organizationId } = scope.owner;
+  return {
+    /** Records what the actor of the scope did. @param event `user_id` is the member whom it concerns, if any */
+    create: ({ details, ...event }: Omit<NewAuditEvent, 'organization_id' | 'actor_id'>) =>
+      all.create({ organization_id: organizationId, ...actorOf(scope.actor, details), ...event }),
+
+    list: (filter: Omit<AuditFilter, 'organization_id'> & PageRequest) =>
+      all.list({ ...filter, organization_id: organizationId }),
   };
 };

@@ -10,6 +10,8 @@ export interface Credential {
   apiKeyId?: string | undefined;
   /** Whether the session comes in a cookie, whose seals depend on the secret of the session. */
   isCookie?: boolean;
+  /** The organization that the request is about, if any. */
+  organizationId?: string | undefined;
 }
 
 /** What the value of a cookie is compared with. */
@@ -24,7 +26,7 @@ export interface CookieKeys {
 /** Reads the callers of requests. */
 export const callers = ({ db }: Context) => ({
   /**
-   * Returns the sessions and API keys that are alive, each with its active user. Every authenticated request makes this read, in one statement for both, because requests
+   * Returns the sessions and API keys that are alive, each with its active user, and the role of the user in the organization. Every authenticated request makes this read, in one statement for both, because requests
    * share it. The secret of an API key is not compared here.
    */
   find: (credentials: readonly Credential[], alive: Alive) => {
@@ -32,13 +34,14 @@ export const callers = ({ db }: Context) => ({
     // A null matches no row and costs no index look-up.
     const sessionIds = credentials.map((one) => one.sessionId ?? null);
     const apiKeyIds = credentials.map((one) => one.apiKeyId ?? null);
+    const organizationIds = credentials.map((one) => one.organizationId ?? null);
     const cookies = credentials.map((one) => one.isCookie ?? false);
     return db
       .selectFrom(
         sql<
           Required<Credential>
-        >`unnest(${userIds}::uuid[], ${sessionIds}::uuid[], ${apiKeyIds}::uuid[], ${cookies}::bool[])`.as<'one'>(
-          sql`one ("userId", "sessionId", "apiKeyId", "isCookie")`,
+        >`unnest(${userIds}::uuid[], ${sessionIds}::uuid[], ${apiKeyIds}::uuid[], ${cookies}::bool[], ${organizationIds}::uuid[])`.as<'one'>(
+          sql`one ("userId", "sessionId", "apiKeyId", "isCookie", "organizationId")`,
         ),
       )
       .innerJoin('users', 'users.id', 'one.userId')
@@ -56,6 +59,11 @@ export const callers = ({ db }: Context) => ({
           // Requesting the deletion of an account ends its sessions, and its keys are refused until the deletion is cancelled.
           .on('users.deletion_due_at', 'is', null),
       )
+      .leftJoin('memberships', (join) =>
+        join
+          .onRef('memberships.organization_id', '=', 'one.organizationId')
+          .onRef('memberships.user_id', '=', 'one.userId'),
+      )
       .select(userColumns)
       .select([
         'user_sessions.id as session_id',
@@ -65,6 +73,9 @@ export const callers = ({ db }: Context) => ({
         'api_keys.id as api_key_id',
         'api_keys.secret_hash',
         'api_keys.scopes',
+        'api_keys.organization_id as api_key_organization_id',
+        'one.organizationId as organization_id',
+        'memberships.role as organization_role',
         sql<Date | null>`coalesce(user_sessions.last_used_at, api_keys.last_used_at)`.as('last_used_at'),
         sql<CookieKeys | null>`case when one."isCookie" then jsonb_build_object('generation', generation, 'token_secret', encode(token_secret, 'hex'), 'rotated_at', rotated_at) end`.as(
           'cookie',

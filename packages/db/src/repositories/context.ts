@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { Tables } from '../schema/tables.ts';
-import type { Scope } from '../scope.ts';
+import type { OrganizationScope, Scope } from '../scope.ts';
 
 /** Query builders that a repository runs its statements with. */
 export interface Context {
@@ -15,4 +15,9 @@ export interface Context {
 /** The context of a user's unit of work. */
 export interface OwnerContext extends Context {
   scope: Scope;
+}
+
+/** The context of a unit of work for an organization. */
+export interface OrganizationContext extends Context {
+  scope: OrganizationScope;
 }

@@ -85,16 +85,17 @@ export const deletedAccounts = ({ db }: Context) => ({
       .forNoKeyUpdate()
       .executeTakeFirst(),
 
-  dependentTables: async (): Promise<DependentTable[]> => {
+  /** Returns the tables whose rows are deleted with an account, or with an organization. */
+  dependentTables: async (of: 'users' | 'organizations' = 'users'): Promise<DependentTable[]> => {
     const { rows } = await sql<DependentTable>`
       select conrelid::regclass::text as name, attname as column
       from pg_constraint join pg_attribute on attrelid = conrelid and attnum = conkey[1]
-      where confrelid = 'users'::regclass and contype = 'f' and confdeltype = 'c' and conparentid = 0
+      where confrelid = ${of}::regclass and contype = 'f' and confdeltype = 'c' and conparentid = 0
       order by 1`.execute(db);
     return rows;
   },
 
-  /** Deletes up to `limit` rows of an account, without waiting for locks. Resolves to their number. */
+  /** Deletes up to `limit` rows of an account or an organization, without waiting for locks. Resolves to their number. */
   deleteRows: async ({ name, column }: DependentTable, id: string, limit: number): Promise<number> => {
     const table = sql.table(name);
     const owner = sql.ref(column);

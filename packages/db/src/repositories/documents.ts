@@ -1,22 +1,34 @@
 import { CompiledQuery, type Insertable, sql, type Updateable } from 'kysely';
 import type { Tables } from '../schema/tables.ts';
 import type { Vector } from '../schema/vector.ts';
-import type { OwnerContext } from './context.ts';
+import type { OrganizationContext, OwnerContext } from './context.ts';
 import { enqueueCall, type NewJob } from './jobs.ts';
 import { type PageRequest, paged } from './page.ts';
 import { hasVersion, microsecondsOf, type Versions } from './version.ts';
 
-const columns = ['id', 'user_id', 'title', 'content', 'metadata', 'created_at', 'updated_at'] as const;
+const contentColumns = ['title', 'content', 'metadata', 'created_at', 'updated_at'] as const;
+
+/** The documents of a user or of an organization: the table, and its column with the id of the owner. The two tables have the same other columns. */
+function tableOf({ owner }: (OwnerContext | OrganizationContext)['scope']) {
+  const isOrganization = owner.organizationId !== undefined;
+  return {
+    // Kysely knows one of the tables.
+    table: (isOrganization ? 'organization_documents' : 'documents') as 'documents',
+    ownerColumn: (isOrganization ? 'organization_id' : 'user_id') as 'user_id',
+    ownerId: isOrganization ? owner.organizationId : owner.userId,
+  };
+}
+
 /** A computed embedding changes the ETag, so that caches refresh, but not the part that `If-Match` compares, so that a concurrent change succeeds. */
-const version =
-  sql<string>`${microsecondsOf('documents')} || case when embedding is null then '' else '-embedded' end`.as('version');
+const versionIn = (table: 'documents') =>
+  sql<string>`${microsecondsOf(table)} || case when embedding is null then '' else '-embedded' end`.as('version');
 const hasEmbedding = sql<boolean>`embedding is not null`.as('has_embedding');
 
 type Written = 'title' | 'content' | 'metadata' | 'embedding';
 export type NewDocument = Required<Pick<Insertable<Tables['documents']>, Written | 'id'>>;
 export type DocumentChanges = Pick<Updateable<Tables['documents']>, Written>;
 
-/** A document without its embedding. */
+/** A document without its embedding. One of an organization has `organization_id` instead of `user_id`. */
 export type OwnDocument = Awaited<ReturnType<ReturnType<typeof documents>['list']>>['rows'][number];
 
 export interface DocumentSearch {
@@ -34,34 +46,44 @@ const fusedMin = 50;
 /** Constant of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009): the larger, the less the first ranks stand out. */
 const fusionConstant = 60;
 
-// Constant texts: building them for each search took as long as checking the access token.
-const select = (matches: string) => `
-  select ${columns.map((column) => `d.${column}`).join(', ')}, d.embedding is not null as has_embedding, m.score
-  from ${matches} m join documents d on d.id = m.id
-  order by m.score desc, d.id desc`;
 const ranked = (matches: string) =>
   `select id, row_number() over (order by score desc, id desc) as rank from ${matches}`;
-const byMeaning = select('semantic_matches($1::vector, $2::jsonb, $3::int)');
-const byWords = select('keyword_matches($1::text, $2::jsonb, $3::int)');
-const byBoth = select(`(
+// Constant texts: building them for each search took as long as checking the access token.
+const queriesOn = (table: string, ownerColumn: string) => {
+  const select = (matches: string) => `
+  select d.id, ${[ownerColumn, ...contentColumns].map((column) => `d.${column}`).join(', ')}, d.embedding is not null as has_embedding, m.score
+  from ${matches} m join ${table} d on d.id = m.id
+  order by m.score desc, d.id desc`;
+  return {
+    byMeaning: select('semantic_matches($1::vector, $2::jsonb, $3::int)'),
+    byWords: select('keyword_matches($1::text, $2::jsonb, $3::int)'),
+    byBoth: select(`(
   select id, sum(1.0 / (${fusionConstant} + rank))::double precision as score from (
     ${ranked('semantic_matches($1::vector, $3::jsonb, $5::int)')}
     union all
     ${ranked('keyword_matches($2::text, $3::jsonb, $5::int)')}) ranks
-  group by id order by score desc, id desc limit $4::int)`);
+  group by id order by score desc, id desc limit $4::int)`),
+  };
+};
+const queries = {
+  documents: queriesOn('documents', 'user_id'),
+  organization_documents: queriesOn('organization_documents', 'organization_id'),
+};
 
-/** Documents of the owner. */
-export const documents = ({ db, scope }: OwnerContext) => {
-  const { userId } = scope.owner;
+/** Documents of the owner of the scope. */
+export const documents = ({ db, scope }: OwnerContext | OrganizationContext) => {
+  const { table, ownerColumn, ownerId } = tableOf(scope);
+  const columns = ['id', ownerColumn, ...contentColumns] as const;
+  const version = versionIn(table);
   return {
     find: (id: string, versions?: Versions) =>
       db
-        .selectFrom('documents')
+        .selectFrom(table)
         .select(columns)
         .select([hasEmbedding, version])
-        .where('user_id', '=', userId)
+        .where(ownerColumn, '=', ownerId)
         .where('id', '=', id)
-        .where(hasVersion('documents', versions))
+        .where(hasVersion(table, versions))
         .executeTakeFirst(),
 
     /**
@@ -75,9 +97,9 @@ export const documents = ({ db, scope }: OwnerContext) => {
         .with('page', (inner) =>
           paged(
             inner
-              .selectFrom('documents')
+              .selectFrom(table)
               .select(['id', sql<number>`octet_length(content)`.as('bytes')])
-              .where('user_id', '=', userId),
+              .where(ownerColumn, '=', ownerId),
             page,
           ),
         )
@@ -93,12 +115,12 @@ export const documents = ({ db, scope }: OwnerContext) => {
             ]),
         )
         .selectFrom('sized')
-        .innerJoin('documents', 'documents.id', 'sized.id')
-        .select(columns.map((column) => `documents.${column}` as const))
+        .innerJoin(table, `${table}.id`, 'sized.id')
+        .select(columns.map((column) => `${table}.${column}` as const))
         .select(['total', hasEmbedding])
-        .where('documents.user_id', '=', userId)
+        .where(`${table}.${ownerColumn}`, '=', ownerId)
         .where('bytes_before', '<', sql<string>`${bytesMax}::bigint`)
-        .orderBy('documents.id', 'desc')
+        .orderBy(`${table}.id`, 'desc')
         .limit(page.limit)
         .execute();
       return {
@@ -118,10 +140,10 @@ export const documents = ({ db, scope }: OwnerContext) => {
       }));
       // One parameter for any number of rows, so that the server prepares one statement.
       const created = await db
-        .insertInto('documents')
-        .columns(['id', 'user_id', 'title', 'content', 'metadata', 'embedding'])
+        .insertInto(table)
+        .columns(['id', ownerColumn, 'title', 'content', 'metadata', 'embedding'])
         .expression(
-          sql`select id, ${userId}::uuid, title, content, metadata, embedding::vector
+          sql`select id, ${ownerId}::uuid, title, content, metadata, embedding::vector
             from json_to_recordset(${JSON.stringify(rows)}::json) as row (
               id uuid, title text, content text, metadata jsonb, embedding text)
             ${jobs.length > 0 ? sql`cross join (select ${enqueueCall(jobs)}) as enqueued` : sql``}`,
@@ -140,12 +162,12 @@ export const documents = ({ db, scope }: OwnerContext) => {
     /** A new text drops the embedding of the old one, unless a new one comes with it. */
     update: (id: string, { embedding, ...changes }: DocumentChanges, versions?: Versions) =>
       db
-        .updateTable('documents')
+        .updateTable(table)
         .set(changes)
         .set(embedding ? { embedding, embedding_model: null } : ifTextChanges(changes))
-        .where('user_id', '=', userId)
+        .where(ownerColumn, '=', ownerId)
         .where('id', '=', id)
-        .where(hasVersion('documents', versions))
+        .where(hasVersion(table, versions))
         .returning(columns)
         .returning([hasEmbedding, version])
         .executeTakeFirst(),
@@ -153,10 +175,10 @@ export const documents = ({ db, scope }: OwnerContext) => {
     /** Resolves to whether the document existed, with one of the versions. */
     delete: async (id: string, versions?: Versions) => {
       const { numDeletedRows } = await db
-        .deleteFrom('documents')
-        .where('user_id', '=', userId)
+        .deleteFrom(table)
+        .where(ownerColumn, '=', ownerId)
         .where('id', '=', id)
-        .where(hasVersion('documents', versions))
+        .where(hasVersion(table, versions))
         .executeTakeFirstOrThrow();
       return numDeletedRows > 0n;
     },
@@ -168,10 +190,10 @@ export const documents = ({ db, scope }: OwnerContext) => {
     search: async ({ vector, words, metadata, limit }: DocumentSearch) => {
       const filter = JSON.stringify(metadata);
       const query = !vector
-        ? CompiledQuery.raw(byWords, [words, filter, limit])
+        ? CompiledQuery.raw(queries[table].byWords, [words, filter, limit])
         : words === undefined
-          ? CompiledQuery.raw(byMeaning, [vector, filter, limit])
-          : CompiledQuery.raw(byBoth, [vector, words, filter, limit, Math.max(limit, fusedMin)]);
+          ? CompiledQuery.raw(queries[table].byMeaning, [vector, filter, limit])
+          : CompiledQuery.raw(queries[table].byBoth, [vector, words, filter, limit, Math.max(limit, fusedMin)]);
       const { rows } = await db.executeQuery(query as CompiledQuery<OwnDocument & { score: number }>);
       return rows.map(({ score, ...document }) => ({ document, score }));
     },

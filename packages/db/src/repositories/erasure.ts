@@ -35,6 +35,15 @@ export const erasure = ({ db }: Context) => ({
     return Number(numAffectedRows);
   },
 
+  /** Deletes the invitations of an address. Resolves to their number. */
+  eraseInvitations: async (email: string): Promise<number> => {
+    const { numDeletedRows } = await db
+      .deleteFrom('invitations')
+      .where('email', '=', email.toLowerCase())
+      .executeTakeFirstOrThrow();
+    return Number(numDeletedRows);
+  },
+
   /** Searches every column of every table for texts, regardless of case. Reads the whole database. */
   findTraces: async (texts: readonly string[]): Promise<Trace[]> => {
     const { rows: columns } = await sql<{ table: string; column: string }>`

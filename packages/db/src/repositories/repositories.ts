@@ -1,21 +1,24 @@
 import { account } from './account.ts';
 import { accountExports, ownExports } from './account-exports.ts';
 import { apiKeys } from './api-keys.ts';
-import { auditEvents, ownAuditEvents } from './audit-events.ts';
+import { auditEvents, organizationEvents, ownAuditEvents } from './audit-events.ts';
 import { callers } from './callers.ts';
 import { challenges } from './challenges.ts';
-import type { Context, OwnerContext } from './context.ts';
+import type { Context, OrganizationContext, OwnerContext } from './context.ts';
 import { deletedAccounts } from './deleted-accounts.ts';
-import { documentEmbeddings } from './document-embeddings.ts';
+import { documentEmbeddings, organizationDocumentEmbeddings } from './document-embeddings.ts';
 import { documents } from './documents.ts';
 import { erasure } from './erasure.ts';
 import { factors } from './factors.ts';
 import { idempotencyKeys } from './idempotency-keys.ts';
 import { identities } from './identities.ts';
 import { incomingWebhooks } from './incoming-webhooks.ts';
+import { invitations, invitationTokens } from './invitations.ts';
 import { jobQueue, jobs } from './jobs.ts';
 import { knownClients } from './known-clients.ts';
+import { members } from './members.ts';
 import { oneTimeTokens, ownOneTimeTokens } from './one-time-tokens.ts';
+import { organization, organizations, ownOrganizations } from './organizations.ts';
 import { ownSessions } from './own-sessions.ts';
 import { passkeys } from './passkeys.ts';
 import { refreshTokens } from './refresh-tokens.ts';
@@ -33,12 +36,26 @@ const ownerFactories = {
   documents,
   jobs: jobQueue,
   oneTimeTokens: ownOneTimeTokens,
+  organizations: ownOrganizations,
   tasks,
   userPreferences,
   userSessions: ownSessions,
   webhookEndpoints: ownWebhookEndpoints,
   // Above this line `npm run new -- resource` adds its own.
 };
+
+/** The repositories of `database.as(scope)` for an organization: rows of the organization in the scope. */
+const organizationFactories = {
+  auditEvents: organizationEvents,
+  documents,
+  invitations,
+  jobs: jobQueue,
+  members,
+  organization,
+};
+
+/** The repositories of `database.public()`: rows that everybody may read. */
+const publicFactories = {};
 
 /** The repositories of `database.system()`: rows of all users. */
 const systemFactories = {
@@ -55,8 +72,11 @@ const systemFactories = {
   identities,
   incomingWebhooks,
   jobs,
+  invitationTokens,
   knownClients,
   oneTimeTokens,
+  organizationDocumentEmbeddings,
+  organizations,
   passkeys,
   refreshTokens,
   userSessions,
@@ -68,9 +88,16 @@ type Made<Factories extends Record<string, (context: never) => unknown>> = {
   readonly [Name in keyof Factories]: ReturnType<Factories[Name]>;
 };
 export type OwnerRepositories = Made<typeof ownerFactories>;
+export type OrganizationRepositories = Made<typeof organizationFactories>;
+export type PublicRepositories = Made<typeof publicFactories>;
+/** What users and organizations have alike. */
+export type SharedRepositories = Pick<OwnerRepositories, 'documents' | 'jobs'>;
 export type SystemRepositories = Made<typeof systemFactories>;
 
 export const ownerRepositories: (context: OwnerContext) => OwnerRepositories = lazily(ownerFactories);
+export const organizationRepositories: (context: OrganizationContext) => OrganizationRepositories =
+  lazily(organizationFactories);
+export const publicRepositories: (context: Context) => PublicRepositories = lazily(publicFactories);
 export const systemRepositories: (context: Context) => SystemRepositories = lazily(systemFactories);
 
 /** Creates each repository when it is first used: a unit of work uses two or three of them. */

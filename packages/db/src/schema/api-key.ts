@@ -1,5 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import { createdAt, id, notExported, ownedBy, timestamp } from './columns.ts';
+import { MembershipSchema } from './membership.ts';
 import { UserSchema } from './user.ts';
 
 export const ApiKeySchema = defineEntity({
@@ -7,6 +8,16 @@ export const ApiKeySchema = defineEntity({
   tableName: 'api_keys',
   comment: 'API keys: programs act for their owner with them, within their scopes. Only hashes are stored.',
   properties: {
+    // Its comment is that of both columns.
+    membership: () =>
+      p
+        .manyToOne(MembershipSchema)
+        .joinColumns('organization_id', 'user_id')
+        .nullable()
+        .updateRule('no action')
+        .deleteRule('cascade')
+        .foreignKeyName('fk_api_keys_membership')
+        .comment('The owner, and the organization whose rows the key is for, if any.'),
     user: () =>
       p
         .manyToOne(UserSchema)
@@ -23,6 +34,13 @@ export const ApiKeySchema = defineEntity({
     created_at: createdAt(),
     expires_at: timestamp().comment('When it expires.'),
   },
-  indexes: [{ name: 'idx_api_keys_expires_at', properties: ['expires_at'] }],
+  indexes: [
+    { name: 'idx_api_keys_expires_at', properties: ['expires_at'] },
+    {
+      name: 'idx_api_keys_organization_id',
+      expression:
+        'create index "idx_api_keys_organization_id" on "api_keys" ("organization_id", "user_id") where organization_id is not null',
+    },
+  ],
   ...ownedBy('api_keys', 'user_id'),
 });

@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { id, ownedBy, timestamp } from './columns.ts';
+import { appPolicy, currentOrganization, id, ownedBy, timestamp } from './columns.ts';
 import type { AuditAction } from './values.ts';
 
 // No foreign keys: events outlive the accounts that they are about.
@@ -14,6 +14,7 @@ export const AuditEventSchema = defineEntity({
     action: p.string().$type<AuditAction>().length(50).comment('What happened: signed_in, password_changed, …'),
     user_id: p.uuid().nullable().comment('Id of the account that the event concerns; null if no account matched.'),
     actor_id: p.uuid().nullable().comment('The user who acted; null for a command and for an anonymous client.'),
+    organization_id: p.uuid().nullable().comment('Id of the organization that the event concerns, if any.'),
     session_id: p.uuid().nullable().comment('The session in which the actor acted, or that was ended.'),
     ip_address: p.string().columnType('inet').nullable().comment('Client address of the request.'),
     user_agent: p.string().length(255).nullable().comment('User-Agent of the request, cut to 255 characters.'),
@@ -35,6 +36,11 @@ export const AuditEventSchema = defineEntity({
       name: 'idx_audit_events_personal',
       expression:
         'create index "idx_audit_events_personal" on "audit_events" ("id") where ip_address is not null or user_agent is not null',
+    },
+    {
+      name: 'idx_audit_events_organization_id',
+      expression:
+        'create index "idx_audit_events_organization_id" on "audit_events" ("organization_id", "id") where organization_id is not null',
     },
     { name: 'idx_audit_events_request_id', properties: ['request_id'] },
     {
@@ -59,5 +65,13 @@ export const AuditEventSchema = defineEntity({
       body: `if old.created_at < now() - interval '30 days' then old.ip_address = null; old.user_agent = null; if new is not distinct from old then return new; end if; end if; raise exception 'audit_events is append-only';`,
     },
   ],
-  ...ownedBy('audit_events', 'user_id'),
+  rowLevelSecurity: 'force',
+  policies: [
+    ...ownedBy('audit_events', 'user_id').policies,
+    appPolicy('audit_events', 'admins', {
+      command: 'select',
+      using: `organization_id = ${currentOrganization} and (select quoin_organization_role()) in ('owner', 'admin')`,
+    }),
+    appPolicy('audit_events', 'members', { command: 'insert', check: `organization_id = ${currentOrganization}` }),
+  ],
 });

@@ -57,6 +57,50 @@ export const ownedBy = (table: string, column: string) => ({
   policies: [ownerPolicy(table, `${column} = ${currentUser}`), systemPolicy(table)],
 });
 
+/** The organization of `database.as(scope)`, if the actor is a member of it; evaluated once per statement. Null outside of it. */
+export const currentOrganization = '(select quoin_organization_id())';
+
+/** Whether the actor may grant or end the role of a row: owners every role, admins all but `owner`. */
+export const mayGrant = `((select quoin_organization_role()) = 'owner' or (select quoin_organization_role()) = 'admin' and role <> 'owner')`;
+
+/**
+ * Row level security of a table whose rows belong to an organization: its members read and write them.
+ *
+ * @param writers `admins`: only owners and admins write
+ */
+export const ownedByOrganization = (
+  table: string,
+  { writers = 'members' }: { writers?: 'members' | 'admins' } = {},
+) => ({
+  rowLevelSecurity: 'force' as const,
+  policies:
+    writers === 'members'
+      ? [ownerPolicy(table, `organization_id = ${currentOrganization}`), systemPolicy(table)]
+      : [
+          appPolicy(table, 'members', { command: 'select', using: `organization_id = ${currentOrganization}` }),
+          ownerPolicy(
+            table,
+            `organization_id = ${currentOrganization} and (select quoin_organization_role()) in ('owner', 'admin')`,
+          ),
+          systemPolicy(table),
+        ],
+});
+
+/** A policy of `quoin_app` for one command. */
+export const appPolicy = (
+  table: string,
+  name: string,
+  policy: { command: 'select' | 'insert' | 'update' | 'delete'; using?: string; check?: string },
+) => ({ name: `${table}_${name}`, roles: ['quoin_app'], ...policy });
+
+/** Allows `quoin_public`, the role of `database.public()`, to read the rows for which the condition holds. */
+export const publicPolicy = (table: string, condition = 'true') => ({
+  name: `${table}_public`,
+  roles: ['quoin_public'],
+  command: 'select' as const,
+  using: condition,
+});
+
 /** Allows `quoin_app` the rows for which the condition holds. */
 export const ownerPolicy = (table: string, condition: string) => ({
   name: `${table}_owner`,

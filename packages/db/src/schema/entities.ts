@@ -6,8 +6,12 @@ import { DocumentSchema } from './document.ts';
 import { IdempotencyKeySchema } from './idempotency-key.ts';
 import { IdentitySchema } from './identity.ts';
 import { IncomingWebhookSchema } from './incoming-webhook.ts';
+import { InvitationSchema } from './invitation.ts';
 import { KnownClientSchema } from './known-client.ts';
+import { MembershipSchema } from './membership.ts';
 import { OneTimeTokenSchema } from './one-time-token.ts';
+import { OrganizationSchema } from './organization.ts';
+import { OrganizationDocumentSchema } from './organization-document.ts';
 import { PasskeySchema } from './passkey.ts';
 import { RecoveryCodeSchema } from './recovery-code.ts';
 import { TaskSchema } from './task.ts';
@@ -38,5 +42,9 @@ export const entities = [
   AccountExportPartSchema,
   IncomingWebhookSchema,
   WebhookEndpointSchema,
+  OrganizationSchema,
+  MembershipSchema,
+  InvitationSchema,
+  OrganizationDocumentSchema,
   // Above this line `npm run new -- resource` adds its own.
 ];

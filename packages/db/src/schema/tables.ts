@@ -5,6 +5,7 @@ import type {
   AuditAction,
   AuthenticationMethod,
   ChallengePurpose,
+  OrganizationRole,
   RevokedReason,
   Theme,
   TokenPurpose,
@@ -23,8 +24,12 @@ export interface Tables {
   idempotency_keys: IdempotencyKeyTable;
   identities: IdentityTable;
   incoming_webhooks: IncomingWebhookTable;
+  invitations: InvitationTable;
   known_clients: KnownClientTable;
+  memberships: MembershipTable;
   one_time_tokens: OneTimeTokenTable;
+  organization_documents: OrganizationDocumentTable;
+  organizations: OrganizationTable;
   passkeys: PasskeyTable;
   recovery_codes: RecoveryCodeTable;
   tasks: TaskTable;
@@ -66,6 +71,7 @@ interface ApiKeyTable {
   warned_at: Date | null;
   created_at: Generated<Date>;
   expires_at: Date;
+  organization_id: string | null;
 }
 export type ApiKey = Selectable<ApiKeyTable>;
 
@@ -81,6 +87,7 @@ interface AuditEventTable {
   client_request_id: string | null;
   details: Generated<Record<string, unknown>>;
   created_at: Date;
+  organization_id: string | null;
 }
 export type AuditEvent = Selectable<AuditEventTable>;
 
@@ -140,6 +147,18 @@ interface IncomingWebhookTable {
 }
 export type IncomingWebhook = Selectable<IncomingWebhookTable>;
 
+interface InvitationTable {
+  organization_id: string;
+  id: string;
+  invited_by: string;
+  email: string;
+  role: OrganizationRole;
+  token_hash: Uint8Array | null;
+  created_at: Generated<Date>;
+  expires_at: Date;
+}
+export type Invitation = Selectable<InvitationTable>;
+
 interface KnownClientTable {
   user_id: string;
   fingerprint: Uint8Array;
@@ -147,6 +166,15 @@ interface KnownClientTable {
   last_used_at: Generated<Date>;
 }
 export type KnownClient = Selectable<KnownClientTable>;
+
+interface MembershipTable {
+  organization_id: string;
+  user_id: string;
+  role: OrganizationRole;
+  created_at: Generated<Date>;
+  updated_at: Generated<Date>;
+}
+export type Membership = Selectable<MembershipTable>;
 
 interface OneTimeTokenTable {
   id: string;
@@ -158,6 +186,30 @@ interface OneTimeTokenTable {
   expires_at: Date;
 }
 export type OneTimeToken = Selectable<OneTimeTokenTable>;
+
+interface OrganizationDocumentTable {
+  organization_id: string;
+  id: string;
+  title: string;
+  content: string;
+  metadata: Generated<Record<string, unknown>>;
+  embedding: Vector | null;
+  embedding_model: string | null;
+  search: ColumnType<string | null, never, never>;
+  created_at: Generated<Date>;
+  updated_at: Generated<Date>;
+}
+export type OrganizationDocument = Selectable<OrganizationDocumentTable>;
+
+interface OrganizationTable {
+  id: string;
+  name: string;
+  slug: string | null;
+  deleted_at: Date | null;
+  created_at: Generated<Date>;
+  updated_at: Generated<Date>;
+}
+export type Organization = Selectable<OrganizationTable>;
 
 interface PasskeyTable {
   user_id: string;

@@ -20,7 +20,16 @@ export const auditActions = [
   'identity_unlinked',
   'job_discarded',
   'job_retried',
+  'invitation_accepted',
+  'invitation_created',
+  'invitation_revoked',
+  'member_left',
+  'member_removed',
+  'member_role_changed',
   'mfa_required',
+  'organization_changed',
+  'organization_created',
+  'organization_deleted',
   'passkey_added',
   'passkey_counter_fell',
   'passkey_removed',
@@ -67,6 +76,10 @@ export type AuthenticationMethod = 'pwd' | 'otp' | 'email' | 'recovery' | 'ext' 
 /** Service accounts are for programs: they have API keys, no password, and cannot sign in. */
 export const userKinds = ['person', 'service'] as const;
 export type UserKind = (typeof userKinds)[number];
+
+/** Roles in an organization, from the one that may do most. */
+export const organizationRoles = ['owner', 'admin', 'member'] as const;
+export type OrganizationRole = (typeof organizationRoles)[number];
 
 export type TokenPurpose = 'reset_password' | 'verify_email';
 

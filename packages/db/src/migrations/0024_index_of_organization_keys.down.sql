@@ -1,0 +1,1 @@
+drop index if exists idx_api_keys_organization_id;

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, newScope, type TestDatabase } from '../testing/test-database.ts';
 import { readCatalog } from './migrate/catalog.ts';
 import { appPrivileges, defaultPrivileges } from './schema/privileges.ts';
-import type { Scope } from './scope.ts';
+import type { OrganizationScope, Scope } from './scope.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -106,6 +106,80 @@ describe('row level security', () => {
   });
 });
 
+describe('row level security of an organization', () => {
+  const newMember = async () => {
+    const user = await newUser();
+    const { id } = await database.system().organizations.create({ name: 'Masons', slug: null }, user.owner.userId);
+    return { ...user, owner: { organizationId: id } };
+  };
+  const document = () => ({ id: randomUUID(), title: 'Plan', content: 'Of the wall.', metadata: {}, embedding: null });
+  /** Runs a statement without a condition as the member, and rolls it back. */
+  const careless = (scope: OrganizationScope, statement: string) =>
+    database.maintain(async (connection) => {
+      await connection.execute(
+        `begin; set local app.organization_id = '${scope.owner.organizationId}'; set local app.member_id = '${scope.actor.userId}'; set local role quoin_app`,
+      );
+      try {
+        const { rows, affectedRows } = await connection.query(statement);
+        return { rows, affectedRows };
+      } finally {
+        await connection.execute('rollback');
+      }
+    });
+
+  test('limits queries without a where clause to the rows of the organization, and hides those of the member', async () => {
+    const [mine, theirs] = [await newMember(), await newMember()];
+    const own = { ...mine, owner: { userId: mine.actor.userId } };
+    await database.as(mine).documents.create([document()]);
+    await database.as(theirs).documents.create([document()]);
+    await database.as(own).documents.create([document()]);
+    await database.as(own).tasks.create({ title: 'Mine' });
+    const { organizationId: organization_id } = mine.owner;
+    expect((await careless(mine, 'select organization_id from organization_documents')).rows).toEqual([
+      { organization_id },
+    ]);
+    expect((await careless(mine, `update organization_documents set title = 'x'`)).affectedRows).toBe(1);
+    expect((await careless(mine, 'delete from organization_documents')).affectedRows).toBe(1);
+    expect((await careless(mine, 'select organization_id from memberships')).rows).toEqual([{ organization_id }]);
+    expect((await careless(mine, 'select id from organizations')).rows).toEqual([{ id: organization_id }]);
+    for (const table of ['documents', 'tasks', 'users', 'user_sessions'])
+      expect([table, (await careless(mine, `select * from ${table}`)).rows]).toEqual([table, []]);
+  });
+
+  test('shows nothing to a user who is no member, whatever organization the scope names', async () => {
+    const mine = await newMember();
+    await database.as(mine).documents.create([document()]);
+    const stranger = { ...(await newUser()), owner: mine.owner };
+    for (const table of ['organizations', 'memberships', 'invitations', 'organization_documents', 'audit_events'])
+      expect([table, (await careless(stranger, `select * from ${table}`)).rows]).toEqual([table, []]);
+    await expect(database.as(stranger).documents.create([document()])).rejects.toThrow(/row-level security/);
+    expect((await database.as(stranger).members.list({ limit: 10 })).length).toBe(0);
+  });
+
+  test.each([
+    'insert into memberships (organization_id, user_id, role) select organization_id, $1, role from memberships',
+  ])('a member may not run: %s', async (statement) => {
+    const [member, other] = [await newMember(), await newUser()];
+    const refused = careless(member, statement.replace('$1', `'${other.owner.userId}'`));
+    await expect(refused).rejects.toMatchObject({ code: '42501' });
+  });
+
+  test('the organization of row level security ends with the unit of work', async () => {
+    const [one, other] = [await newMember(), await newMember()];
+    await database.as(one).documents.create([document()]);
+    const count = async (scope: OrganizationScope) =>
+      (await database.as(scope).documents.list({ limit: 9 }, 1e6)).rows.length;
+    for (let n = 0; n < 10; n++) expect([await count(other), await count(one)]).toEqual([0, 1]);
+  });
+
+  test('public reads see no table, and write nothing', async () => {
+    const run = (statement: string) =>
+      database.inspect(({ queryWith }) => queryWith({ isPublic: true }, statement, []));
+    for (const table of ['users', 'tasks', 'documents', 'organizations', 'organization_documents'])
+      await expect(run(`select from ${table}`)).rejects.toMatchObject({ code: '42501' });
+  });
+});
+
 describe('the job queue', () => {
   test('a user’s unit of work enqueues jobs of that user only', async () => {
     const [scope, other] = [await newUser(), await newUser()];
@@ -162,6 +236,28 @@ describe('the catalogue', () => {
         ),
     );
     expect(unprotected.map(({ name }) => name)).toEqual([]);
+  });
+
+  test('every table with rows of an organization has a policy that checks membership, and its keys contain the organization', async () => {
+    // The audit trail outlives organizations. An API key belongs to its user. A token finds an invitation.
+    const without = ['audit_events', 'api_keys', 'invitations'];
+    const { tables } = await database.inspect(readCatalog);
+    const owned = tables.filter(({ columns }) => columns.some((one) => one.name === 'organization_id'));
+    expect(owned.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['memberships', 'organization_documents', ...without]),
+    );
+    for (const { name, policies, constraints, indexes } of owned) {
+      const isChecked = policies.some(
+        ({ definition }) => /to quoin_app\b/.test(definition) && definition.includes('SELECT quoin_organization_id()'),
+      );
+      expect([name, isChecked]).toEqual([name, name !== 'api_keys']);
+      if (without.includes(name)) continue;
+      const keys = [
+        ...constraints.filter(({ type }) => type === 'primary key' || type === 'unique'),
+        ...indexes.filter(({ definition }) => definition.startsWith('CREATE UNIQUE')),
+      ];
+      expect([name, keys.filter(({ definition }) => !definition.includes('organization_id'))]).toEqual([name, []]);
+    }
   });
 
   test('tables of a user’s rows can be distributed by owner: every key contains the owner', async () => {

@@ -23,13 +23,14 @@ export function createOrganizationDeletion({ database, jobs, clock }: Dependenci
     isSerialized: true,
     retrySeconds: 60,
     timeoutSeconds: 3_600,
-    run: async ({ data: { organization_id: id } }) => {
-      const { deletedAccounts, organizations } = database.system();
-      for (const table of await deletedAccounts.dependentTables('organizations'))
-        await deleteAll((limit) => deletedAccounts.deleteRows(table, id, limit));
-      await organizations.delete(id);
-    },
+    run: async ({ data }) => deleteRowsOf(data.organization_id),
   });
+  const deleteRowsOf = async (id: string): Promise<void> => {
+    const { deletedAccounts, organizations } = database.system();
+    for (const table of await deletedAccounts.dependentTables('organizations'))
+      await deleteAll((limit) => deletedAccounts.deleteRows(table, id, limit));
+    await organizations.delete(id);
+  };
   const enqueue = async (repositories: Pick<OwnerRepositories, 'jobs'>, ids: readonly string[]) => {
     for (const id of ids) await job.enqueue(repositories, [{ organization_id: id }], { concurrencyKey: id });
   };
@@ -38,6 +39,11 @@ export function createOrganizationDeletion({ database, jobs, clock }: Dependenci
     /** Enqueues the deletion of marked organizations in the transaction of the caller. */
     enqueue,
     wake: job.wake,
+
+    /** Deletes marked organizations now, for a command. */
+    deleteNow: async (ids: readonly string[]) => {
+      for (const id of ids) await deleteRowsOf(id);
+    },
 
     /** Enqueues deletions that have no job, because an admin discarded it, or it failed for good. Resolves to their number. */
     enqueueOverdue: async () => {

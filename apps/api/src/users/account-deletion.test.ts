@@ -202,6 +202,13 @@ describe('npm run user -- erase', () => {
     await send('POST', '/users/me/api-keys', token, { name: canary, scopes: ['tasks:read'] });
     await send('POST', '/users/me/exports', token);
     await api.app.runner.runDue('export account');
+    await send('POST', '/organizations', token, { name: canary });
+    await api.database.system().users.update(id, { email_verified_at: new Date() });
+    const { path, owner, admin } = await api.newOrganization();
+    const { id: organizationId } = (await send('POST', '/organizations', token, { name: canary })).json();
+    await send('POST', `/organizations/${organizationId}/documents`, token, { title: canary, content: canary });
+    await send('POST', `/organizations/${organizationId}/invitations`, token, { email: admin.email, role: 'member' });
+    await api.send('POST', `${path}/invitations`, { token: owner.token, body: { email, role: 'member' } });
     await api.send('POST', '/auth/password/forgot', { headers, body: { email } });
     await api.send('POST', '/auth/login', { headers, body: { username: email, password: 'a wrong guess' } });
     const before = await dump();
@@ -210,7 +217,9 @@ describe('npm run user -- erase', () => {
     expect(await erase(email, '--prove')).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(
-        new RegExp(`^the account is ${id}\nremoved the account, \\d+ audit events and \\d+ jobs\nnothing mentions`),
+        new RegExp(
+          `^the account is ${id}\nremoved the account, \\d+ audit events, \\d+ invitations and \\d+ jobs\nnothing mentions`,
+        ),
       ),
     });
     const after = await dump();
@@ -272,7 +281,7 @@ describe('npm run user -- erase', () => {
     await api.send('POST', '/auth/password/forgot', { body: { email } });
     expect(await erase(email, '--prove')).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining('removed 0 audit events and 1 jobs'),
+      stdout: expect.stringContaining('removed 0 audit events, 0 invitations and 1 jobs'),
     });
   });
 });

@@ -27,6 +27,7 @@ interface Dependencies {
   organizationDeletion: {
     enqueue: (repositories: Pick<SystemRepositories, 'jobs'>, organizationIds: readonly string[]) => Promise<void>;
     wake: () => void;
+    deleteNow: (organizationIds: readonly string[]) => Promise<void>;
   };
   mail: Mail;
   clock: () => Date;
@@ -83,16 +84,17 @@ export function createAccountDeletion({ database, jobs, organizationDeletion, ma
         await repositories.auditEvents.create({ action: 'deletion_cancelled', details: { reason: isLast }, ...event });
         return false;
       }
-      await leaveOrganizations(repositories, id);
+      await organizationDeletion.enqueue(repositories, await leaveOrganizations(repositories, id));
       await repositories.deletedAccounts.mark(id, clock());
       await repositories.auditEvents.create({ action: 'account_deleted', ...event });
       return true;
     });
 
-  /** Ends the memberships of an account, and deletes the organizations that have no other member. @throws Problem `last_owner` */
-  const leaveOrganizations = async (repositories: SystemRepositories, userId: string): Promise<void> => {
-    await organizationDeletion.enqueue(repositories, await repositories.organizations.markDeletedOf(userId, clock()));
-    await keepingAnOwner(() => repositories.organizations.leaveAll(userId));
+  /** Ends the memberships of an account. Resolves to the organizations that have no other member, marked as deleted. @throws Problem `last_owner` */
+  const leaveOrganizations = async ({ organizations }: SystemRepositories, userId: string): Promise<string[]> => {
+    const marked = await organizations.markDeletedOf(userId, clock());
+    await keepingAnOwner(() => organizations.leaveAll(userId));
+    return marked;
   };
 
   return {
@@ -100,7 +102,7 @@ export function createAccountDeletion({ database, jobs, organizationDeletion, ma
     markDeleted: async (id: string, scope: Scope, client: Client, { passwordHash, versions }: Conditions) => {
       await database.system(scope).transaction(async (repositories) => {
         await keepAnAdmin(repositories, id);
-        await leaveOrganizations(repositories, id);
+        await organizationDeletion.enqueue(repositories, await leaveOrganizations(repositories, id));
         if (!(await repositories.deletedAccounts.mark(id, clock(), { passwordHash, versions }))) {
           const { password_hash } = found(await repositories.users.find(id));
           throw passwordHash && passwordHash !== password_hash ? wrongPassword() : preconditionFailed();
@@ -155,11 +157,13 @@ export function createAccountDeletion({ database, jobs, organizationDeletion, ma
 
     /** Deletes an account with all its rows now, for a command. @throws Problem `last_admin`, `last_owner` */
     deleteNow: async (id: string) => {
-      await database.system().transaction(async (repositories) => {
+      const organizationIds = await database.system().transaction(async (repositories) => {
         await keepAnAdmin(repositories, id);
-        await leaveOrganizations(repositories, id);
+        const marked = await leaveOrganizations(repositories, id);
         await repositories.deletedAccounts.mark(id, clock());
+        return marked;
       });
+      await organizationDeletion.deleteNow(organizationIds);
       await deleteRowsOf(database, id);
     },
   };

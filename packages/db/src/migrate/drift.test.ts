@@ -136,11 +136,21 @@ describe('revision', () => {
     // Without the migrations that create tables, every entity is a difference. What policies and indexes need remains.
     const [first = '', ...others] = all;
     for (const name of others) for (const kind of ['up', 'down']) await rm(join(directory, `${name}.${kind}.sql`));
-    const needed = `create extension pg_trgm; create function quoin_user_email() returns text language sql return null::text;`;
+    const functions = [
+      'quoin_user_email() returns text',
+      'quoin_organization_id() returns uuid',
+      'quoin_organization_role() returns text',
+      'quoin_member_id() returns uuid',
+      'quoin_user_organization_ids() returns uuid[]',
+    ];
+    const needed = [
+      'create extension pg_trgm',
+      ...functions.map((one) => `create function ${one} language plpgsql as $$ begin return null; end $$`),
+    ].join(';');
     await writeFile(join(directory, '0002_needed.up.sql'), needed);
     await writeFile(
       join(directory, '0002_needed.down.sql'),
-      'drop function quoin_user_email(); drop extension pg_trgm;',
+      'drop function quoin_user_email(), quoin_organization_id(), quoin_organization_role(), quoin_member_id(), quoin_user_organization_ids(); drop extension pg_trgm;',
     );
     const written = await revision('All the tables: again!', { directory });
     expect(written).toMatchObject({ name: '0003_all_the_tables_again', renames: [] });

@@ -117,5 +117,5 @@ $$;
 
 drop table "invitations", "memberships", "organization_documents", "organizations";
 drop function organizations_set_updated_at_fn(), memberships_set_updated_at_fn(), memberships_keep_owner_fn(), organization_documents_set_updated_at_fn();
-drop function quoin_members(uuid, uuid, int), quoin_keep_owner(uuid), quoin_organization_role(), quoin_organization_id(), quoin_member_id();
+drop function quoin_members(uuid, uuid, int), quoin_keep_owner(uuid), quoin_organization_role(), quoin_organization_id(), quoin_user_organization_ids(), quoin_member_id();
 -- The role stays, as the others do: it can belong to another database of this server.

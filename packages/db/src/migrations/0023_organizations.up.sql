@@ -140,19 +140,27 @@ return nullif(current_setting('app.member_id', true), '')::uuid;
 create function quoin_organization_id() returns uuid
 language sql stable parallel safe security definer
 set search_path = public, pg_temp
-return (
+as $$
   select organization_id from memberships
   where organization_id = nullif(current_setting('app.organization_id', true), '')::uuid and user_id = quoin_member_id()
-);
+$$;
 
 -- The role of the actor in that organization.
 create function quoin_organization_role() returns text
 language sql stable parallel safe security definer
 set search_path = public, pg_temp
-return (
-  select role::text from memberships
+as $$
+  select role from memberships
   where organization_id = nullif(current_setting('app.organization_id', true), '')::uuid and user_id = quoin_member_id()
-);
+$$;
+
+-- The organizations of the user of the unit of work. Only the policy of the table organizations uses it: rows of organizations are reached one organization at a time.
+create function quoin_user_organization_ids() returns uuid[]
+language sql stable parallel safe security definer
+set search_path = public, pg_temp
+as $$
+  select array_agg(organization_id) from memberships where user_id = quoin_user_id()
+$$;
 
 -- Refuses a change after which an organization has no owner. The lock makes two owners who leave at the same time wait for each other.
 create function quoin_keep_owner(organization uuid) returns void
@@ -172,12 +180,12 @@ create function quoin_members(member uuid, after uuid, rows_max int)
 returns table (user_id uuid, role varchar, email varchar, username varchar, full_name varchar, created_at timestamptz, updated_at timestamptz)
 language sql stable parallel safe security definer rows 50
 set search_path = public, pg_temp
-begin atomic
+as $$
   select m.user_id, m.role, u.email, u.username, u.full_name, m.created_at, m.updated_at
   from memberships m join users u on u.id = m.user_id
   where m.organization_id = (select quoin_organization_id()) and (member is null or m.user_id = member) and (after is null or m.user_id < after)
-  order by m.user_id desc limit rows_max;
-end;
+  order by m.user_id desc limit rows_max
+$$;
 revoke execute on function quoin_members(uuid, uuid, int) from public;
 grant execute on function quoin_members(uuid, uuid, int) to quoin_app;
 
@@ -185,7 +193,7 @@ create or replace function "organizations_set_updated_at_fn"() returns trigger a
 create trigger "set_updated_at" BEFORE UPDATE on "organizations" for each ROW execute function "organizations_set_updated_at_fn"();
 alter table "organizations" enable row level security;
 alter table "organizations" force row level security;
-create policy "organizations_members" on "organizations" for select to "quoin_app" using (id = (select quoin_organization_id()) or id in (select organization_id from memberships where user_id = (select quoin_user_id())));
+create policy "organizations_members" on "organizations" for select to "quoin_app" using (id = (select quoin_organization_id()) or id = any ((select quoin_user_organization_ids())::uuid[]));
 create policy "organizations_admins" on "organizations" for update to "quoin_app" using (id = (select quoin_organization_id()) and (select quoin_organization_role()) in ('owner', 'admin')) with check (id = (select quoin_organization_id()) and (deleted_at is null or (select quoin_organization_role()) = 'owner'));
 create policy "organizations_system" on "organizations" to "quoin_system" using (true) with check (true);
 

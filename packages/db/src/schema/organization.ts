@@ -37,7 +37,7 @@ export const OrganizationSchema = defineEntity({
   policies: [
     appPolicy('organizations', 'members', {
       command: 'select',
-      using: `id = ${currentOrganization} or id in (select organization_id from memberships where user_id = (select quoin_user_id()))`,
+      using: `id = ${currentOrganization} or id = any ((select quoin_user_organization_ids())::uuid[])`,
     }),
     appPolicy('organizations', 'admins', {
       command: 'update',

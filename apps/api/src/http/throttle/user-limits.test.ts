@@ -45,10 +45,14 @@ test('searches, batches, document lists, text filters, exports and admin lists h
   expect(limited.filter((route) => !route.startsWith('HEAD')).sort()).toEqual([
     'GET /api/v1/audit-events',
     'GET /api/v1/jobs',
+    'GET /api/v1/organizations/:organization_id/audit-events',
+    'GET /api/v1/organizations/:organization_id/documents',
     'GET /api/v1/users',
     'GET /api/v1/users/:user_id/documents',
     'GET /api/v1/users/:user_id/tasks',
     'GET /api/v1/users/me/exports/:export_id',
+    'POST /api/v1/organizations/:organization_id/documents/batch',
+    'POST /api/v1/organizations/:organization_id/documents/search',
     'POST /api/v1/users/:user_id/documents/batch',
     'POST /api/v1/users/:user_id/documents/search',
   ]);

@@ -8,6 +8,7 @@
 --   quoin_migrator   applies migrations as quoin_owner (DATABASE_URL of npm run db)
 --   quoin_server     runs the server (DATABASE_URL of npm start): reads and writes rows, changes no table, and nothing in the audit trail of the last 30 days
 --   quoin_app        role of a user's unit of work: row level security shows it that user's rows
+--   quoin_public     role of public reads: row level security shows it what everybody may read
 --   quoin_system     role of work for all users: row level security shows it every row
 
 \set ON_ERROR_STOP on
@@ -16,14 +17,14 @@
 
 select format('create role %I %s', name, option)
 from (values
-  ('quoin_owner', 'nologin'), ('quoin_app', 'nologin'), ('quoin_system', 'nologin'), ('quoin_migrator', 'login'), ('quoin_server', 'login')
+  ('quoin_owner', 'nologin'), ('quoin_app', 'nologin'), ('quoin_public', 'nologin'), ('quoin_system', 'nologin'), ('quoin_migrator', 'login'), ('quoin_server', 'login')
 ) as roles (name, option)
 where to_regrole(name) is null \gexec
 
 alter role quoin_migrator password :'migrator_password';
 alter role quoin_server password :'server_password';
 
-grant quoin_app, quoin_system to quoin_owner, quoin_server;
+grant quoin_app, quoin_public, quoin_system to quoin_owner, quoin_server;
 grant quoin_owner to quoin_migrator;
 
 -- An administrator who is not a superuser can make a role the owner of a database only as a member of that role.

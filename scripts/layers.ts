@@ -8,13 +8,14 @@ import { posix } from 'node:path';
  * another feature.
  */
 const rooms: [room: string, files: RegExp][] = [
-  ['http', /^http\//],
+  ['http', /^(http\/|product\/(errors|tags)\.ts)/],
   ['config', /^config\//],
   ['job queue', /^queue\/(?!run-jobs)/],
-  ['passwords and mail', /^(passwords|mail)\//],
+  ['passwords and mail', /^(passwords|mail)\/|^product\/mails\.ts/],
   ['users', /^users\//],
-  ['auth', /^auth\//],
-  ['features', /^(?!process\/|commands\/|queue\/)[a-z-]+\/(kinds\/)?[a-z-]+\.ts$/],
+  ['auth', /^auth\/|^product\/scopes\.ts/],
+  ['features', /^(?!process\/|commands\/|queue\/|product\/)[a-z-]+\/(kinds\/)?[a-z-]+\.ts$/],
+  ['product', /^product\//],
   ['background', /^(process\/(metrics|tracing|open-database|explain|workers)|queue\/run-jobs)\.ts$/],
   ['services.ts', /^services\.ts$/],
   ['app.ts', /^app\.ts$/],
@@ -34,12 +35,15 @@ const rules: [rule: string, isViolated: (one: Import) => boolean][] = [
   ],
   [
     'schema/ imports nothing of the rest of the package',
-    ({ from, to }) => from.startsWith('packages/db/src/schema/') && !/^(@mikro-orm\/core|kysely)$|\/schema\//.test(to),
+    ({ from, to }) =>
+      from.startsWith('packages/db/src/schema/') &&
+      !/^(@mikro-orm\/core|kysely)$|\/schema\/|\/product\/(entities|privileges)/.test(to),
   ],
   [
     'a repository imports Kysely, the schema and other repositories',
     ({ from, to }) =>
-      from.includes('/repositories/') && !/^kysely$|\/new-id\.ts$|\/repositories\/|\/schema\/|\/scope\.ts$/.test(to),
+      from.includes('/repositories/') &&
+      !/^kysely$|\/new-id\.ts$|\/(repositories|product|schema)\/|\/scope\.ts$/.test(to),
   ],
   [
     'only migrate/entity-difference.ts and the entities load MikroORM',

@@ -36,13 +36,13 @@ describe('a refused resource', () => {
   test('npm run new -- resource: a refusal gives a reason and changes nothing', async () => {
     await expect(make('tasks', 'title:string')).rejects.toThrow('tasks exists already');
     await expect(make('notes', 'title:varchar')).rejects.toThrow('the type must be string, text');
-    const file = join(copy.path, 'apps/api/src/app.ts');
+    const file = join(copy.path, 'apps/api/src/product/routes.ts');
     const text = readFileSync(file, 'utf8');
     writeFileSync(file, text.replace(/.*Above this line.*\n/, ''));
     await copy.run('git', 'add', '--all');
     const before = await changes();
     await expect(make(...notes)).rejects.toThrow(
-      /apps\/api\/src\/app\.ts: expected 1 × the comment[\s\S]*Nothing changed/,
+      /apps\/api\/src\/product\/routes\.ts: restore the comment[\s\S]*Nothing changed/,
     );
     expect(await changes()).toBe(before);
     writeFileSync(file, text);
@@ -74,7 +74,7 @@ describe('a generated resource', () => {
     await make('meeting-minutes', ...everyType, '--singular', 'meeting-minute');
   });
 
-  test('a generated resource has eight new files and lines in five others', async () => {
+  test('a generated resource has eight new files and lines in files of the product', async () => {
     const lines = (await changes()).split('\n').filter((line) => !line.includes('meeting'));
     expect(
       lines.filter((line) => line.startsWith('??')).map((line) => line.slice(3).replace(/\d{4}_/, 'NNNN_')),
@@ -89,14 +89,14 @@ describe('a generated resource', () => {
       'packages/db/src/schema/note.ts',
     ]);
     expect(lines.filter((line) => line.startsWith('AM')).map((line) => line.slice(3))).toEqual([
-      'apps/api/src/app.ts',
-      'apps/api/src/auth/scopes.ts',
-      'apps/api/src/http/openapi.ts',
-      'apps/api/src/services.ts',
+      'apps/api/src/product/routes.ts',
+      'apps/api/src/product/scopes.ts',
+      'apps/api/src/product/services.ts',
+      'apps/api/src/product/tags.ts',
       'docs/schema.md',
       'packages/client/src/openapi.d.ts',
-      'packages/db/src/repositories/repositories.ts',
-      'packages/db/src/schema/entities.ts',
+      'packages/db/src/product/entities.ts',
+      'packages/db/src/product/repositories.ts',
       'packages/db/src/schema/tables.ts',
     ]);
   });

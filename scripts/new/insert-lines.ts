@@ -1,19 +1,15 @@
 import { readFileSync } from 'node:fs';
 
-/** Returns the text of a file with imports, and a line above each comment that marks where to add lines. */
-export function withLines(
+/** Returns the text of a file with imports, and a line above the comment that marks where to add lines. */
+export function withLine(
   file: string,
-  anchor: string,
-  { imports, lines }: { imports: string[]; lines: string[] },
+  { anchor, imports, line }: { anchor: string; imports: string[]; line: string },
 ): string {
-  const parts = readFileSync(file, 'utf8').split(anchor);
-  if (parts.length !== lines.length + 1)
+  const [head = '', tail, ...more] = readFileSync(file, 'utf8').split(`${anchor}\n`);
+  if (tail === undefined || more.length > 0)
     throw new Error(
-      `${file}: expected ${lines.length} × the comment\n  ${anchor}\nwhich marks where to add lines; restore it, or add the lines by hand`,
+      `${file}: restore the comment that marks where to add lines, or add the lines by hand:\n  ${anchor}`,
     );
-  const [head, ...tails] = parts;
-  const text = tails.reduce((done, tail, place) => `${done}${lines[place]}\n${anchor}${tail}`, head ?? '');
   // The formatter sorts the imports.
-  const first = text.search(/^import /m);
-  return `${text.slice(0, first)}${imports.map((line) => `${line}\n`).join('')}${text.slice(first)}`;
+  return `${imports.map((one) => `${one}\n`).join('')}${head}${line}\n${anchor}\n${tail}`;
 }

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { dirname } from 'node:path';
 import { UsageError } from '@quoin/db/command';
 import { allOrNothing } from './command.ts';
-import { withLines } from './insert-lines.ts';
+import { withLine } from './insert-lines.ts';
 
 /** A kind of job or mail: its files by template, and the file that lists it. */
 interface Kind {
@@ -42,19 +42,19 @@ const jobKind = ({ path, Name, name, words }: Names): Kind => ({
     [`apps/api/src/jobs/kinds/${path}.ts`]: 'job',
     [`apps/api/src/jobs/kinds/${path}.test.ts`]: 'job-test',
   },
-  list: 'apps/api/src/services.ts',
+  list: 'apps/api/src/product/jobs.ts',
   anchor: '// Above this line `npm run new -- job` adds its own.',
-  imports: [`import { define${Name} } from './jobs/kinds/${path}.ts';`],
-  line: `${name}: define${Name}(jobs, { database }),`,
+  imports: [`import { define${Name} } from '../jobs/kinds/${path}.ts';`],
+  line: `${name}: define${Name},`,
   next: `Write the work into apps/api/src/jobs/kinds/${path}.ts. Try it: npx vitest run apps/api/src/jobs/kinds
 Enqueue it with jobKinds.${name}.enqueue(…), and wait for "${words}" in GET /jobs. docs/jobs.md explains the rest.`,
 });
 
 const mailKind = ({ path, name }: Names): Kind => ({
   files: { [`apps/api/src/mail/kinds/${path}.ts`]: 'mail' },
-  list: 'apps/api/src/mail/kinds.ts',
+  list: 'apps/api/src/product/mails.ts',
   anchor: '// Above this line `npm run new -- mail` adds its own.',
-  imports: [`import { ${name}Mail } from './kinds/${path}.ts';`],
+  imports: [`import { ${name}Mail } from '../mail/kinds/${path}.ts';`],
   line: `${name}Mail,`,
   next: `Write the texts into apps/api/src/mail/kinds/${path}.ts. Look at it: npm start, and /dev/mails
 Send it with mail.send(repositories, ${name}Mail, recipient, data). docs/mails.md explains the rest.`,
@@ -69,7 +69,7 @@ async function make({ files, list, anchor, imports, line, next }: Kind, names: N
       mkdirSync(dirname(file), { recursive: true });
       writeFileSync(file, filled(template, names));
     }
-    writeFileSync(list, withLines(list, anchor, { imports, lines: [line] }));
+    writeFileSync(list, withLine(list, { anchor, imports, line }));
     await run('node_modules/.bin/biome', ['check', '--write', ...Object.keys(files), list]);
   };
   const revert = () => {

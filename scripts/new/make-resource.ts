@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { UsageError } from '@quoin/db/command';
 import { allOrNothing, type Run, step } from './command.ts';
-import { withLines } from './insert-lines.ts';
+import { withLine } from './insert-lines.ts';
 import { namesOf, parseResource, type Resource, resourceFiles } from './resource.ts';
 
 const anchor = '// Above this line `npm run new -- resource` adds its own.';
@@ -39,7 +39,7 @@ export async function makeResource(texts: string[], singular?: string): Promise<
       mkdirSync(dirname(file), { recursive: true });
       writeFileSync(file, text);
     }
-    for (const [file, insertions] of wired) writeFileSync(file, withLines(file, anchor, insertions));
+    for (const [file, addition] of wired) writeFileSync(file, withLine(file, addition));
     const biome = 'node_modules/.bin/biome';
     await run(biome, ['check', '--write', ...files.keys(), ...wired.keys()]);
 
@@ -79,37 +79,40 @@ docs/adding-a-resource.md explains the files.
   }
 }
 
-/** The imports and lines to add to existing files, one line per anchor. */
-function wiring(resource: Resource): Map<string, { imports: string[]; lines: string[] }> {
+interface Addition {
+  anchor: string;
+  imports: string[];
+  line: string;
+}
+
+/** What to add to the files of the product: imports, and a line above the comment that marks the place. */
+function wiring(resource: Resource): Map<string, Addition> {
   const { singularPath } = resource;
   const { path, plural, Plural, Singular, singular, 'Plural words': words } = namesOf(resource);
+  const api = (file: string, line: string, imports: string[] = []): [string, Addition] => [
+    `apps/api/src/product/${file}.ts`,
+    { anchor, imports, line },
+  ];
   return new Map([
     [
-      'packages/db/src/schema/entities.ts',
+      'packages/db/src/product/entities.ts',
       {
-        imports: [`import { ${Singular}Schema } from './${singularPath}.ts';`],
-        lines: [`${Singular}Schema,`],
+        anchor,
+        imports: [`import { ${Singular}Schema } from '../schema/${singularPath}.ts';`],
+        line: `${Singular}Schema,`,
       },
     ],
     [
-      'packages/db/src/repositories/repositories.ts',
-      { imports: [`import { ${plural} } from './${path}.ts';`], lines: [`${plural},`] },
-    ],
-    [
-      'apps/api/src/services.ts',
+      'packages/db/src/product/repositories.ts',
       {
-        imports: [`import { create${Plural} } from './${path}/service.ts';`],
-        lines: [`${plural}: create${Plural}({ database }),`],
+        anchor: anchor.replace(/\.$/, ': owned by a user.'),
+        imports: [`import { ${plural} } from '../repositories/${path}.ts';`],
+        line: `${plural},`,
       },
     ],
-    [
-      'apps/api/src/app.ts',
-      {
-        imports: [`import { ${singular}Routes } from './${path}/routes.ts';`],
-        lines: [`${singular}Routes(api, services);`],
-      },
-    ],
-    ['apps/api/src/auth/scopes.ts', { imports: [], lines: [`'${path}:read', '${path}:write',`] }],
-    ['apps/api/src/http/openapi.ts', { imports: [], lines: [`{ name: '${path}', description: '${words}.' },`] }],
+    api('services', `${plural}: create${Plural},`, [`import { create${Plural} } from '../${path}/service.ts';`]),
+    api('routes', `${singular}Routes,`, [`import { ${singular}Routes } from '../${path}/routes.ts';`]),
+    api('scopes', `'${path}:read', '${path}:write',`),
+    api('tags', `{ name: '${path}', description: '${words}.' },`),
   ]);
 }

@@ -13,7 +13,7 @@ import {
 } from '../testing/test-app.ts';
 import { buildApp } from './app.ts';
 import { parseConfig } from './config/config.ts';
-import { problems } from './http/errors.ts';
+import { foundationProblems } from './http/errors.ts';
 
 // Promises of every route.
 
@@ -503,6 +503,8 @@ test('a logged request has no Authorization and Cookie headers', () => {
 
 test('docs/errors.md matches the table of errors', () => {
   const page = readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8');
-  const lines = Object.entries(problems).map(([code, { status, title }]) => `| ${status} | \`${code}\` | ${title} |`);
+  const lines = Object.entries(foundationProblems).map(
+    ([code, { status, title }]) => `| ${status} | \`${code}\` | ${title} |`,
+  );
   expect(page.split('\n').filter((line) => /^\| \d/.test(line))).toEqual(lines);
 });

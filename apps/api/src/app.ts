@@ -44,13 +44,16 @@ import { passkeyRoutes, relatedOriginRoutes } from './passkeys/routes.ts';
 import { preferenceRoutes } from './preferences/routes.ts';
 import type { Metrics } from './process/metrics.ts';
 import type { Tracing } from './process/tracing.ts';
+import { productRoutes } from './product/routes.ts';
 import { runJobs } from './queue/run-jobs.ts';
 import { createRunner } from './queue/runner.ts';
 import { recoveryRoutes } from './recovery/routes.ts';
-import { createServices, type ServiceDependencies } from './services.ts';
+import { createServices, type ServiceDependencies, type Services } from './services.ts';
 import { taskRoutes } from './tasks/routes.ts';
 import { userRoutes } from './users/routes.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
+
+type Register = (api: App, services: Services['product']) => void;
 
 interface Options extends Pick<ServiceDependencies, 'clock' | 'transport' | 'hashCost'> {
   /** Undefined: no log. */
@@ -126,7 +129,7 @@ export async function buildApp(config: Config, database: Database, options: Opti
     auditEventRoutes(api, services);
     webhookRoutes(api, services);
     jobRoutes(api, services);
-    // Above this line `npm run new -- resource` adds its own.
+    for (const register of productRoutes as Register[]) register(api, services.product);
   };
   await app.register(api, { prefix: config.apiPrefix });
   const own = [...routes];

@@ -49,6 +49,8 @@ import { createWebauthn } from './passkeys/webauthn.ts';
 import { createBreachCheck } from './passwords/breached-passwords.ts';
 import { createPasswords, type HashCost } from './passwords/passwords.ts';
 import { createPreferences } from './preferences/service.ts';
+import { productJobs } from './product/jobs.ts';
+import { productServices } from './product/services.ts';
 import { createJobs } from './queue/jobs.ts';
 import { createOneTimeTokens } from './recovery/one-time-tokens.ts';
 import { createRecovery } from './recovery/service.ts';
@@ -177,9 +179,8 @@ export function createServices({
   jobs.schedule('delete old webhooks', hourly, () => deleteOldWebhooks(database, clock));
   jobs.schedule('maintain the audit trail', hourly, () => maintainAuditTrail({ database, config, clock }));
 
-  const jobKinds = {
-    // Above this line `npm run new -- job` adds its own.
-  };
+  const productDependencies = { database, config, clock, jobs, log, mail, publishWebhook };
+  const jobKinds = createAll(productJobs, productDependencies);
 
   return {
     accessTokens,
@@ -231,8 +232,20 @@ export function createServices({
     webhooks: createWebhooks({ database, config, sealed, publish: publishWebhook, clock }),
     /** For features whose events users may subscribe to. */
     publishWebhook,
-    // Above this line `npm run new -- resource` adds its own.
+    product: createAll(productServices, { ...productDependencies, jobKinds }),
   };
 }
 
 export type Services = ReturnType<typeof createServices>;
+
+type Created<Factories extends Record<string, (dependencies: never) => unknown>> = {
+  readonly [Name in keyof Factories]: ReturnType<Factories[Name]>;
+};
+
+function createAll<Dependencies, Factories extends Record<string, (dependencies: Dependencies) => unknown>>(
+  factories: Factories,
+  dependencies: Dependencies,
+) {
+  const entries = Object.entries(factories).map(([name, create]) => [name, create(dependencies)]);
+  return Object.fromEntries(entries) as Created<Factories>;
+}

@@ -1,8 +1,10 @@
 import { randomInt } from 'node:crypto';
+import { productProblems } from '../product/errors.ts';
 
-// The one table of error codes, and the error that carries one of them. A test compares docs/errors.md with it.
+// The one table of error codes, and the error that carries one of them. A test compares docs/errors.md with those of Quoin.
 
-export const problems = {
+/** Those of Quoin. */
+export const foundationProblems = {
   malformed_json: { status: 400, title: 'Malformed JSON' },
   malformed_request: { status: 400, title: 'Bad request' },
   invalid_credentials: { status: 401, title: 'Invalid credentials' },
@@ -45,6 +47,8 @@ export const problems = {
   embedding_unavailable: { status: 503, title: 'Embedding service unavailable' },
   shutting_down: { status: 503, title: 'Shutting down' },
 } as const;
+
+export const problems = { ...foundationProblems, ...productProblems };
 
 export type ProblemCode = keyof typeof problems;
 

@@ -1,3 +1,4 @@
+import { productMails } from '../product/mails.ts';
 import type { MailKind } from './kind.ts';
 import { apiKeyCreatedMail } from './kinds/api-key-created.ts';
 import { apiKeyExpiresMail } from './kinds/api-key-expires.ts';
@@ -50,5 +51,5 @@ export const mailKinds: readonly MailKind[] = [
   deletionCancelledMail,
   webhookDisabledMail,
   invitationMail,
-  // Above this line `npm run new -- mail` adds its own.
+  ...productMails,
 ];

@@ -1,3 +1,9 @@
+import {
+  productOrganizationFactories,
+  productOwnerFactories,
+  productPublicFactories,
+  productSystemFactories,
+} from '../product/repositories.ts';
 import { account } from './account.ts';
 import { accountExports, ownExports } from './account-exports.ts';
 import { apiKeys } from './api-keys.ts';
@@ -41,7 +47,7 @@ const ownerFactories = {
   userPreferences,
   userSessions: ownSessions,
   webhookEndpoints: ownWebhookEndpoints,
-  // Above this line `npm run new -- resource` adds its own.
+  ...productOwnerFactories,
 };
 
 /** The repositories of `database.as(scope)` for an organization: rows of the organization in the scope. */
@@ -52,10 +58,11 @@ const organizationFactories = {
   jobs: jobQueue,
   members,
   organization,
+  ...productOrganizationFactories,
 };
 
 /** The repositories of `database.public()`: rows that everybody may read. */
-const publicFactories = {};
+const publicFactories = { ...productPublicFactories };
 
 /** The repositories of `database.system()`: rows of all users. */
 const systemFactories = {
@@ -82,6 +89,7 @@ const systemFactories = {
   userSessions,
   users,
   webhookEndpoints,
+  ...productSystemFactories,
 };
 
 type Made<Factories extends Record<string, (context: never) => unknown>> = {

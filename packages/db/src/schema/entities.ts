@@ -1,3 +1,4 @@
+import { productEntities } from '../product/entities.ts';
 import { AccountExportPartSchema, AccountExportSchema } from './account-export.ts';
 import { ApiKeySchema } from './api-key.ts';
 import { AuditEventSchema } from './audit-event.ts';
@@ -46,5 +47,5 @@ export const entities = [
   MembershipSchema,
   InvitationSchema,
   OrganizationDocumentSchema,
-  // Above this line `npm run new -- resource` adds its own.
+  ...productEntities,
 ];

@@ -1,3 +1,5 @@
+import { productPrivileges } from '../product/privileges.ts';
+
 /**
  * What the role of a user's unit of work (`quoin_app`) may do with a table, if not everything; empty: nothing. Row level security decides on which rows.
  * A migration that creates a table grants it; a test compares the live catalogue with it.
@@ -27,6 +29,7 @@ export const appPrivileges: Record<string, string> = {
   invitations: 'select, insert, update, delete',
   incoming_webhooks: '',
   api_keys: '',
+  ...productPrivileges,
 };
 
 export const defaultPrivileges = 'select, insert, update, delete';

@@ -1,0 +1,6 @@
+import type { MailKind } from '../mail/kind.ts';
+
+/** Mails of the product. */
+export const productMails: readonly MailKind[] = [
+  // Above this line `npm run new -- mail` adds its own.
+];

@@ -1,0 +1,4 @@
+/** Tags of the product in the OpenAPI document. */
+export const productTags: { name: string; description: string }[] = [
+  // Above this line `npm run new -- resource` adds its own.
+];

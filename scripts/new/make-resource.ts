@@ -1,6 +1,5 @@
-import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { UsageError } from '@quoin/db/command';
 import { allOrNothing, type Run, step } from './command.ts';
 import { withLine } from './insert-lines.ts';
@@ -28,12 +27,7 @@ export async function makeResource(texts: string[], singular?: string): Promise<
   const before = new Map([...wired.keys(), ...generated].map((file) => [file, readFileSync(file, 'utf8')]));
   const migrations = () => globSync('packages/db/src/migrations/*.sql').sort();
   const known = migrations();
-  const scratch = mkdtempSync(join(tmpdir(), 'new-resource-'));
   const add = async (run: Run) => {
-    const db = (...args: string[]) =>
-      run(process.execPath, ['apps/api/src/commands/db.ts', ...args], {
-        env: { DATABASE_URL: `pglite://${scratch}/database` },
-      });
     step('writing the files');
     for (const [file, text] of files) {
       mkdirSync(dirname(file), { recursive: true });
@@ -43,19 +37,14 @@ export async function makeResource(texts: string[], singular?: string): Promise<
     const biome = 'node_modules/.bin/biome';
     await run(biome, ['check', '--write', ...files.keys(), ...wired.keys()]);
 
-    step('generating the migration');
-    await db('revision', '-m', `Add ${words}`);
+    step('generating the migration, the table types and docs/schema.md');
+    await run(process.execPath, ['apps/api/src/commands/db.ts', 'generate', '-m', `Add ${words}`]);
     const written = migrations().filter((file) => !known.includes(file));
     for (const file of written)
       writeFileSync(file, readFileSync(file, 'utf8').replace(placeholder, 'Old code keeps working: the table is new.'));
 
-    step('applying it to an embedded database, and writing docs/schema.md');
-    await db('upgrade');
-    await db('check');
-    await db('docs');
-
-    step('generating the OpenAPI document and the client');
-    await run('npm', ['run', '-s', 'openapi']);
+    step('generating the client');
+    await run('npm', ['run', '-s', 'client']);
 
     const all = [...files.keys(), ...written, ...wired.keys(), ...generated];
     process.stdout.write(`${all.map((file) => `${before.has(file) ? 'changed' : 'wrote  '} ${file}\n`).join('')}
@@ -74,8 +63,6 @@ docs/adding-a-resource.md explains the files.
     await allOrNothing(add, revert);
   } catch (error) {
     throw new Error(`${(error as Error).message.trimEnd()}\nNothing changed.`);
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
   }
 }
 

@@ -1,12 +1,11 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { connect, defaultDatabaseUrl } from '../connect.ts';
 import type { Database } from '../database.ts';
 import { check, revision } from '../migrate/drift.ts';
 import * as migrations from '../migrate/migrate.ts';
-import { schemaDocs } from '../migrate/schema-docs.ts';
+import { schemaDocs, schemaDocsFile } from '../migrate/schema-docs.ts';
 import { archiveAuditEvents, firstIncompleteMonth } from './archive.ts';
 import { type CommandDefinition, runCommand, type Terminal, UsageError, withProgress } from './command.ts';
 import { databaseHint } from './database-hint.ts';
@@ -33,6 +32,7 @@ const usageOf = (more: Record<string, Command>) => `Usage: npm run db -- COMMAND
   revision -m "MESSAGE"        write a migration from the difference between the entities and the last migration
   check                        exit with 1 and print the difference if database, migrations and entities do not agree
   types [--check]              write Kysely's table types from the migrations (or exit with 1 if they are stale)
+  generate [-m "MESSAGE"]      types and docs at once, from a replay in memory, and with a message first a revision
   docs [--check]               write docs/schema.md from the database (or exit with 1 if it is stale)
   seed [--users N]             create an admin and N (10) users with tasks, for development only
   archive --directory DIR [--before 2026-01]
@@ -46,8 +46,6 @@ Exit codes: 0 success, 1 failure or difference, 2 wrong usage.
 
 Example: npm run db -- revision -m "Add a due date to tasks"
 `;
-
-const docsFile = fileURLToPath(new URL('../../../../docs/schema.md', import.meta.url));
 
 /**
  * Returns the command line of the database.
@@ -132,8 +130,8 @@ const commands: Record<string, (database: Database, context: Context) => Promise
   docs: async (database, { values, stdout }) => {
     await refusePending(database);
     const text = await schemaDocs(database);
-    const isStale = !existsSync(docsFile) || (await readFile(docsFile, 'utf8')) !== text;
-    if (isStale && !values.check) await writeFile(docsFile, text);
+    const isStale = !existsSync(schemaDocsFile) || (await readFile(schemaDocsFile, 'utf8')) !== text;
+    if (isStale && !values.check) await writeFile(schemaDocsFile, text);
     return reportGenerated({ file: 'docs/schema.md', command: 'docs', isStale, isCheck: values.check, stdout });
   },
   seed: async (database, { values: { users }, env, stdout, stderr }) => {
@@ -180,6 +178,12 @@ const offlineCommands: Record<string, (context: Context) => Promise<number>> = {
     stdout.write(`wrote ${written.path} and its .down.sql: read them before you apply them\n`);
     for (const sql of written.renames) stdout.write(`check this: it renames, which is a guess: ${sql}\n`);
     for (const warning of written.locks) stdout.write(`check this (docs/operations.md says how): ${warning}\n`);
+    return 0;
+  },
+  generate: async ({ values: { message }, stdout }) => {
+    const { generate } = await import('../migrate/generate.ts');
+    const { revision: written, changed } = await withProgress('replaying the migrations in memory', generate(message));
+    for (const file of [...(written ? [written.path] : []), ...changed]) stdout.write(`wrote ${file}\n`);
     return 0;
   },
   types: async ({ values, stdout }) => {

@@ -19,7 +19,9 @@ export async function distribute(database: Database): Promise<string[]> {
     await connection.execute('begin');
     try {
       // Citus connects to the other servers as the role of the statement.
-      await connection.execute('alter role quoin_app login; alter role quoin_system login');
+      await connection.execute(
+        'alter role quoin_app login; alter role quoin_public login; alter role quoin_system login',
+      );
       // Citus calls all triggers unsafe. Ours change only the row that fired them.
       await connection.execute('set local citus.enable_unsafe_triggers = on');
       const { rows } = await connection.query<{ is_done: boolean }>(

@@ -59,13 +59,22 @@ export interface Revision {
  * @throws MigrationError without a usable message, or without the development dependencies
  */
 export async function revision(message: string, options: DriftOptions = {}): Promise<Revision | undefined> {
+  return replayed(options, (replay) => writeRevision(replay, message, options));
+}
+
+/** As `revision`, from a replay. */
+export async function writeRevision(
+  replay: Replay,
+  message: string,
+  options: DriftOptions = {},
+): Promise<Revision | undefined> {
   const slug = message
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '_')
     .replace(/^_+|_+$/g, '');
   if (!slug) throw new MigrationError('the message of a revision needs at least one letter or digit');
   const directory = options.directory ?? ownDirectory;
-  const difference = await replayed(options, (replay) => entityDifference(replay, options));
+  const difference = await entityDifference(replay, options);
   if (!difference)
     throw new MigrationError('MikroORM is not installed: run this command with the development dependencies');
   if (!difference.up) return undefined;
@@ -81,7 +90,7 @@ export async function revision(message: string, options: DriftOptions = {}): Pro
 }
 
 /** Undefined if MikroORM, a development dependency, is not installed. */
-async function entityDifference(replay: Replay, { entities }: DriftOptions) {
+export async function entityDifference(replay: Replay, { entities }: DriftOptions) {
   try {
     const { differenceOf } = await import('./entity-difference.ts');
     return await differenceOf(replay, entities);

@@ -1,5 +1,8 @@
+import { fileURLToPath } from 'node:url';
 import type { Database } from '../database.ts';
 import { type CatalogTable, readCatalog } from './catalog.ts';
+
+export const schemaDocsFile = fileURLToPath(new URL('../../../../docs/schema.md', import.meta.url));
 
 /** Returns the text of docs/schema.md. The same schema has the same text on every server. */
 export async function schemaDocs(database: Database): Promise<string> {

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { EntitySchema } from '@mikro-orm/core';
+import type { Database } from '../database.ts';
 import type { CatalogColumn, CatalogTable } from './catalog.ts';
 import { readCatalog } from './catalog.ts';
 import type { DriftOptions } from './drift.ts';
@@ -39,15 +40,20 @@ export async function updateTableTypes(
   { isCheck }: { isCheck: boolean },
   options: DriftOptions = {},
 ): Promise<boolean> {
-  const { entities } = await import('../schema/entities.ts');
-  const { tables } = await replayed(options, ({ database }) => database.inspect(readCatalog));
-  const text = tableTypes(tables, options.entities ?? entities);
+  const text = await replayed(options, ({ database }) => tableTypes(database, options));
   const isStale = (await readFile(tableTypesFile, 'utf8').catch(() => '')) !== text;
   if (isStale && !isCheck) await writeFile(tableTypesFile, text);
   return isStale;
 }
 
-function tableTypes(tables: CatalogTable[], entities: readonly EntitySchema[]): string {
+/** Returns the types of the tables of a database. */
+export async function tableTypes(database: Database, options: DriftOptions = {}): Promise<string> {
+  const { entities } = await import('../schema/entities.ts');
+  const { tables } = await database.inspect(readCatalog);
+  return typesText(tables, options.entities ?? entities);
+}
+
+function typesText(tables: CatalogTable[], entities: readonly EntitySchema[]): string {
   const known = tables.flatMap((table) => {
     const name = entities.find(({ meta }) => meta.tableName === table.name)?.meta.className;
     return name ? [{ ...table, entity: name }] : [];

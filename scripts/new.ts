@@ -4,7 +4,7 @@ import { makeApp } from './new/app.ts';
 import { makeJob, makeMail } from './new/make-kind.ts';
 import { makeResource } from './new/make-resource.ts';
 
-const usage = `Usage: npm run new -- resource NAME FIELD… [--singular WORD]
+const usage = `Usage: npm run new -- resource NAME FIELD… [--singular WORD] [--filter FIELD,FIELD]
        npm run new -- job NAME
        npm run new -- mail NAME
        npm run new -- app DIRECTORY [--name "NAME"]
@@ -12,8 +12,10 @@ const usage = `Usage: npm run new -- resource NAME FIELD… [--singular WORD]
 resource   Adds a table with its own API. Writes entity, repository, schemas, service, routes and tests, registers them, and
            generates the migration, docs/schema.md and the client.
            NAME is a plural: notes, meeting-notes.
-           FIELD is name:type, or name:type? if it is optional (in zsh: 'name:type?'). Types: string (one line), text, boolean,
-           integer, number, timestamp. Lists can be filtered by booleans, and searched (q) in strings and texts.
+           FIELD is name:type. Types: string (one line) or string(80), text, boolean, integer, bigint and decimal(10,2)
+           (strings in JSON), number, date, timestamp, enum(new,paid), email, url, json, uuid. After the type: ? for a
+           field that may be null, ! for one that is unique for each owner, =VALUE for a default (quote the field in a shell).
+           Lists can be filtered by booleans and by --filter FIELD,FIELD, and searched (q) in strings and texts.
 job        Adds a kind of job in a file of its own, with a test. NAME is words with hyphens: send-reminders.
 mail       Adds a kind of mail in a file of its own. NAME is words with hyphens: weekly-summary.
 app        Copies this repository under another name, without its history, to start a product.
@@ -22,6 +24,7 @@ app        Copies this repository under another name, without its history, to st
 If a command fails or is interrupted, nothing changes. Exit codes: 0 success, 1 failure, 2 invalid arguments.
 
 Examples: npm run new -- resource notes title:string body:text? pinned:boolean
+          npm run new -- resource invoices 'number:string(20)!' 'total:decimal(10,2)' 'status:enum(open,paid)=open' --filter status
           npm run new -- job send-reminders
           npm run new -- mail weekly-summary
           npm run new -- app ../bakery --name "The Bakery"
@@ -30,7 +33,7 @@ Examples: npm run new -- resource notes title:string body:text? pinned:boolean
 async function main({ args }: Terminal) {
   const { positionals, values } = readArguments(args);
   const [command, ...rest] = positionals;
-  if (command === 'resource') await makeResource(rest, values.singular);
+  if (command === 'resource') await makeResource(rest, values);
   else if (command === 'job' && rest.length < 2) await makeJob(rest[0]);
   else if (command === 'mail' && rest.length < 2) await makeMail(rest[0]);
   else if (command === 'app' && rest.length === 1 && rest[0]) await makeApp(rest[0], values.name);
@@ -46,6 +49,7 @@ const readArguments = (args: string[]) =>
     allowPositionals: true,
     options: {
       singular: { type: 'string' },
+      filter: { type: 'string' },
       name: { type: 'string' },
     },
   });

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { UsageError } from '@quoin/db/command';
 import { allOrNothing, type Run, step } from './command.ts';
 import { withLine } from './insert-lines.ts';
-import { namesOf, parseResource, type Resource, resourceFiles } from './resource.ts';
+import { namesOf, parseResource, type Resource, type ResourceOptions, resourceFiles } from './resource.ts';
 
 const anchor = '// Above this line `npm run new -- resource` adds its own.';
 const generated = ['docs/schema.md', 'packages/client/src/openapi.d.ts', 'packages/db/src/schema/tables.ts'];
@@ -14,8 +14,8 @@ const placeholder = 'Does old code keep working on the new schema? Say so here, 
  *
  * @throws UsageError
  */
-export async function makeResource(texts: string[], singular?: string): Promise<void> {
-  const resource = parseResource(texts, singular);
+export async function makeResource(texts: string[], options: ResourceOptions): Promise<void> {
+  const resource = parseResource(texts, options);
   const { path, table, 'plural words': words } = namesOf(resource);
   const files = resourceFiles(resource);
   const wired = wiring(resource);

@@ -1,19 +1,13 @@
+import { type Field, typeOf } from './field-types.ts';
 import { filteredList, plainList } from './list-parts.ts';
 
 // The parts of the templates that depend on the fields.
 
-export const fieldTypes = ['string', 'text', 'boolean', 'integer', 'number', 'timestamp'] as const;
-
-export interface Field {
-  name: string;
-  type: (typeof fieldTypes)[number];
-  /** Whether the field may be null. */
-  isOptional: boolean;
-}
-
-const searched = (fields: Field[]) => fields.filter(({ type }) => type === 'string' || type === 'text');
-const filtered = (fields: Field[]) => fields.filter(({ type }) => type === 'boolean');
-const isRequired = ({ type, isOptional }: Field) => !isOptional && type !== 'boolean';
+const searched = (fields: Field[]) => fields.filter((field) => typeOf(field).isSearched);
+/** Fields that lists are filtered by: every boolean, and what `--filter` names. */
+const filtered = (fields: Field[]) => fields.filter(({ type, isFiltered }) => type === 'boolean' || isFiltered);
+const uniques = (fields: Field[]) => fields.filter(({ isUnique }) => isUnique);
+const isRequired = ({ isOptional, default: value }: Field) => !isOptional && value === undefined;
 const camel = (name: string) => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 const wordsOf = ({ name }: Field) => name.replaceAll('_', ' ');
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
@@ -25,23 +19,30 @@ function meaningOf(field: Field): string {
   return `Whether it ${verb} ${rest}`;
 }
 
-export function entityParts(fields: Field[]) {
-  const column: Record<Field['type'], string> = {
-    string: 'p.string().length(200)',
-    text: 'p.text()',
-    boolean: 'p.boolean()',
-    integer: 'p.integer()',
-    number: "p.float().columnType('double precision')",
-    timestamp: 'timestamp()',
-  };
+export function entityParts(fields: Field[], { table }: { table: string }) {
   const columns = fields.map((field) => {
-    const extra = field.isOptional ? '.nullable()' : field.type === 'boolean' ? '.default(false)' : '';
+    const { column, default: readDefault } = typeOf(field);
+    const value = field.default === undefined ? '' : readDefault?.(field.default, field.args)?.column;
+    const extra = field.isOptional ? '.nullable()' : value;
     const comment = `${meaningOf(field)}${field.type === 'string' && !field.isOptional ? '; not blank' : ''}.`;
-    return `    ${field.name}: ${column[field.type]}${extra}.comment('${comment}'),`;
+    return `    ${field.name}: ${column(field.args)}${extra}.comment('${comment}'),`;
   });
+  const constraints = uniques(fields).map(
+    ({ name }) => `{ name: 'uq_${table}_${name}', properties: ['user', '${name}'] }`,
+  );
+  const checks = fields
+    .filter(({ type }) => type === 'enum')
+    .map(({ name, args }) => {
+      const list = args.map((one) => `'${one}'`).join(', ');
+      return `{ name: 'chk_${table}_${name}', expression: "${name} in (${list})" }`;
+    });
   return {
     columns: columns.join('\n'),
     'column imports': fields.some(({ type }) => type === 'timestamp') ? 'timestamp, ' : '',
+    constraints: [
+      ...(constraints.length > 0 ? [`  uniques: [${constraints.join(', ')}],\n`] : []),
+      ...(checks.length > 0 ? [`  checks: [${checks.join(', ')}],\n`] : []),
+    ].join(''),
   };
 }
 
@@ -51,7 +52,7 @@ export function repositoryParts(fields: Field[], { Singular, table }: { Singular
   const hasFilter = filters.length > 0 || hasText;
   const names = [...filters.map(({ name }) => name), ...(hasText ? ['q'] : [])];
   const properties = [
-    ...filters.map(({ name }) => `  ${name}?: boolean | undefined;`),
+    ...filters.map((field) => `  ${field.name}?: ${filterType(field)} | undefined;`),
     ...(hasText
       ? [
           `  /** Text in the ${searched(fields).map(wordsOf).join(' or the ')}, regardless of case. */`,
@@ -81,22 +82,21 @@ export function repositoryParts(fields: Field[], { Singular, table }: { Singular
 export function schemaParts(fields: Field[]) {
   const property = (field: Field) => {
     const about = `description: '${meaningOf(field)}${field.type === 'string' ? '; not blank' : ''}.', examples: [${sample(field)}]`;
-    const schema = {
-      string: `Type.String({ minLength: 1, maxLength: 200, pattern: '\\\\S', ${about} })`,
-      text: `Type.String({ maxLength: 10_000, ${about} })`,
-      boolean: `Type.Boolean({ ${about} })`,
-      integer: `Type.Integer({ minimum: -2_147_483_648, maximum: 2_147_483_647, ${about} })`,
-      number: `Type.Number({ ${about} })`,
-      timestamp: `Timestamp('${meaningOf(field)}.')`,
-    }[field.type];
+    const schema = typeOf(field).schema(field.args, about, meaningOf(field));
     return `  ${field.name}: ${field.isOptional ? `nullable(${schema})` : schema},`;
   };
   const isNullable = fields.some(({ isOptional }) => isOptional);
   const q = searched(fields).map(wordsOf).join(' or ');
   return {
-    'schema imports': ['changesOf', 'closed', 'Id', ...(isNullable ? ['nullable'] : []), 'OwnerId', 'Timestamp'].join(
-      ', ',
-    ),
+    'schema imports': [
+      'changesOf',
+      'closed',
+      'Id',
+      ...(isNullable ? ['nullable'] : []),
+      'OwnerId',
+      ...(fields.some(({ type }) => type === 'enum') ? ['oneOf'] : []),
+      'Timestamp',
+    ].join(', '),
     properties: fields.map(property).join('\n'),
     'new properties': fields
       .map((field) =>
@@ -111,9 +111,14 @@ export function schemaParts(fields: Field[]) {
       .join(', '),
     'changes example': `${fields[0]?.name}: ${fields[0] && sample(fields[0])}`,
     query: [
-      ...filtered(fields).map(
-        ({ name }) => `  ${name}: Type.Optional(Type.Boolean({ description: 'Filter by ${name}.' })),`,
-      ),
+      ...filtered(fields).map((field) => {
+        const schema = typeOf(field).schema(
+          field.args,
+          `description: 'Filter by ${field.name}.'`,
+          `Filter by ${field.name}`,
+        );
+        return `  ${field.name}: Type.Optional(${schema}),`;
+      }),
       ...(q
         ? [
             `  q: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'Text in the ${q}, regardless of case.' })),`,
@@ -127,6 +132,7 @@ export function routeParts(fields: Field[], { path, words }: { path: string; wor
   const hasText = searched(fields).length > 0;
   const hasFilter = hasText || filtered(fields).length > 0;
   return {
+    'duplicate problem': uniques(fields).length > 0 ? `, 'already_exists'` : '',
     'page import': hasFilter ? `import { scannedDescription } from '../http/page.ts';\n` : '',
     'list description': hasFilter ? '        description: scannedDescription,\n' : '',
     'list config': hasText
@@ -140,12 +146,20 @@ export function routeParts(fields: Field[], { path, words }: { path: string; wor
   };
 }
 
-export function serviceParts(fields: Field[], { plural }: { plural: string }) {
+export function serviceParts(fields: Field[], { plural, table }: { plural: string; table: string }) {
+  const duplicates = uniques(fields).map(({ name }) => `uq_${table}_${name}: '${name}'`);
   const hasText = searched(fields).length > 0;
   const names = [...filtered(fields).map(({ name }) => name), ...(searched(fields).length > 0 ? ['q'] : [])];
   const request = names.length > 0 ? `{ ...page, ${names.join(', ')} }` : 'page';
   const result = names.length > 0 ? '{ rows, scannedTo }' : '{ rows }';
   return {
+    'duplicate fields':
+      duplicates.length > 0
+        ? `/** Constraints of unique fields. */\nconst uniqueFields = { ${duplicates.join(', ')} };\n\n`
+        : '',
+    'duplicate import': duplicates.length > 0 ? `import { refusingDuplicates } from '../http/duplicates.ts';\n` : '',
+    'refuse duplicates': duplicates.length > 0 ? 'refusingDuplicates(uniqueFields, () => ' : '',
+    'end refusal': duplicates.length > 0 ? ')' : '',
     'take filters': names.length > 0 ? `      const { ${names.join(', ')} } = query;` : '',
     'page helpers': [...(hasText ? ['listByText'] : []), 'pageFrom', 'pageRequest'].join(', '),
     'list call': hasText
@@ -155,18 +169,10 @@ export function serviceParts(fields: Field[], { plural }: { plural: string }) {
   };
 }
 
+const filterType = (field: Field) => typeOf(field).filter?.(field.args) ?? 'never';
+
 /** Returns an example value of the field, as code. */
-function sample({ name, type }: Field, isOther = false): string {
-  const text = capital(name.replaceAll('_', ' '));
-  return {
-    string: isOther ? `'Another ${text.toLowerCase()}'` : `'${text}'`,
-    text: isOther ? `'More ${text.toLowerCase()}'` : `'${text}, at length'`,
-    boolean: isOther ? 'false' : 'true',
-    integer: isOther ? '-7' : '42',
-    number: isOther ? '-0.25' : '1.5',
-    timestamp: isOther ? "'2031-02-03T04:05:06.789Z'" : "'2026-11-20T09:30:00.000Z'",
-  }[type];
-}
+const sample = (field: Field, isOther = false): string => typeOf(field).samples(field)[isOther ? 1 : 0];
 
 export function testParts(fields: Field[]) {
   const all = (isOther = false) => fields.map((field) => `${field.name}: ${sample(field, isOther)}`).join(', ');
@@ -181,18 +187,9 @@ export function testParts(fields: Field[]) {
       ...(isRequired(field) ? [refuse('missing', 'undefined')] : []),
       ...(field.isOptional ? [] : [refuse('null', 'null')]),
       refuse('of another type', '[]'),
-      ...{
-        string: [
-          refuse('blank', "' \\n\\t'"),
-          refuse('of 201 characters', "'🧱'.repeat(201)"),
-          refuse('with a NUL', "'x\\0'"),
-        ],
-        text: [refuse('of 10,001 characters', "'x'.repeat(10_001)"), refuse('with a NUL', "'x\\0'")],
-        boolean: [refuse('as a text', "'true'")],
-        integer: [refuse('a fraction', '0.5'), refuse('out of range', '2 ** 31')],
-        number: [refuse('as a text', "'1'")],
-        timestamp: [refuse('a word', "'yesterday'"), refuse('30 February', "'2026-02-30T00:00:00Z'")],
-      }[field.type],
+      ...typeOf(field)
+        .refused(field.args)
+        .map(([what, value]) => refuse(what, value)),
     ];
   });
   return {
@@ -201,7 +198,20 @@ export function testParts(fields: Field[]) {
       .filter(isRequired)
       .map((field) => `${field.name}: ${sample(field)}`)
       .join(', '),
-    defaults: optional.map(({ name, isOptional }) => `${name}: ${isOptional ? 'null' : 'false'}`).join(', '),
+    defaults: optional
+      .map((field) => {
+        const value = field.default === undefined ? 'null' : typeOf(field).default?.(field.default, field.args)?.json;
+        return `${field.name}: ${value}`;
+      })
+      .join(', '),
+    'new body': fields
+      .filter(isRequired)
+      .map((field) => `${field.name}: ${(field.isUnique && typeOf(field).unique?.(field)) || sample(field)}`)
+      .join(', '),
+    'unique values': uniques(fields)
+      .map((field) => `${field.name}: ${typeOf(field).unique?.(field)}`)
+      .join(', '),
+    'unique tests': uniqueTests(fields),
     changes: changes.join(', '),
     refusals: refusals.join('\n'),
     'filter tests': filterTests(fields),
@@ -209,15 +219,15 @@ export function testParts(fields: Field[]) {
 }
 
 function filterTests(fields: Field[]): string {
-  const filters = filtered(fields).map(
-    ({ name }) => `    const { id: with_${name} } = await create(token, { ${name}: true });
-    const { id: without_${name} } = await create(token, { ${name}: false });
-    const [areSo, areNot] = [await list(token, '${name}=true&limit=200'), await list(token, '${name}=false&limit=200')];
-    expect(ids(areSo)).toContain(with_${name});
-    expect(ids(areSo)).not.toContain(without_${name});
-    expect(ids(areNot)).toContain(without_${name});
-    expect(ids(areNot)).not.toContain(with_${name});`,
-  );
+  const filters = filtered(fields).map((field) => {
+    const { name } = field;
+    return `    const value = ${sample(field)};
+    const { id: with_${name} } = await create(token, { ${name}: value });
+    const { id: without_${name} } = await create(token, { ${name}: ${sample(field, true)} });
+    const found = ids(await list(token, \`${name}=\${encodeURIComponent(String(value))}&limit=200\`));
+    expect(found).toContain(with_${name});
+    expect(found).not.toContain(without_${name});`;
+  });
   const searches = searched(fields).map(
     ({ name }) => `    const ${camel(name)} = await create(token, { ${name}: 'Buy 100% WOOL' });
     await create(token, { ${name}: 'Buy 1000 nails' });
@@ -233,4 +243,20 @@ ${body}
   });`,
     );
   return [...tests('is filtered', filters), ...tests('is searched', searches)].join('\n');
+}
+
+function uniqueTests(fields: Field[]): string {
+  return uniques(fields)
+    .map(
+      ({ name }) => `
+test('${name} is unique for each owner', async () => {
+  const body = newBody();
+  expect((await send('POST', collection, body)).statusCode).toBe(201);
+  expectProblem(await send('POST', collection, { ...newBody(), ${name}: body.${name} }), 409, 'already_exists');
+  const { id } = await create();
+  expectProblem(await send('PATCH', \`\${collection}/\${id}\`, { ${name}: body.${name} }), 409, 'already_exists');
+  expect((await send('POST', collection, body, (await api.signUp()).token)).statusCode).toBe(201);
+});`,
+    )
+    .join('\n');
 }

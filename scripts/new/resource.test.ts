@@ -56,14 +56,14 @@ describe('arguments', () => {
     [['notes', 'class:string'], 'cannot be called class'],
     [['notes', 'a:string', 'a:text'], 'a appears twice'],
     [['notes', 'pinned:boolean'], 'at least one field must be required'],
-    [['notes', ...Array.from({ length: 21 }, (_, n) => `f${n}:string`)], 'at most 20'],
+    [['notes', ...Array.from({ length: 41 }, (_, n) => `f${n}:string`)], 'at most 40'],
   ])('parseResource rejects %j with a message', (texts, sentence) => {
     expect(() => parseResource(texts)).toThrow(UsageError);
     expect(() => parseResource(texts)).toThrow(sentence);
   });
 
   test('parseResource accepts an explicit singular', () => {
-    const files = resourceFiles(parseResource(['sheep', 'name:string'], 'one-sheep'));
+    const files = resourceFiles(parseResource(['sheep', 'name:string'], { singular: 'one-sheep' }));
     expect([...files.keys()]).toContain('packages/db/src/schema/one-sheep.ts');
   });
 });

@@ -1,16 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '@quoin/db/command';
-import {
-  entityParts,
-  type Field,
-  fieldTypes,
-  repositoryParts,
-  routeParts,
-  schemaParts,
-  serviceParts,
-  testParts,
-} from './resource-parts.ts';
+import { type Field, parseField, typeOf } from './field-types.ts';
+import { entityParts, repositoryParts, routeParts, schemaParts, serviceParts, testParts } from './resource-parts.ts';
 
 // The files that `npm run new -- resource` writes, from the names, the fields and the templates.
 
@@ -22,7 +14,7 @@ export interface Resource {
   fields: Field[];
 }
 
-const fieldsMax = 20;
+const fieldsMax = 40;
 // Names with another meaning in the code or in a query.
 const taken = 'id user user_id created_at updated_at limit cursor skip q db after query page v7'.split(' ');
 const keywords =
@@ -30,12 +22,18 @@ const keywords =
     ' ',
   );
 
+export interface ResourceOptions {
+  singular?: string | undefined;
+  /** Names of fields, separated by commas. */
+  filter?: string | undefined;
+}
+
 /**
  * Reads `notes title:string body:text? pinned:boolean`.
  *
  * @throws UsageError
  */
-export function parseResource([path = '', ...texts]: string[], singular?: string): Resource {
+export function parseResource([path = '', ...texts]: string[], { singular, filter }: ResourceOptions = {}): Resource {
   const pattern = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
   if (!pattern.test(path))
     throw new UsageError('name the resource in the plural and in lower case: notes, meeting-notes');
@@ -49,20 +47,21 @@ export function parseResource([path = '', ...texts]: string[], singular?: string
   const fields = texts.map(parseField);
   const repeated = fields.find(({ name }, place) => fields.findIndex((other) => other.name === name) < place);
   if (repeated) throw new UsageError(`${repeated.name} appears twice`);
-  if (!fields.some(({ type, isOptional }) => !isOptional && type !== 'boolean'))
-    throw new UsageError('at least one field must be required: without ?, and not a boolean');
-  return { path, singularPath, fields };
+  const reserved = fields.find(({ name }) => taken.includes(name) || keywords.includes(name));
+  if (reserved) throw new UsageError(`a field cannot be called ${reserved.name}: the name is reserved`);
+  if (!fields.some(({ isOptional, default: value }) => !isOptional && value === undefined))
+    throw new UsageError('at least one field must be required: without ?, without a default, and not a boolean');
+  return { path, singularPath, fields: withFilters(fields, filter?.split(',') ?? []) };
 }
 
-function parseField(text: string): Field {
-  const [, name = '', type, mark] = /^([a-z][a-z0-9]*(?:_[a-z0-9]+)*):([a-z]+)(\?)?$/.exec(text) ?? [];
-  if (!name || name.length > 50)
-    throw new UsageError(`a field is name:type, or name:type? if it is optional, not ${JSON.stringify(text)}`);
-  const known = fieldTypes.find((one) => one === type);
-  if (!known) throw new UsageError(`${name}: the type must be ${fieldTypes.join(', ')}, not ${type}`);
-  if (taken.includes(name) || keywords.includes(name))
-    throw new UsageError(`a field cannot be called ${name}: the name is reserved`);
-  return { name, type: known, isOptional: mark !== undefined };
+function withFilters(fields: Field[], names: string[]): Field[] {
+  for (const name of names) {
+    const field = fields.find((one) => one.name === name);
+    if (!field) throw new UsageError(`--filter: there is no field ${name}`);
+    if (!typeOf(field).filter)
+      throw new UsageError(`--filter: lists cannot be filtered by a field of type ${field.type}`);
+  }
+  return fields.map((field) => ({ ...field, isFiltered: names.includes(field.name) }));
 }
 
 function singularOf(plural: string): string | undefined {
@@ -99,7 +98,7 @@ export function resourceFiles(resource: Resource): Map<string, string> {
   const names = namesOf(resource);
   const values: Record<string, string> = {
     ...names,
-    ...entityParts(fields),
+    ...entityParts(fields, names),
     ...repositoryParts(fields, names),
     ...schemaParts(fields),
     ...serviceParts(fields, names),

@@ -27,6 +27,7 @@ export const foundationProblems = {
   last_admin: { status: 409, title: 'The last active admin must stay' },
   last_owner: { status: 409, title: 'The last owner must stay' },
   already_member: { status: 409, title: 'Already a member' },
+  already_exists: { status: 409, title: 'Already exists' },
   slug_taken: { status: 409, title: 'Slug already in use' },
   last_sign_in_method: { status: 409, title: 'The last way to sign in must stay' },
   identity_taken: { status: 409, title: 'Account at the provider already linked' },

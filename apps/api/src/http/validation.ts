@@ -174,6 +174,9 @@ const pointerTo = (pointer: string, name: string) => `${pointer}/${name.replaceA
 const formatMessages: Record<string, string> = {
   email: 'must be an email address',
   uuid: 'must be a UUID',
+  date: 'must be a date such as 2026-11-20',
+  uri: 'must be an http or https URL',
+  int64: 'must be a whole number of 64 bits, as a string',
   bcp47: 'must be a BCP 47 language tag',
   timezone: 'must be an IANA time zone',
 };

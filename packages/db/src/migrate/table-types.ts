@@ -60,8 +60,8 @@ function typesText(tables: CatalogTable[], entities: readonly EntitySchema[]): s
   });
   const body = known
     .map(
-      ({ name, entity, columns }) => `interface ${entity}Table {
-${columns.map((column) => `  ${column.name}: ${columnType(name, column)};`).join('\n')}
+      ({ name, entity, columns, constraints }) => `interface ${entity}Table {
+${columns.map((column) => `  ${column.name}: ${columnType(name, column, constraints)};`).join('\n')}
 }
 export type ${entity} = Selectable<${entity}Table>;`,
     )
@@ -93,8 +93,18 @@ function importOf(names: string[], from: string): string {
     : `import type {\n${names.map((name) => `  ${name},\n`).join('')}} from '${from}';\n`;
 }
 
-function columnType(table: string, column: CatalogColumn): string {
-  const base = narrowTypes[`${table}.${column.name}`] ?? types.find(([pattern]) => pattern.test(column.type))?.[1];
+/** Returns the values that a check of a column allows, as a type: `chk_orders_status` of the column `status`. */
+function checkedValues(table: string, { name }: CatalogColumn, constraints: CatalogTable['constraints']) {
+  const check = constraints.find((one) => one.name === `chk_${table}_${name}`);
+  const list = /ANY \(+ARRAY\[(.*?)\]/.exec(check?.definition ?? '')?.[1];
+  return list && [...list.matchAll(/'([\w-]+)'/g)].map(([value]) => value).join(' | ');
+}
+
+function columnType(table: string, column: CatalogColumn, constraints: CatalogTable['constraints']): string {
+  const base =
+    narrowTypes[`${table}.${column.name}`] ??
+    checkedValues(table, column, constraints) ??
+    types.find(([pattern]) => pattern.test(column.type))?.[1];
   if (!base)
     throw new Error(`${table}.${column.name}: no TypeScript type for ${column.type}; add one to table-types.ts`);
   const type = column.not_null ? base : `${base} | null`;

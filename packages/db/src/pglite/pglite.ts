@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { PGlite, type PGliteOptions, type Transaction } from '@electric-sql/pglite';
+import { PGlite, type PGliteOptions, type Transaction, types } from '@electric-sql/pglite';
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { vector } from '@electric-sql/pglite-pgvector';
 import { type Connection, type ConnectionSource, settingsStatement } from '../connection.ts';
@@ -20,7 +20,9 @@ export async function openInMemory(dataDirectory?: Blob): Promise<PGlite> {
 }
 
 async function open(options: PGliteOptions): Promise<PGlite> {
-  const pglite = await PGlite.create({ ...options, extensions: { vector, pg_trgm } });
+  // As a server's: a number can be too small for a bigint, and a date has no time zone.
+  const parsers = { [types.INT8]: String, [types.DATE]: String };
+  const pglite = await PGlite.create({ ...options, parsers, extensions: { vector, pg_trgm } });
   await pglite.exec(`set timezone = 'UTC'`);
   return pglite;
 }

@@ -145,10 +145,12 @@ function statementsOn(
   };
 }
 
-const getTypeParser = ((oid: number, format?: 'text' | 'binary') =>
-  oid === pg.types.builtins.TIMESTAMPTZ && format !== 'binary'
-    ? parseTimestamp
-    : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser;
+const getTypeParser = ((oid: number, format?: 'text' | 'binary') => {
+  if (format !== 'binary' && oid === pg.types.builtins.TIMESTAMPTZ) return parseTimestamp;
+  // A date has no time zone, so it is no Date.
+  if (format !== 'binary' && oid === pg.types.builtins.DATE) return String;
+  return pg.types.getTypeParser(oid, format as 'text');
+}) as typeof pg.types.getTypeParser;
 
 /** Names of prepared statements by their text. Bounded, because a server keeps each one per connection. */
 function statementNames() {

@@ -5,6 +5,7 @@ import { makeJob, makeMail } from './new/make-kind.ts';
 import { makeResource } from './new/make-resource.ts';
 
 const usage = `Usage: npm run new -- resource NAME FIELD… [--singular WORD] [--filter FIELD,FIELD]
+                    [--owned-by user|organization|nobody] [--public-read] [--admin-write]
        npm run new -- job NAME
        npm run new -- mail NAME
        npm run new -- app DIRECTORY [--name "NAME"]
@@ -15,6 +16,9 @@ resource   Adds a table with its own API. Writes entity, repository, schemas, se
            FIELD is name:type. Types: string (one line) or string(80), text, boolean, integer, bigint and decimal(10,2)
            (strings in JSON), number, date, timestamp, enum(new,paid), email, url, json, uuid. After the type: ? for a
            field that may be null, ! for one that is unique for each owner, =VALUE for a default (quote the field in a shell).
+           --owned-by user (default): the rows of a user. --owned-by organization: the rows of an organization; its members read
+           and write them; --admin-write: only its admins write. --owned-by nobody: signed-in users read, admins of the server
+           write; --public-read: everybody reads.
            Lists can be filtered by booleans and by --filter FIELD,FIELD, and searched (q) in strings and texts.
 job        Adds a kind of job in a file of its own, with a test. NAME is words with hyphens: send-reminders.
 mail       Adds a kind of mail in a file of its own. NAME is words with hyphens: weekly-summary.
@@ -50,6 +54,9 @@ const readArguments = (args: string[]) =>
     options: {
       singular: { type: 'string' },
       filter: { type: 'string' },
+      'owned-by': { type: 'string' },
+      'public-read': { type: 'boolean' },
+      'admin-write': { type: 'boolean' },
       name: { type: 'string' },
     },
   });

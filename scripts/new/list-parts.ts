@@ -1,12 +1,22 @@
 // The list of a generated repository.
 
-export const plainList = (table: string) => `    /** Newest first, from the primary key in its order. */
+/** @param condition of the owner, as a chained call */
+export const plainList = (
+  table: string,
+  condition: string,
+) => `    /** Newest first, from the primary key in its order. */
     list: async (page: PageRequest) => {
-      const own = (page.skip === undefined ? fast : db).selectFrom('${table}').select(columns).where('user_id', '=', userId);
+      const own = (page.skip === undefined ? fast : db).selectFrom('${table}').select(columns)${condition};
       return { rows: await paged(own, page).execute() };
     },`;
 
-export const filteredList = (Singular: string, table: string, names: string[], conditions: string[]) => `    /**
+export const filteredList = (
+  Singular: string,
+  table: string,
+  names: string[],
+  conditions: string[],
+  condition: string,
+) => `    /**
      * Newest first. Without a filter, reads the page from the primary key in its order. A filter looks at \`scannedMax\` rows.
      *
      * @returns \`scannedTo\`: the id of the last row that the filter looked at, if more follow and the page is not full
@@ -15,11 +25,10 @@ export const filteredList = (Singular: string, table: string, names: string[], c
       const isFiltered = ${names.map((name) => `${name} !== undefined`).join(' || ')};
       const own = (isFiltered || page.skip !== undefined ? db : fast)
         .selectFrom('${table}')
-        .select(columns)
-        .where('user_id', '=', userId);
+        .select(columns)${condition};
       if (!isFiltered) return { rows: await paged(own, { ...page, after }).execute(), scannedTo: undefined };
       // First, so that rows that are deleted meanwhile do not move it past rows that were not looked at.
-      const last = await scanned(db.selectFrom('${table}').select('id').where('user_id', '=', userId), after)
+      const last = await scanned(db.selectFrom('${table}').select('id')${condition}, after)
         .offset(scannedMax - 1)
         .executeTakeFirst();
       let query = db.selectFrom(scanned(own, after).as('${table}')).selectAll();

@@ -2,7 +2,7 @@ import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } 
 import { dirname } from 'node:path';
 import { UsageError } from '@quoin/db/command';
 import { allOrNothing, type Run, step } from './command.ts';
-import { withLine } from './insert-lines.ts';
+import { type Addition, addLine } from './insert-lines.ts';
 import { namesOf, parseResource, type Resource, type ResourceOptions, resourceFiles } from './resource.ts';
 
 const anchor = '// Above this line `npm run new -- resource` adds its own.';
@@ -33,7 +33,7 @@ export async function makeResource(texts: string[], options: ResourceOptions): P
       mkdirSync(dirname(file), { recursive: true });
       writeFileSync(file, text);
     }
-    for (const [file, addition] of wired) writeFileSync(file, withLine(file, addition));
+    for (const [file, additions] of wired) for (const addition of additions) addLine(file, addition);
     const biome = 'node_modules/.bin/biome';
     await run(biome, ['check', '--write', ...files.keys(), ...wired.keys()]);
 
@@ -66,40 +66,54 @@ docs/adding-a-resource.md explains the files.
   }
 }
 
-interface Addition {
-  anchor: string;
-  imports: string[];
-  line: string;
-}
-
-/** What to add to the files of the product: imports, and a line above the comment that marks the place. */
-function wiring(resource: Resource): Map<string, Addition> {
-  const { singularPath } = resource;
-  const { path, plural, Plural, Singular, singular, 'Plural words': words } = namesOf(resource);
-  const api = (file: string, line: string, imports: string[] = []): [string, Addition] => [
+/** What to add to the files of the product, file by file. */
+function wiring(resource: Resource): Map<string, Addition[]> {
+  const { singularPath, owner } = resource;
+  const { path, table, plural, Plural, Singular, singular, 'Plural words': words } = namesOf(resource);
+  const ownedBy = (text: string) => anchor.replace(/\.$/, `: ${text}.`);
+  const api = (file: string, line: string, imports: string[] = []): [string, Addition[]] => [
     `apps/api/src/product/${file}.ts`,
-    { anchor, imports, line },
+    [{ anchor, imports, line }],
   ];
-  return new Map([
+  const repository = [`import { ${plural} } from '../repositories/${path}.ts';`];
+  const reads = `${plural}: ${plural}Reads,`;
+  const nobody = [
+    {
+      anchor: ownedBy('owned by nobody'),
+      imports: [`import { ${plural}, ${plural}Reads } from '../repositories/${path}.ts';`],
+      line: `${plural},`,
+    },
+    { anchor: ownedBy('owned by a user'), imports: [], line: reads },
+    ...(owner.isPublic ? [{ anchor: ownedBy('read by everybody'), imports: [], line: reads }] : []),
+  ];
+  const repositories = {
+    user: [{ anchor: ownedBy('owned by a user'), imports: repository, line: `${plural},` }],
+    organization: [{ anchor: ownedBy('owned by an organization'), imports: repository, line: `${plural},` }],
+    nobody,
+  };
+  return new Map<string, Addition[]>([
     [
       'packages/db/src/product/entities.ts',
-      {
-        anchor,
-        imports: [`import { ${Singular}Schema } from '../schema/${singularPath}.ts';`],
-        line: `${Singular}Schema,`,
-      },
+      [
+        {
+          anchor,
+          imports: [`import { ${Singular}Schema } from '../schema/${singularPath}.ts';`],
+          line: `${Singular}Schema,`,
+        },
+      ],
     ],
-    [
-      'packages/db/src/product/repositories.ts',
-      {
-        anchor: anchor.replace(/\.$/, ': owned by a user.'),
-        imports: [`import { ${plural} } from '../repositories/${path}.ts';`],
-        line: `${plural},`,
-      },
-    ],
+    ['packages/db/src/product/repositories.ts', repositories[owner.kind]],
+    ...(owner.kind === 'nobody'
+      ? [
+          [
+            'packages/db/src/product/privileges.ts',
+            [{ anchor: ownedBy('owned by nobody'), imports: [], line: `${table}: 'select',` }],
+          ] as [string, Addition[]],
+        ]
+      : []),
     api('services', `${plural}: create${Plural},`, [`import { create${Plural} } from '../${path}/service.ts';`]),
     api('routes', `${singular}Routes,`, [`import { ${singular}Routes } from '../${path}/routes.ts';`]),
-    api('scopes', `'${path}:read', '${path}:write',`),
+    api('scopes', owner.isPublic ? `'${path}:write',` : `'${path}:read', '${path}:write',`),
     api('tags', `{ name: '${path}', description: '${words}.' },`),
   ]);
 }

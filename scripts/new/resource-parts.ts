@@ -1,5 +1,6 @@
 import { type Field, typeOf } from './field-types.ts';
 import { filteredList, plainList } from './list-parts.ts';
+import type { Owner } from './owner-parts.ts';
 
 // The parts of the templates that depend on the fields.
 
@@ -19,7 +20,8 @@ function meaningOf(field: Field): string {
   return `Whether it ${verb} ${rest}`;
 }
 
-export function entityParts(fields: Field[], { table }: { table: string }) {
+export function entityParts(fields: Field[], { table }: { table: string }, owner: Owner) {
+  const ownerProperty = owner.kind === 'nobody' ? '' : `'${owner.kind}', `;
   const columns = fields.map((field) => {
     const { column, default: readDefault } = typeOf(field);
     const value = field.default === undefined ? '' : readDefault?.(field.default, field.args)?.column;
@@ -28,7 +30,7 @@ export function entityParts(fields: Field[], { table }: { table: string }) {
     return `    ${field.name}: ${column(field.args)}${extra}.comment('${comment}'),`;
   });
   const constraints = uniques(fields).map(
-    ({ name }) => `{ name: 'uq_${table}_${name}', properties: ['user', '${name}'] }`,
+    ({ name }) => `{ name: 'uq_${table}_${name}', properties: [${ownerProperty}'${name}'] }`,
   );
   const checks = fields
     .filter(({ type }) => type === 'enum')
@@ -46,7 +48,12 @@ export function entityParts(fields: Field[], { table }: { table: string }) {
   };
 }
 
-export function repositoryParts(fields: Field[], { Singular, table }: { Singular: string; table: string }) {
+export function repositoryParts(
+  fields: Field[],
+  { Singular, table }: { Singular: string; table: string },
+  owner: Owner,
+) {
+  const ofOwner = owner.kind === 'nobody' ? '' : `.where('${owner.column}', '=', ${owner.variable})`;
   const filters = filtered(fields);
   const hasText = searched(fields).length > 0;
   const hasFilter = filters.length > 0 || hasText;
@@ -75,11 +82,11 @@ export function repositoryParts(fields: Field[], { Singular, table }: { Singular
     ].join(', '),
     'quoted fields': fields.map(({ name }) => `'${name}'`).join(', '),
     'filter type': hasFilter ? `export interface ${Singular}Filter {\n${properties.join('\n')}\n}` : '',
-    list: hasFilter ? filteredList(Singular, table, names, conditions) : plainList(table),
+    list: hasFilter ? filteredList(Singular, table, names, conditions, ofOwner) : plainList(table, ofOwner),
   };
 }
 
-export function schemaParts(fields: Field[]) {
+export function schemaParts(fields: Field[], owner: Owner) {
   const property = (field: Field) => {
     const about = `description: '${meaningOf(field)}${field.type === 'string' ? '; not blank' : ''}.', examples: [${sample(field)}]`;
     const schema = typeOf(field).schema(field.args, about, meaningOf(field));
@@ -93,7 +100,8 @@ export function schemaParts(fields: Field[]) {
       'closed',
       'Id',
       ...(isNullable ? ['nullable'] : []),
-      'OwnerId',
+      ...(owner.kind === 'organization' ? ['OrganizationParams'] : []),
+      ...(owner.kind === 'user' ? ['OwnerId'] : []),
       ...(fields.some(({ type }) => type === 'enum') ? ['oneOf'] : []),
       'Timestamp',
     ].join(', '),
@@ -128,25 +136,34 @@ export function schemaParts(fields: Field[]) {
   };
 }
 
-export function routeParts(fields: Field[], { path, words }: { path: string; words: string }) {
+export function routeParts(fields: Field[], { words }: { words: string }, owner: Owner) {
   const hasText = searched(fields).length > 0;
   const hasFilter = hasText || filtered(fields).length > 0;
+  const duplicate = uniques(fields).length > 0 ? ['already_exists'] : [];
+  const problemsOf = (codes: string[]) =>
+    codes.length > 0 ? `problems: [${codes.map((code) => `'${code}'`).join(', ')}],` : '';
+  const refusal = owner.kind === 'user' ? ['forbidden'] : [];
+  // Every route of an organization can answer 404.
+  const missing = owner.kind === 'organization' ? [] : ['not_found'];
+  const concurrency = `
+        // Looks at thousands of rows.
+        concurrency: { name: '${words} by text', perUser: 2, when: ({ query }) => 'q' in (query as object) },`;
   return {
-    'duplicate problem': uniques(fields).length > 0 ? `, 'already_exists'` : '',
     'page import': hasFilter ? `import { scannedDescription } from '../http/page.ts';\n` : '',
     'list description': hasFilter ? '        description: scannedDescription,\n' : '',
-    'list config': hasText
-      ? `      config: {
-        requiredScope: '${path}:read',
-        problems: ['forbidden', 'query_too_expensive'],
-        // Looks at thousands of rows.
-        concurrency: { name: '${words} by text', perUser: 2, when: ({ query }) => 'q' in (query as object) },
-      },\n`
-      : `      config: { requiredScope: '${path}:read', problems: ['forbidden'] },\n`,
+    'list problems': `${problemsOf([...refusal, ...(hasText && !owner.isPublic ? ['query_too_expensive'] : [])])}${hasText && !owner.isPublic ? concurrency : ''}`,
+    'item problems': problemsOf([...refusal, ...missing]),
+    'create problems': problemsOf([...refusal, ...(owner.kind === 'nobody' ? [] : missing), ...duplicate]),
+    'update problems': problemsOf([...refusal, ...missing, ...duplicate]),
   };
 }
 
-export function serviceParts(fields: Field[], { plural, table }: { plural: string; table: string }) {
+export function serviceParts(fields: Field[], { plural, table }: { plural: string; table: string }, owner: Owner) {
+  const unit = owner.isPublic
+    ? 'database.public()'
+    : owner.kind === 'nobody'
+      ? 'database.as(scope)'
+      : 'database.as(owner)';
   const duplicates = uniques(fields).map(({ name }) => `uq_${table}_${name}: '${name}'`);
   const hasText = searched(fields).length > 0;
   const names = [...filtered(fields).map(({ name }) => name), ...(searched(fields).length > 0 ? ['q'] : [])];
@@ -163,8 +180,8 @@ export function serviceParts(fields: Field[], { plural, table }: { plural: strin
     'take filters': names.length > 0 ? `      const { ${names.join(', ')} } = query;` : '',
     'page helpers': [...(hasText ? ['listByText'] : []), 'pageFrom', 'pageRequest'].join(', '),
     'list call': hasText
-      ? `      const ${result} = await listByText(database.as(owner), q, ({ ${plural} }) => ${plural}.list(${request}));`
-      : `      const ${result} = await database.as(owner).${plural}.list(${request});`,
+      ? `      const ${result} = await listByText(${unit}, q, ({ ${plural} }) => ${plural}.list(${request}));`
+      : `      const ${result} = await ${unit}.${plural}.list(${request});`,
     'page end': names.length > 0 ? ', { scannedTo }' : '',
   };
 }
@@ -174,7 +191,7 @@ const filterType = (field: Field) => typeOf(field).filter?.(field.args) ?? 'neve
 /** Returns an example value of the field, as code. */
 const sample = (field: Field, isOther = false): string => typeOf(field).samples(field)[isOther ? 1 : 0];
 
-export function testParts(fields: Field[]) {
+export function testParts(fields: Field[], owner: Owner) {
   const all = (isOther = false) => fields.map((field) => `${field.name}: ${sample(field, isOther)}`).join(', ');
   const optional = fields.filter((field) => !isRequired(field));
   const nothing = fields.filter(({ isOptional }) => isOptional).map(({ name }) => `${name}: null`);
@@ -208,54 +225,69 @@ export function testParts(fields: Field[]) {
       .filter(isRequired)
       .map((field) => `${field.name}: ${(field.isUnique && typeOf(field).unique?.(field)) || sample(field)}`)
       .join(', '),
-    'unique values': uniques(fields)
-      .map((field) => `${field.name}: ${typeOf(field).unique?.(field)}`)
-      .join(', '),
-    'unique tests': uniqueTests(fields),
+    'new body function': newBodyFunction(fields),
+    count: uniques(fields).length > 0 ? '  n += 1;\n' : '',
+    'unique tests': uniqueTests(fields, owner),
     changes: changes.join(', '),
     refusals: refusals.join('\n'),
     'filter tests': filterTests(fields),
   };
 }
 
+function newBodyFunction(fields: Field[]): string {
+  if (uniques(fields).length === 0) return 'const newBody = () => whole;';
+  const values = uniques(fields).map((field) => `${field.name}: ${typeOf(field).unique?.(field)}`);
+  return `let n = 0;
+/** Returns a body whose unique fields no other row has. */
+const newBody = () => {
+  n += 1;
+  return { ...whole, ${values.join(', ')} };
+};`;
+}
+
 function filterTests(fields: Field[]): string {
   const filters = filtered(fields).map((field) => {
     const { name } = field;
     return `    const value = ${sample(field)};
-    const { id: with_${name} } = await create(token, { ${name}: value });
-    const { id: without_${name} } = await create(token, { ${name}: ${sample(field, true)} });
-    const found = ids(await list(token, \`${name}=\${encodeURIComponent(String(value))}&limit=200\`));
+    const { id: with_${name} } = await create(place, { ${name}: value });
+    const { id: without_${name} } = await create(place, { ${name}: ${sample(field, true)} });
+    const found = ids(await list(place, \`${name}=\${encodeURIComponent(String(value))}&limit=200\`));
     expect(found).toContain(with_${name});
     expect(found).not.toContain(without_${name});`;
   });
   const searches = searched(fields).map(
-    ({ name }) => `    const ${camel(name)} = await create(token, { ${name}: 'Buy 100% WOOL' });
-    await create(token, { ${name}: 'Buy 1000 nails' });
-    for (const q of ['100%25', 'wool']) expect(ids(await list(token, \`q=\${q}\`))).toEqual([${camel(name)}.id]);
-    await send('DELETE', \`\${collection}/\${${camel(name)}.id}\`, undefined, token);`,
+    ({ name }) => `    const ${camel(name)} = await create(place, { ${name}: 'Buy 100% WOOL' });
+    await create(place, { ${name}: 'Buy 1000 nails' });
+    for (const q of ['100%25', 'wool']) expect(ids(await list(place, \`q=\${q}\`))).toEqual([${camel(name)}.id]);
+    await send('DELETE', \`\${place.collection}/\${${camel(name)}.id}\`, undefined, place.token);`,
   );
   const tests = (name: string, bodies: string[]) =>
     bodies.map(
       (body, place) => `
   test('${name}: ${(name === 'is filtered' ? filtered(fields) : searched(fields))[place]?.name}', async () => {
-    const { token } = await api.signUp();
+    const place = await newPlace();
 ${body}
   });`,
     );
   return [...tests('is filtered', filters), ...tests('is searched', searches)].join('\n');
 }
 
-function uniqueTests(fields: Field[]): string {
+function uniqueTests(fields: Field[], owner: Owner): string {
+  const elsewhere =
+    owner.kind === 'nobody'
+      ? ''
+      : `
+  const other = await newPlace();
+  expect((await send('POST', other.collection, body, other.token)).statusCode).toBe(201);`;
   return uniques(fields)
     .map(
       ({ name }) => `
-test('${name} is unique for each owner', async () => {
+test('${name} is unique${owner.kind === 'nobody' ? '' : ' for each owner'}', async () => {
   const body = newBody();
-  expect((await send('POST', collection, body)).statusCode).toBe(201);
-  expectProblem(await send('POST', collection, { ...newBody(), ${name}: body.${name} }), 409, 'already_exists');
+  expect((await send('POST', mine.collection, body)).statusCode).toBe(201);
+  expectProblem(await send('POST', mine.collection, { ...newBody(), ${name}: body.${name} }), 409, 'already_exists');
   const { id } = await create();
-  expectProblem(await send('PATCH', \`\${collection}/\${id}\`, { ${name}: body.${name} }), 409, 'already_exists');
-  expect((await send('POST', collection, body, (await api.signUp()).token)).statusCode).toBe(201);
+  expectProblem(await send('PATCH', \`\${mine.collection}/\${id}\`, { ${name}: body.${name} }), 409, 'already_exists');${elsewhere}
 });`,
     )
     .join('\n');

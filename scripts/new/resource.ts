@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '@quoin/db/command';
 import { type Field, parseField, typeOf } from './field-types.ts';
+import { type Owner, type OwnerOptions, ownerParts, readOwner } from './owner-parts.ts';
 import { entityParts, repositoryParts, routeParts, schemaParts, serviceParts, testParts } from './resource-parts.ts';
 
 // The files that `npm run new -- resource` writes, from the names, the fields and the templates.
@@ -12,17 +13,21 @@ export interface Resource {
   /** The singular: `meeting-note`. */
   singularPath: string;
   fields: Field[];
+  owner: Owner;
 }
 
 const fieldsMax = 40;
 // Names with another meaning in the code or in a query.
-const taken = 'id user user_id created_at updated_at limit cursor skip q db after query page v7'.split(' ');
+const taken =
+  'id user user_id organization organization_id created_at updated_at limit cursor skip q db after query page v7'.split(
+    ' ',
+  );
 const keywords =
   'arguments await break case catch class const continue debugger default delete do else enum eval export extends false finally for function if implements import in instanceof interface let new null package private protected public return static super switch this throw true try typeof undefined var void while with yield'.split(
     ' ',
   );
 
-export interface ResourceOptions {
+export interface ResourceOptions extends OwnerOptions {
   singular?: string | undefined;
   /** Names of fields, separated by commas. */
   filter?: string | undefined;
@@ -33,7 +38,10 @@ export interface ResourceOptions {
  *
  * @throws UsageError
  */
-export function parseResource([path = '', ...texts]: string[], { singular, filter }: ResourceOptions = {}): Resource {
+export function parseResource(
+  [path = '', ...texts]: string[],
+  { singular, filter, ...options }: ResourceOptions = {},
+): Resource {
   const pattern = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
   if (!pattern.test(path))
     throw new UsageError('name the resource in the plural and in lower case: notes, meeting-notes');
@@ -51,7 +59,7 @@ export function parseResource([path = '', ...texts]: string[], { singular, filte
   if (reserved) throw new UsageError(`a field cannot be called ${reserved.name}: the name is reserved`);
   if (!fields.some(({ isOptional, default: value }) => !isOptional && value === undefined))
     throw new UsageError('at least one field must be required: without ?, without a default, and not a boolean');
-  return { path, singularPath, fields: withFilters(fields, filter?.split(',') ?? []) };
+  return { path, singularPath, fields: withFilters(fields, filter?.split(',') ?? []), owner: readOwner(options) };
 }
 
 function withFilters(fields: Field[], names: string[]): Field[] {
@@ -94,16 +102,17 @@ export function namesOf({ path, singularPath }: Pick<Resource, 'path' | 'singula
 
 /** Returns the files of a resource by path, not formatted. */
 export function resourceFiles(resource: Resource): Map<string, string> {
-  const { path, singularPath, fields } = resource;
+  const { path, singularPath, fields, owner } = resource;
   const names = namesOf(resource);
   const values: Record<string, string> = {
     ...names,
-    ...entityParts(fields, names),
-    ...repositoryParts(fields, names),
-    ...schemaParts(fields),
-    ...serviceParts(fields, names),
-    ...routeParts(fields, { path, words: names['plural words'] }),
-    ...testParts(fields),
+    ...ownerParts(owner, names),
+    ...entityParts(fields, names, owner),
+    ...repositoryParts(fields, names, owner),
+    ...schemaParts(fields, owner),
+    ...serviceParts(fields, names, owner),
+    ...routeParts(fields, { words: names['plural words'] }, owner),
+    ...testParts(fields, owner),
   };
   const fill = (template: string) =>
     readFileSync(join(import.meta.dirname, 'templates', `${template}.template`), 'utf8').replace(
@@ -114,13 +123,16 @@ export function resourceFiles(resource: Resource): Map<string, string> {
         return value;
       },
     );
+  values['test head'] = fill(`test-head-${owner.kind}`);
+  values['test isolation'] = fill(`test-isolation-${owner.kind}`);
+  const isOwned = owner.kind !== 'nobody';
   const feature = `apps/api/src/${path}`;
   return new Map([
     [`packages/db/src/schema/${singularPath}.ts`, fill('entity')],
     [`packages/db/src/repositories/${path}.ts`, fill('repository')],
     [`${feature}/schemas.ts`, fill('schemas')],
-    [`${feature}/service.ts`, fill('service')],
-    [`${feature}/routes.ts`, fill('routes')],
+    [`${feature}/service.ts`, fill(isOwned ? 'service' : 'nobody-service')],
+    [`${feature}/routes.ts`, fill(isOwned ? 'routes' : 'nobody-routes')],
     [`${feature}/${path}.test.ts`, fill('test')],
   ]);
 }

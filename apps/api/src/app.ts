@@ -44,7 +44,7 @@ import { passkeyRoutes, relatedOriginRoutes } from './passkeys/routes.ts';
 import { preferenceRoutes } from './preferences/routes.ts';
 import type { Metrics } from './process/metrics.ts';
 import type { Tracing } from './process/tracing.ts';
-import { productRoutes } from './product/routes.ts';
+import { registeredRoutes } from './product/routes.ts';
 import { runJobs } from './queue/run-jobs.ts';
 import { createRunner } from './queue/runner.ts';
 import { recoveryRoutes } from './recovery/routes.ts';
@@ -129,7 +129,7 @@ export async function buildApp(config: Config, database: Database, options: Opti
     auditEventRoutes(api, services);
     webhookRoutes(api, services);
     jobRoutes(api, services);
-    for (const register of productRoutes as Register[]) register(api, services.product);
+    for (const register of registeredRoutes as Register[]) register(api, services.product);
   };
   await app.register(api, { prefix: config.apiPrefix });
   const own = [...routes];

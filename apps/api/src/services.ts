@@ -49,8 +49,8 @@ import { createWebauthn } from './passkeys/webauthn.ts';
 import { createBreachCheck } from './passwords/breached-passwords.ts';
 import { createPasswords, type HashCost } from './passwords/passwords.ts';
 import { createPreferences } from './preferences/service.ts';
-import { productJobs } from './product/jobs.ts';
-import { productServices } from './product/services.ts';
+import { registeredJobs } from './product/jobs.ts';
+import { registeredServices } from './product/services.ts';
 import { createJobs } from './queue/jobs.ts';
 import { createOneTimeTokens } from './recovery/one-time-tokens.ts';
 import { createRecovery } from './recovery/service.ts';
@@ -180,7 +180,7 @@ export function createServices({
   jobs.schedule('maintain the audit trail', hourly, () => maintainAuditTrail({ database, config, clock }));
 
   const productDependencies = { database, config, clock, jobs, log, mail, publishWebhook };
-  const jobKinds = createAll(productJobs, productDependencies);
+  const jobKinds = createAll(registeredJobs, productDependencies);
 
   return {
     accessTokens,
@@ -232,7 +232,7 @@ export function createServices({
     webhooks: createWebhooks({ database, config, sealed, publish: publishWebhook, clock }),
     /** For features whose events users may subscribe to. */
     publishWebhook,
-    product: createAll(productServices, { ...productDependencies, jobKinds }),
+    product: createAll(registeredServices, { ...productDependencies, jobKinds }),
   };
 }
 

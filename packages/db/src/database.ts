@@ -42,7 +42,7 @@ export interface Database {
   as(scope: OrganizationScope): OrganizationDatabase;
   as(scope: OwnerScope): SharedDatabase;
   /** For anybody: row level security hides every row that no policy makes public. Reads only. */
-  public(): PublicRepositories;
+  public(): PublicDatabase;
   /** For a job of a user: row level security hides every row that does not belong to the user. */
   asUser(userId: string): OwnerDatabase;
   /**
@@ -75,6 +75,7 @@ type Scopes = Pick<Database, 'as' | 'public' | 'system'>;
 
 export type OwnerDatabase = OwnerRepositories & Effects<OwnerRepositories>;
 export type OrganizationDatabase = OrganizationRepositories & Effects<OrganizationRepositories>;
+export type PublicDatabase = PublicRepositories & Transactions<PublicRepositories>;
 /** For rows that belong to a user or to an organization. */
 export type SharedDatabase = SharedRepositories & Effects<SharedRepositories>;
 
@@ -87,7 +88,7 @@ interface Effects<Repositories> extends Transactions<Repositories> {
 }
 export type SystemDatabase = SystemRepositories & Transactions<SystemRepositories>;
 
-interface Transactions<Repositories> {
+export interface Transactions<Repositories> {
   /**
    * Commits when `work` resolves and rolls back when it throws. `work` may run twice, if the connection breaks before the commit or PostgreSQL
    * resolves a deadlock. So it only uses its repositories: hash before it, send mail after it.
@@ -191,6 +192,14 @@ function repositoriesOn({ alone, transaction }: Units): Scopes {
     });
   const system = systemFor();
 
+  const everybody: RowAccess = { isPublic: true };
+  const publicDatabase: PublicDatabase = Object.assign(publicRepositories(contextOf(alone(everybody))), {
+    transaction: <T>(work: (repositories: PublicRepositories) => Promise<T>, options?: TransactionOptions) =>
+      transaction(`begin; ${settingsScript(everybody)}${timeoutStatement(options)}`, (execute) =>
+        work(publicRepositories(contextOf({ db: execute, fast: execute }))),
+      ),
+  });
+
   const scoped = <S extends OwnerScope, Repositories extends object>(
     scope: S,
     repositoriesOf: (context: Context & { scope: S }) => Repositories,
@@ -212,7 +221,7 @@ function repositoriesOn({ alone, transaction }: Units): Scopes {
 
   return {
     system: (scope) => (scope?.idempotency ? systemFor(scope.idempotency) : system),
-    public: () => publicRepositories(contextOf(alone({ isPublic: true }))),
+    public: () => publicDatabase,
     as: ((scope: OwnerScope) =>
       isOfOrganization(scope)
         ? scoped(scope, organizationRepositories)

@@ -1,7 +1,15 @@
 export { readSecret } from './cli/secret.ts';
 export { connect, defaultDatabaseUrl } from './connect.ts';
 export type { Connection, PoolSize } from './connection.ts';
-export type { Database, OrganizationDatabase, OwnerDatabase, SharedDatabase, SystemDatabase } from './database.ts';
+export type {
+  Database,
+  OrganizationDatabase,
+  OwnerDatabase,
+  PublicDatabase,
+  SharedDatabase,
+  SystemDatabase,
+  Transactions,
+} from './database.ts';
 export {
   AlreadyAnswered,
   DatabaseUnavailable,

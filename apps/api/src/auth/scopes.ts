@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { Problem } from '../http/errors.ts';
-import { productScopes } from '../product/scopes.ts';
+import { registeredScopes } from '../product/scopes.ts';
 
 /**
  * What an API key can be allowed to do. A route names the one that it needs as `requiredScope`. Routes without it refuse API keys, so everything that creates credentials or
@@ -16,7 +16,7 @@ export const apiScopes = [
   'documents:write',
   'audit-events:read',
   'organizations:read',
-  ...productScopes,
+  ...registeredScopes,
 ] as const;
 export type ApiScope = (typeof apiScopes)[number];
 

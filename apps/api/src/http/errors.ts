@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { productProblems } from '../product/errors.ts';
+import { registeredProblems } from '../product/errors.ts';
 
 // The one table of error codes, and the error that carries one of them. A test compares docs/errors.md with those of Quoin.
 
@@ -49,7 +49,7 @@ export const foundationProblems = {
   shutting_down: { status: 503, title: 'Shutting down' },
 } as const;
 
-export const problems = { ...foundationProblems, ...productProblems };
+export const problems = { ...foundationProblems, ...registeredProblems };
 
 export type ProblemCode = keyof typeof problems;
 

@@ -1,6 +1,6 @@
 import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
-import { productTags } from '../product/tags.ts';
+import { registeredTags } from '../product/tags.ts';
 import { docsPages } from './docs-page.ts';
 import { withProblems } from './openapi-routes.ts';
 
@@ -49,7 +49,7 @@ export async function openApi(app: FastifyInstance, { apiPrefix, hasDocs, public
         { name: 'audit-events', description: 'The audit trail of accounts.' },
         { name: 'webhooks', description: 'Endpoints that events of your account are sent to.' },
         { name: 'jobs', description: 'The job queue, for admins.' },
-        ...productTags,
+        ...registeredTags,
         { name: 'operations', description: 'Health checks.' },
       ],
       components: {

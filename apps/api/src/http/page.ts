@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { type TSchema, Type } from '@fastify/type-provider-typebox';
-import type { OwnerDatabase, OwnerRepositories, PageRequest } from '@quoin/db';
+import type { PageRequest, Transactions } from '@quoin/db';
 import { Problem } from './errors.ts';
 import { closed, nullable } from './schema.ts';
 import { bytesOf, idBytes, uuidOf } from './uuid-bytes.ts';
@@ -16,10 +16,10 @@ const checksumBytes = 4;
 const textFilterMsMax = 2_000;
 
 /** Runs a list. If it filters by text, the database ends it after two seconds (`query_too_expensive`). */
-export const listByText = <T>(
-  own: OwnerDatabase,
+export const listByText = <Repositories, T>(
+  own: Repositories & Transactions<Repositories>,
   text: string | undefined,
-  list: (repositories: OwnerRepositories) => Promise<T>,
+  list: (repositories: Repositories) => Promise<T>,
 ): Promise<T> => (text === undefined ? list(own) : own.transaction(list, { statementMsMax: textFilterMsMax }));
 
 /** Milliseconds that the database may take for a list of all accounts' rows. */

@@ -1,4 +1,4 @@
-import { productMails } from '../product/mails.ts';
+import { registeredMails } from '../product/mails.ts';
 import type { MailKind } from './kind.ts';
 import { apiKeyCreatedMail } from './kinds/api-key-created.ts';
 import { apiKeyExpiresMail } from './kinds/api-key-expires.ts';
@@ -51,5 +51,5 @@ export const mailKinds: readonly MailKind[] = [
   deletionCancelledMail,
   webhookDisabledMail,
   invitationMail,
-  ...productMails,
+  ...registeredMails,
 ];

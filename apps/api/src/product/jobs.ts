@@ -1,4 +1,4 @@
 /** Jobs of the product: each entry is a function that defines one. */
-export const productJobs = {
+export const registeredJobs = {
   // Above this line `npm run new -- job` adds its own.
 };

@@ -1,6 +1,6 @@
 import type { MailKind } from '../mail/kind.ts';
 
 /** Mails of the product. */
-export const productMails: readonly MailKind[] = [
+export const registeredMails: readonly MailKind[] = [
   // Above this line `npm run new -- mail` adds its own.
 ];

@@ -1,4 +1,4 @@
 /** Routes of the product: each entry is a function that registers some. */
-export const productRoutes = [
+export const registeredRoutes = [
   // Above this line `npm run new -- resource` adds its own.
 ];

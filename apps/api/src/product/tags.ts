@@ -1,4 +1,4 @@
 /** Tags of the product in the OpenAPI document. */
-export const productTags: { name: string; description: string }[] = [
+export const registeredTags: { name: string; description: string }[] = [
   // Above this line `npm run new -- resource` adds its own.
 ];

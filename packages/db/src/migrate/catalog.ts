@@ -28,7 +28,7 @@ export interface CatalogTable {
   indexes: Named[];
   policies: Named[];
   triggers: Named[];
-  /** Privileges of the roles quoin_app and quoin_system. */
+  /** Privileges of the roles of units of work. */
   privileges: Named[];
 }
 export interface Catalog {
@@ -126,7 +126,7 @@ select
       select privilege_type as privilege, grantee from aclexplode(c.relacl)
       union all
       select privilege_type || ' (' || attname || ')', grantee from pg_attribute, aclexplode(attacl) where attrelid = c.oid
-    ) privileges where grantee in (to_regrole('quoin_app'), to_regrole('quoin_system')) group by grantee`)} as privileges
+    ) privileges where grantee in (to_regrole('quoin_app'), to_regrole('quoin_public'), to_regrole('quoin_system')) group by grantee`)} as privileges
 from pg_class c
 where c.relnamespace = '${schema}'::regnamespace and c.relkind in ('r', 'p') and (not c.relispartition or c.relname = 'job_common') and not ${ofExtension('c.oid', 'pg_class')}
 order by c.relname collate "C"`;

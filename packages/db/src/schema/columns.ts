@@ -86,6 +86,20 @@ export const ownedByOrganization = (
         ],
 });
 
+/**
+ * Row level security of a table whose rows belong to nobody: signed-in users read them, and `quoin_system` writes them.
+ *
+ * @param isPublic whether everybody reads them
+ */
+export const ownedByNobody = (table: string, { isPublic = false }: { isPublic?: boolean } = {}) => ({
+  rowLevelSecurity: 'force' as const,
+  policies: [
+    appPolicy(table, 'users', { command: 'select', using: 'true' }),
+    ...(isPublic ? [publicPolicy(table)] : []),
+    systemPolicy(table),
+  ],
+});
+
 /** A policy of `quoin_app` for one command. */
 export const appPolicy = (
   table: string,

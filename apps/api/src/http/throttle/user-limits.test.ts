@@ -42,7 +42,7 @@ test('searches, batches, document lists, text filters, exports and admin lists h
   const database = await createTestDatabase();
   const app = await buildApp(parseConfig(testEnvironment()), database, {});
   const limited = app.routes.flatMap(({ url, method, config }) => (config?.concurrency ? [`${method} ${url}`] : []));
-  expect(limited.filter((route) => !route.startsWith('HEAD')).sort()).toEqual([
+  const expected = [
     'GET /api/v1/audit-events',
     'GET /api/v1/jobs',
     'GET /api/v1/organizations/:organization_id/audit-events',
@@ -55,7 +55,9 @@ test('searches, batches, document lists, text filters, exports and admin lists h
     'POST /api/v1/organizations/:organization_id/documents/search',
     'POST /api/v1/users/:user_id/documents/batch',
     'POST /api/v1/users/:user_id/documents/search',
-  ]);
+  ];
+  // A product adds its own.
+  expect(limited).toEqual(expect.arrayContaining(expected));
   await app.close();
   await database.close();
 });

@@ -21,8 +21,8 @@ function settingsOf({ userId, organizationId, memberId, isPublic, lockMsMax }: S
   const settings: [name: string, value: string][] = [];
   if (lockMsMax !== undefined) settings.push(['lock_timeout', String(Number(lockMsMax))]);
   if (userId !== undefined) settings.push(['app.user_id', checkedUuid(userId)]);
-  if (organizationId !== undefined && memberId !== undefined)
-    settings.push(['app.organization_id', checkedUuid(organizationId)], ['app.member_id', checkedUuid(memberId)]);
+  if (organizationId !== undefined)
+    settings.push(['app.organization_id', checkedUuid(organizationId)], ['app.member_id', checkedUuid(memberId ?? '')]);
   if (isPublic) settings.push(['role', publicRole]);
   else if (settings.some(([name]) => name.startsWith('app.'))) settings.push(['role', appRole]);
   return settings;

@@ -19,7 +19,7 @@ export function organizationApiKeyRoutes(app: App, { apiKeys }: { apiKeys: ApiKe
         tags,
         summary: 'Create an API key of an organization (its admins)',
         description:
-          'For routes of this organization only. It acts as you, with your role at that time, and ends with your membership. The answer is the only one that contains the key: store it now.',
+          'For routes of this organization only. It acts as you, with your current role, and ends with your membership. The answer is the only one that contains the key: store it now.',
         params: OrganizationParams,
         body: NewApiKey,
         response: { 201: CreatedApiKey },
@@ -45,7 +45,7 @@ export function organizationApiKeyRoutes(app: App, { apiKeys }: { apiKeys: ApiKe
         operationId: 'listOrganizationApiKeys',
         tags,
         summary: 'List the API keys of an organization (its admins)',
-        description: 'Those that all its members made for it. Expired keys stay in the list for a month.',
+        description: 'Includes keys created by any member. Expired keys stay in the list for a month.',
         params: OrganizationParams,
         response: { 200: ApiKeyList },
       },

@@ -39,6 +39,7 @@ export function createApiKeys({ database, mail, clock }: Dependencies) {
       found(await users.lock(ownerId));
       // The request may have begun before the session was revoked.
       if (scope && !(await userSessions.lockUnrevoked(requireSession(scope)))) throw sessionEnded();
+      if (organizationId !== null) await requireOrganizationAdmin(repositories, organizationId, ownerId);
       if ((await apiKeys.list(ownerId)).length >= keysMax)
         throw invalid('', `is refused: the account has ${keysMax} API keys. Revoke one first`);
       const key = await apiKeys.create({

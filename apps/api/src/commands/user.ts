@@ -117,7 +117,15 @@ const commands: Record<string, (context: Context) => Promise<number>> = {
     if (!isUuid(organization) || !known)
       throw new UsageError(`set-role needs --organization ID and --role ${organizationRoles.join(', ')}`);
     const user = await findUser(database, email);
-    const isMember = await keepingAnOwner(() => database.system().organizations.setRole(organization, user.id, known));
+    const isMember = await keepingAnOwner(() =>
+      database.system().transaction(async ({ organizations, auditEvents }) => {
+        const from = await organizations.lockRole(organization, user.id);
+        if (!from) return false;
+        const event = { user_id: user.id, organization_id: organization, details: { from, to: known } };
+        await auditEvents.create({ action: 'member_role_changed', ...event });
+        return organizations.setRole(organization, user.id, known);
+      }),
+    );
     if (!isMember) throw new UsageError(`${user.email} is not a member of the organization ${organization}`);
     stdout.write(`${user.email} is ${known} of ${organization}\n`);
     return 0;

@@ -23,6 +23,7 @@ const ofUser = {
   itemParams: DocumentParams,
   responses: userDocuments,
   refusals: ['forbidden'] as ProblemCode[],
+  others: 'other users',
   /** Returns an `operationId`. */
   operation: (verb: string, noun: string) => `${verb}${noun}`,
   location: (params: { user_id: string }) => `/users/${params.user_id}/documents`,
@@ -34,6 +35,7 @@ const ofOrganization = {
   itemParams: OrganizationDocumentParams,
   responses: organizationDocuments,
   refusals: [],
+  others: 'other organizations',
   operation: (verb: string, noun: string) => `${verb}Organization${noun}`,
   location: (params: { organization_id: string }) => `/organizations/${params.organization_id}/documents`,
 } as unknown as Placement;
@@ -147,7 +149,7 @@ function searchRoute(app: App, documents: Documents, placement: Placement): void
 }
 
 function itemRoutes(app: App, documents: Documents, placement: Placement): void {
-  const { collection, itemParams, responses, refusals, operation } = placement;
+  const { collection, itemParams, responses, refusals, others, operation } = placement;
   const item = `${collection}/:document_id`;
   app.get(
     item,
@@ -156,7 +158,7 @@ function itemRoutes(app: App, documents: Documents, placement: Placement): void 
         operationId: operation('get', 'Document'),
         tags: ['documents'],
         summary: 'Get a document',
-        description: 'With its whole text. The answer is 404 for documents of other users too.',
+        description: `With its whole text. Answers 404 for documents of ${others}.`,
         params: itemParams,
         response: { 200: responses.Document },
       },

@@ -25,7 +25,7 @@ export const foundationProblems = {
   username_taken: { status: 409, title: 'Username already in use' },
   cannot_delete_self: { status: 409, title: 'Admins cannot delete their own account here' },
   last_admin: { status: 409, title: 'The last active admin must stay' },
-  last_owner: { status: 409, title: 'The last owner must stay' },
+  last_owner: { status: 409, title: 'Organization needs an owner' },
   already_member: { status: 409, title: 'Already a member' },
   already_exists: { status: 409, title: 'Already exists' },
   slug_taken: { status: 409, title: 'Slug already in use' },
@@ -94,7 +94,7 @@ export class Problem extends Error {
 }
 
 /** One response for a missing row and for a row that the caller may not see, so that callers cannot distinguish them. */
-export const notFound = () => new Problem('not_found', 'Not found.');
+export const notFound = (cause?: unknown) => new Problem('not_found', 'Not found.', { cause });
 
 /** Returns the row if there is one. @throws Problem `not_found` */
 export function found<T>(row: T | undefined): T {

@@ -1,4 +1,10 @@
-import { AlreadyAnswered, DatabaseUnavailable, StatementTimeout, violatedConstraint } from '@quoin/db';
+import {
+  AlreadyAnswered,
+  DatabaseUnavailable,
+  isRefusedByPolicy,
+  StatementTimeout,
+  violatedConstraint,
+} from '@quoin/db';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { discardBody, unsupportedMediaType } from './body.ts';
 import { notFound, Problem, type ProblemCode, problems } from './errors.ts';
@@ -57,7 +63,7 @@ function toProblem(error: FastifyError, request: FastifyRequest): Problem {
   }
   // idempotency.ts replaces this response with the stored one.
   if (error instanceof AlreadyAnswered) return plain('idempotency_conflict', error);
-  if (isOwnerGone(error)) return notFound();
+  if (isOwnerGone(error, request)) return notFound(error);
   if (error.validation) return validationProblem(inputErrors(error));
   if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return unsupportedMediaType(request, error);
   const code = fastifyCodes[error.code];
@@ -68,8 +74,13 @@ function toProblem(error: FastifyError, request: FastifyRequest): Problem {
   );
 }
 
-/** Whether a write violated the foreign key to an account that was deleted meanwhile. The caller gets 404. */
-const isOwnerGone = (error: unknown) => /^fk_\w+_user_id$/.test(violatedConstraint(error) ?? '');
+/**
+ * Whether a write violated the foreign key to an account or an organization that was deleted during the request, or the policy of an organization, because the membership
+ * of the caller has ended during the request. The caller gets 404.
+ */
+const isOwnerGone = (error: unknown, { routeOptions }: FastifyRequest) =>
+  /^fk_\w+_(user_id|organization_id|membership)$/.test(violatedConstraint(error) ?? '') ||
+  (isRefusedByPolicy(error) && routeOptions.url?.includes('/:organization_id'));
 
 const tooExpensive = (cause: unknown) =>
   new Problem('query_too_expensive', 'The database took too long. Narrow the request with filters.', {

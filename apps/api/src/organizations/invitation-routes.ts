@@ -57,8 +57,9 @@ export function invitationRoutes(app: App, { invitations }: { invitations: Invit
       schema: {
         operationId: 'listInvitations',
         tags,
-        summary: 'List the invitations that wait, newest first (admins of the organization)',
-        description: 'Without those that were accepted or have expired. Admins do not see invitations of owners.',
+        summary: 'List pending invitations, newest first (admins of the organization)',
+        description:
+          'Without those that were accepted or have expired. Admins do not see invitations to the role `owner`.',
         params: OrganizationParams,
         querystring: PageQuery,
         response: { 200: InvitationPage },

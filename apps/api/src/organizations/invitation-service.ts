@@ -17,8 +17,8 @@ interface Dependencies {
 }
 
 const lifetimeMs = 7 * 86_400_000;
-/** Invitations of one organization that wait. */
-const waitingMax = 200;
+/** Pending invitations of one organization. */
+const pendingMax = 200;
 
 /** Returns the hash under which a token is stored. It has 256 random bits, so SHA-256 is enough. */
 const hashOf = (token: string) => createHash('sha256').update(token).digest();
@@ -38,8 +38,8 @@ export function createInvitations({ database, mail, clock }: Dependencies) {
           const { name } = found(await organization.find());
           if (await members.findByEmail(email))
             throw new Problem('already_member', 'The user with this address is a member.');
-          if ((await invitations.count(created_at)) >= waitingMax)
-            throw invalid('', `is refused: ${waitingMax} invitations wait. Revoke one first`);
+          if ((await invitations.countOthers(email, created_at)) >= pendingMax)
+            throw invalid('', `is refused: the organization has ${pendingMax} pending invitations. Revoke one first`);
           const expires_at = new Date(created_at.getTime() + lifetimeMs);
           const created = await invitations.create({ email, role, created_at, expires_at });
           const details = { invitation_id: created.id, email, role };
@@ -74,7 +74,7 @@ export function createInvitations({ database, mail, clock }: Dependencies) {
 
     /**
      * Makes the caller a member, if the invitation was sent to the address of the account, and the account has proven that the address is its own: a link can be
-     * forwarded. Who is a member already keeps their role.
+     * forwarded. An existing member keeps their role.
      *
      * @throws Problem `forbidden` for another account, `validation_failed` at `/token`
      */

@@ -17,7 +17,7 @@ export function memberRoutes(app: App, { members }: { members: Members }): void 
         operationId: 'listMembers',
         tags,
         summary: 'List the members of an organization',
-        description: 'For all members.',
+        description: 'For all members. Newest account first.',
         params: OrganizationParams,
         querystring: PageQuery,
         response: { 200: MemberPage },
@@ -56,7 +56,7 @@ export function memberRoutes(app: App, { members }: { members: Members }): void 
         tags,
         summary: 'Leave an organization, or remove a member (admins of the organization)',
         description:
-          'The former member reaches nothing of the organization from the next request on. The API keys that they made for it and the invitations that they sent are void.',
+          'The former member loses access with the next request. Their API keys for the organization and the invitations that they sent stop working.',
         params: LeavingParams,
         response: { 204: Type.Null({ description: 'The membership has ended.' }) },
       },

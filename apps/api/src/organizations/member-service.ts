@@ -20,7 +20,7 @@ export function createMembers({ database }: { database: Database }) {
         database.as(scope).transaction(async ({ members, auditEvents }) => {
           const before = found(await members.find(userId));
           if (before.role === role) return before;
-          // Before it: an owner who gives up the role may not be allowed to record it any more.
+          // First, because an owner who gives up the role may not be allowed to record the event afterwards.
           const details = { from: before.role, to: role };
           await auditEvents.create({ action: 'member_role_changed', user_id: userId, details, ...client });
           if (!(await members.setRole(userId, role))) throw forbidden();
@@ -36,7 +36,7 @@ export function createMembers({ database }: { database: Database }) {
           const memberId = user === 'me' ? userId : user;
           const { role } = found(await members.find(memberId));
           const action = memberId === userId ? 'member_left' : 'member_removed';
-          // Before it, because only members record events.
+          // First, because afterwards the actor may no longer be a member.
           await auditEvents.create({ action, user_id: memberId, details: { role }, ...client });
           if (!(await members.remove(memberId))) throw forbidden();
         }),

@@ -52,6 +52,15 @@ describe('organizations', () => {
     expectProblem(await change(), 412, 'precondition_failed');
   });
 
+  test('a new role of the caller changes the ETag, so that no cache answers with the old one', async () => {
+    const { path, owner, member } = await api.newOrganization();
+    const { etag } = (await send('GET', path, member)).headers;
+    const again = () => send('GET', path, member, undefined, { 'if-none-match': etag });
+    expect((await again()).statusCode).toBe(304);
+    await send('PATCH', `${path}/members/${member.id}`, owner, { role: 'admin' });
+    expect((await again()).json()).toMatchObject({ role: 'admin' });
+  });
+
   test('a deleted organization is gone for all its members at once, and its rows are deleted', async () => {
     const { id, path, owner, admin, member } = await api.newOrganization();
     await send('POST', `${path}/documents`, member, { title: 'Plan', content: 'Of the wall.' });
@@ -167,14 +176,14 @@ describe('who may do what in an organization', () => {
 });
 
 describe('the last owner', () => {
-  test('of two owners who leave at the same time, one stays', async () => {
+  test('if the two owners of an organization leave at once, one gets 409', async () => {
     const { path, owner, admin } = await api.newOrganization();
     await send('PATCH', `${path}/members/${admin.id}`, owner, { role: 'owner' });
     const answers = await Promise.all([owner, admin].map((user) => send('DELETE', `${path}/members/me`, user)));
     expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([204, 409]);
   });
 
-  test('cannot delete the account while others are members, and can after another one became an owner', async () => {
+  test('the last owner of an organization with other members cannot delete the account, until another one is an owner', async () => {
     const { path, owner, admin } = await api.newOrganization();
     const remove = () => send('DELETE', '/users/me', owner, { current_password: password });
     expectProblem(await remove(), 409, 'last_owner');
@@ -185,7 +194,7 @@ describe('the last owner', () => {
     expect((await send('GET', path, admin)).statusCode).toBe(200);
   });
 
-  test('takes an organization without other members along when the account is deleted', async () => {
+  test('deleting the account of a sole member deletes the organization', async () => {
     const owner = await api.signUp();
     const { id } = (await send('POST', '/organizations', owner, { name: 'Alone' })).json();
     expect((await send('DELETE', '/users/me', owner, { current_password: password })).statusCode).toBe(204);
@@ -198,7 +207,7 @@ describe('the last owner', () => {
 });
 
 describe('leaving an organization', () => {
-  test('ends what the member could reach with the next request: rows, keys and invitations', async () => {
+  test('a former member loses access with the next request: to rows, with API keys and by invitations', async () => {
     const { path, owner, admin } = await api.newOrganization();
     const key = (await send('POST', `${path}/api-keys`, admin, { name: 'x', scopes: ['documents:read'] })).json();
     const withKey = { token: key.key as string };
@@ -218,7 +227,7 @@ describe('leaving an organization', () => {
     expect((await send('GET', `${path}/invitations`, owner)).json().items).toEqual([]);
   });
 
-  test('counts inside a unit of work that began before', async () => {
+  test('ending a membership hides rows from a unit of work that began before', async () => {
     const { id, owner, member } = await api.newOrganization();
     const scope = { ...scopeOfMember(member.id), owner: { organizationId: id } };
     const unit = api.database.as(scope);
@@ -278,7 +287,7 @@ describe('invitations', () => {
     expectProblem(await accept(invited, token), 422, 'validation_failed');
   });
 
-  test('an admin cannot replace an invitation of an owner', async () => {
+  test('an admin cannot replace an invitation to the role owner', async () => {
     const { path, owner, admin } = await api.newOrganization();
     const email = `${newId()}@example.com`;
     await invite(path, owner, email, 'owner');
@@ -322,7 +331,7 @@ describe('invitations', () => {
 });
 
 describe('API keys of an organization', () => {
-  test('open its routes and nothing else', async () => {
+  test('an API key of an organization is refused outside of that organization', async () => {
     const { path, admin, owner } = await api.newOrganization();
     const other = await api.newOrganization();
     const scopes = ['documents:read', 'documents:write', 'tasks:read', 'organizations:read', 'profile:read'];
@@ -356,7 +365,7 @@ describe('API keys of an organization', () => {
 describe('documents of an organization', () => {
   const search = (path: string, user: User, query: string) => send('POST', `${path}/search`, user, { query });
 
-  test('are shared by its members, and are no documents of any of them', async () => {
+  test('documents of an organization are shared by its members, and are not in their own lists', async () => {
     const { id, path, owner, member } = await api.newOrganization();
     const documents = `${path}/documents`;
     const created = await send('POST', documents, member, { title: 'Plan', content: 'A crenellated wall.' });

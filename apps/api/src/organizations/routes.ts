@@ -122,7 +122,7 @@ function itemRoutes(app: App, organizations: Organizations): void {
         tags,
         summary: 'Delete an organization (its owners)',
         description:
-          'All memberships end at once, and everything that belongs to the organization is deleted for good.',
+          'Members lose access immediately. A background job deletes the data of the organization. Audit events remain.',
         params: OrganizationParams,
         response: { 204: Type.Null({ description: 'Deleted.' }) },
       },

@@ -76,12 +76,16 @@ export function createAccountDeletion({ database, jobs, organizationDeletion, ma
         return false;
       }
       const event = { user_id: id, actor_id: id } as const;
-      const isLast = (await isLastAdmin(repositories, id))
+      const cancelReason = (await isLastAdmin(repositories, id))
         ? 'last_admin'
         : (await repositories.organizations.hasLastOwner(id)) && 'last_owner';
-      if (isLast) {
+      if (cancelReason) {
         await repositories.deletedAccounts.cancel(id);
-        await repositories.auditEvents.create({ action: 'deletion_cancelled', details: { reason: isLast }, ...event });
+        await repositories.auditEvents.create({
+          action: 'deletion_cancelled',
+          details: { reason: cancelReason },
+          ...event,
+        });
         return false;
       }
       await organizationDeletion.enqueue(repositories, await leaveOrganizations(repositories, id));

@@ -2,7 +2,11 @@ import { violatedConstraint } from '@quoin/db';
 import { Problem } from '../http/errors.ts';
 
 export const lastOwner = (cause?: unknown) =>
-  new Problem('last_owner', 'Make another member an owner first, or delete the organization.', { cause });
+  new Problem(
+    'last_owner',
+    'An organization needs an owner. Make another member an owner, or delete the organization.',
+    { cause },
+  );
 
 /** Runs `work`. The database refuses to leave an organization without an owner. @throws Problem `last_owner` */
 export async function keepingAnOwner<T>(work: () => Promise<T>): Promise<T> {

@@ -11,7 +11,7 @@ export interface Step {
 }
 
 /**
- * Marks a file whose statements PostgreSQL refuses to run in a transaction, such as `create index concurrently`. A line with `\\gexec` after a query runs each row of
+ * Marks a file whose statements PostgreSQL refuses to run in a transaction, such as `create index concurrently`. A line with `\gexec` after a query runs each row of
  * its result as a statement, as in psql: for indexes of partitions, whose names depend on the month.
  */
 const withoutTransactionMark = /^-- transaction: none$/m;

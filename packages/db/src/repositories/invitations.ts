@@ -35,13 +35,15 @@ export const invitations = ({ db, scope }: OrganizationContext) => {
         page,
       ).execute(),
 
-    /** Resolves to the number of invitations that wait. */
-    count: async (now: Date): Promise<number> => {
+    /** Resolves to the number of pending invitations of other addresses. Nobody else creates one until the transaction ends. */
+    countOthers: async (email: string, now: Date): Promise<number> => {
+      await db.selectFrom('organizations').select('id').where('id', '=', organizationId).forNoKeyUpdate().execute();
       const { count } = await db
         .selectFrom('invitations')
         .select(({ fn }) => fn.countAll<string>().as('count'))
         .where('organization_id', '=', organizationId)
         .where('expires_at', '>', now)
+        .where('email', '<>', email)
         .executeTakeFirstOrThrow();
       return Number(count);
     },
@@ -77,7 +79,7 @@ export const invitationTokens = ({ db }: Context) => ({
     return invitation?.invited_by;
   },
 
-  /** Returns the invitation with this token, and locks the membership of who sent it, while it may still grant the role. */
+  /** Returns the invitation with this token, if its sender may still grant the role. Keeps the membership of the sender and the organization until the transaction ends. */
   lock: (tokenHash: Uint8Array, now: Date) =>
     db
       .selectFrom('invitations')
@@ -86,11 +88,13 @@ export const invitationTokens = ({ db }: Context) => ({
           .onRef('inviter.organization_id', '=', 'invitations.organization_id')
           .onRef('inviter.user_id', '=', 'invitations.invited_by'),
       )
+      .innerJoin('organizations', 'organizations.id', 'invitations.organization_id')
       .select(['invitations.organization_id', 'invitations.id', 'invitations.email', 'invitations.role'])
       .where('token_hash', '=', tokenHash)
       .where('expires_at', '>', now)
+      .where('organizations.deleted_at', 'is', null)
       .where(sql<boolean>`(inviter.role = 'owner' or inviter.role = 'admin' and invitations.role <> 'owner')`)
-      .forShare('inviter')
+      .forShare(['inviter', 'organizations'])
       .executeTakeFirst(),
 
   /** Makes the invited user a member, and deletes the invitation. A member keeps their role. Resolves to whether the invitation was still there. */

@@ -1,13 +1,16 @@
-import { type Insertable, sql } from 'kysely';
+import { type Insertable, type RawBuilder, sql } from 'kysely';
 import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { OrganizationRole } from '../schema/values.ts';
 import type { Context, OrganizationContext, OwnerContext } from './context.ts';
 import { type PageRequest, paged } from './page.ts';
-import { hasVersion, type Versions, versionOf } from './version.ts';
+import { hasVersion, microsecondsOf, type Versions } from './version.ts';
 
 const columns = ['id', 'name', 'slug', 'created_at', 'updated_at'] as const;
-const version = versionOf('organizations');
+/** With the role, which is part of the response but not of what `If-Match` compares. */
+const versionWith = (role: RawBuilder<unknown>) =>
+  sql<string>`${microsecondsOf('organizations')} || '-' || ${role}`.as('version');
+const version = versionWith(sql.ref('memberships.role'));
 
 export type NewOrganization = Pick<Insertable<Tables['organizations']>, 'name' | 'slug'>;
 export type OrganizationChanges = Partial<NewOrganization>;
@@ -58,7 +61,7 @@ export const organization = ({ db, fast, scope }: OrganizationContext) => {
         .where(hasVersion('organizations', versions))
         .returning(columns)
         .returning(sql<OrganizationRole>`quoin_organization_role()`.as('role'))
-        .returning(version)
+        .returning(versionWith(sql`quoin_organization_role()`))
         .executeTakeFirst(),
 
     /** Hides the organization and ends all memberships. A job deletes its rows. Resolves to whether it existed, with one of the versions. */
@@ -85,7 +88,7 @@ export const organizations = ({ db }: Context) => ({
       .insertInto('organizations')
       .values({ id: newId(), ...organization })
       .returning(columns)
-      .returning(version)
+      .returning(versionWith(sql`'owner'`))
       .executeTakeFirstOrThrow();
     const role: OrganizationRole = 'owner';
     await db.insertInto('memberships').values({ organization_id: created.id, user_id: ownerId, role }).execute();
@@ -140,6 +143,16 @@ export const organizations = ({ db }: Context) => ({
 
   /** Marks the organizations whose only member is the user as deleted. Resolves to their ids. */
   markDeletedOf: async (userId: string, now: Date): Promise<string[]> => {
+    // Waits for users who are accepting an invitation, so that the next statement sees them.
+    await db
+      .selectFrom('organizations')
+      .select('id')
+      .where('id', 'in', (mine) =>
+        mine.selectFrom('memberships').select('organization_id').where('user_id', '=', userId),
+      )
+      .orderBy('id')
+      .forNoKeyUpdate()
+      .execute();
     const marked = await db
       .updateTable('organizations')
       .set({ deleted_at: now, slug: null })
@@ -173,14 +186,9 @@ export const organizations = ({ db }: Context) => ({
     return rows.length > 0;
   },
 
-  /** Ends all memberships of a user. Violates `last_owner` if other members of an organization would have no owner. Resolves to the organizations. */
-  leaveAll: async (userId: string): Promise<string[]> => {
-    const ended = await db
-      .deleteFrom('memberships')
-      .where('user_id', '=', userId)
-      .returning('organization_id')
-      .execute();
-    return ended.map(({ organization_id }) => organization_id);
+  /** Ends all memberships of a user. Violates `last_owner` if other members of an organization would have no owner. */
+  leaveAll: async (userId: string): Promise<void> => {
+    await db.deleteFrom('memberships').where('user_id', '=', userId).execute();
   },
 
   /** Returns deleted organizations that no job deletes, marked before a time. */

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { copyOfRepository, newProject, root, runIn } from './project.ts';
@@ -21,6 +21,57 @@ beforeAll(async () => {
   await git('branch', 'foundation');
 });
 afterAll(() => parent.remove());
+
+/** Adds a line below another one to a file of the product. */
+function insert(file: string, below: string, line: string): void {
+  const path = join(product, file);
+  writeFileSync(path, readFileSync(path, 'utf8').replace(below, `${below}\n${line}`));
+}
+
+/** Moves what was generated in a copy of Quoin from the files of the product to those of the foundation, as a later Quoin would have it. */
+function moveToFoundation(copy: string): void {
+  const edit = (file: string, change: (text: string) => string) =>
+    writeFileSync(join(copy, file), change(readFileSync(join(copy, file), 'utf8')));
+  for (const file of globSync('{apps/api/src,packages/db/src}/product/*.ts', { cwd: copy }))
+    writeFileSync(join(copy, file), readFileSync(join(root, file)));
+  edit(
+    'packages/db/src/schema/entities.ts',
+    (text) =>
+      `import { QuarrySchema } from './quarry.ts';\n${text.replace('  ...productEntities,', '  QuarrySchema,\n  ...productEntities,')}`,
+  );
+  edit(
+    'packages/db/src/repositories/repositories.ts',
+    (text) =>
+      `import { quarries } from './quarries.ts';\n${text.replace('  ...productOwnerFactories,', '  quarries,\n  ...productOwnerFactories,')}`,
+  );
+  edit(
+    'apps/api/src/services.ts',
+    (text) =>
+      `import { createQuarries } from './quarries/service.ts';\n${text.replace('    product: createAll', '    quarries: createQuarries({ database }),\n    product: createAll')}`,
+  );
+  edit(
+    'apps/api/src/app.ts',
+    (text) =>
+      `import { quarryRoutes } from './quarries/routes.ts';\n${text.replace('    for (const register of', '    quarryRoutes(api, services);\n    for (const register of')}`,
+  );
+  edit('apps/api/src/auth/scopes.ts', (text) =>
+    text.replace('  ...registeredScopes,', "  'quarries:read',\n  'quarries:write',\n  ...registeredScopes,"),
+  );
+  edit('apps/api/src/http/openapi.ts', (text) =>
+    text.replace(
+      '        ...registeredTags,',
+      "        { name: 'quarries', description: 'Quarries.' },\n        ...registeredTags,",
+    ),
+  );
+  edit('apps/api/src/http/errors.ts', (text) =>
+    text.replace('  shutting_down:', "  quarry_closed: { status: 409, title: 'Quarry closed' },\n  shutting_down:"),
+  );
+  edit(
+    'apps/api/src/mail/kinds.ts',
+    (text) =>
+      `import { quarryOpenedMail } from './kinds/quarry-opened.ts';\n${text.replace('  ...registeredMails,', '  quarryOpenedMail,\n  ...registeredMails,')}`,
+  );
+}
 
 describe('a product', () => {
   test('a generated product names Quoin only where it has to', async () => {
@@ -64,7 +115,22 @@ describe('a product', () => {
     appendFileSync(join(product, 'apps/api/src/tasks/service.ts'), '// The product’s own.\n');
     await git('commit', '--quiet', '--all', '--message', 'Change tasks');
 
+    // A service, an error, a table and a mail of the product.
+    await run('npm', 'run', '--silent', 'new', '--', 'resource', 'recipes', 'title:string');
+    await run('npm', 'run', '--silent', 'new', '--', 'mail', 'order-ready');
+    insert(
+      'apps/api/src/product/errors.ts',
+      'export const registeredProblems = {',
+      "  oven_cold: { status: 409, title: 'Oven cold' },",
+    );
+    await git('add', '--all');
+    await git('commit', '--quiet', '--message', 'Add recipes');
+
     const later = await copyOfRepository();
+    // A service, an error, a table and a mail of the foundation, each next to those of before.
+    await later.run('npm', 'run', '--silent', 'new', '--', 'resource', 'quarries', 'name:string');
+    await later.run('npm', 'run', '--silent', 'new', '--', 'mail', 'quarry-opened');
+    moveToFoundation(later.path);
     const service = join(later.path, 'apps/api/src/tasks/service.ts');
     writeFileSync(service, `// A later Quoin's.\n${readFileSync(service, 'utf8')}`);
     writeFileSync(join(later.path, 'docs/later.md'), '# A page of a later Quoin\n');
@@ -78,6 +144,19 @@ describe('a product', () => {
     await git('commit', '--quiet', '--message', 'Merge a later version');
     await git('switch', '--quiet', 'main');
     await git('merge', '--quiet', '--no-edit', 'foundation');
+    expect(await git('status', '--porcelain')).toBe('');
+    await run('npm', 'run', '--silent', 'generate');
+    for (const [file, texts] of Object.entries({
+      'docs/schema.md': ['recipes', 'quarries'],
+      'packages/db/src/schema/tables.ts': ['recipes: RecipeTable', 'quarries: QuarryTable'],
+      'packages/client/src/openapi.d.ts': ['/recipes"', '/quarries"', 'oven_cold', 'quarry_closed'],
+    }))
+      for (const text of texts)
+        expect([file, text, readFileSync(join(product, file), 'utf8').includes(text)]).toEqual([file, text, true]);
+    expect(await run('npm', 'run', '--silent', 'lint')).toContain('migrations: comments and locks are in order');
+    expect(await run('npx', 'vitest', 'run', '--no-color', 'apps/api/src/recipes', 'apps/api/src/quarries')).toMatch(
+      /Tests +\d+ passed/,
+    );
     const merged = readFileSync(join(product, 'apps/api/src/tasks/service.ts'), 'utf8');
     expect(merged).toMatch(/^\/\/ A later The Stone Works's\.\n[\s\S]*\/\/ The product’s own\.\n$/);
     expect(existsSync(join(product, 'docs/later.md'))).toBe(true);

@@ -20,17 +20,64 @@ const notes = ['notes', 'title:string', 'body:text?', 'pinned:boolean'];
 const guide = readFileSync(join(root, 'docs/adding-a-resource.md'), 'utf8');
 const everyType = [
   'line:string',
-  'short:string?',
+  'short:string(20)?',
+  'code:string(20)!',
   'long_text:text',
+  'note:text=none',
   'is_done:boolean',
   'is_known:boolean?',
+  'is_open:boolean=true',
   'count:integer',
   'rank:integer?',
+  'sequence:integer!',
+  'views:bigint=0',
+  'grams:bigint',
   'weight:number',
   'ratio:number?',
+  'price:decimal(10,2)',
+  'discount:decimal(5,2)=0.50',
+  'due_on:date',
+  'seen_on:date?',
   'due_at:timestamp',
   'seen_at:timestamp?',
+  'status:enum(new,paid)=new',
+  'size:enum(s,m,l)?',
+  'contact:email?',
+  'login:email!',
+  'site:url',
+  'home:url?',
+  'extra:json',
+  'more:json?',
+  'external_id:uuid!',
+  'other_id:uuid?',
 ];
+/** A resource for each kind of owner and access. */
+const shapes = [
+  [
+    'projects',
+    'name:string(80)!',
+    'budget:decimal(10,2)=0',
+    'status:enum(open,done)=open',
+    '--owned-by',
+    'organization',
+    '--filter',
+    'status',
+  ],
+  ['guidelines', 'title:string', 'body:text?', '--owned-by', 'organization', '--admin-write'],
+  [
+    'products',
+    'name:string(80)!',
+    'price:decimal(10,2)',
+    'kind:enum(a,b)=a',
+    '--owned-by',
+    'nobody',
+    '--public-read',
+    '--filter',
+    'kind',
+  ],
+  ['announcements', 'title:string', '--owned-by', 'nobody'],
+];
+const names = ['notes', 'meeting-minutes', ...shapes.map(([name = '']) => name)];
 
 describe('a refused resource', () => {
   test('npm run new -- resource: a refusal gives a reason and changes nothing', async () => {
@@ -71,13 +118,24 @@ describe('a refused resource', () => {
 describe('a generated resource', () => {
   beforeAll(async () => {
     await make(...notes);
-    await make('meeting-minutes', ...everyType, '--singular', 'meeting-minute');
+    await make(
+      'meeting-minutes',
+      ...everyType,
+      '--singular',
+      'meeting-minute',
+      '--filter',
+      'status,due_on,sequence,contact,external_id',
+    );
+    for (const shape of shapes) await make(...shape);
   });
 
   test('a generated resource has eight new files and lines in files of the product', async () => {
-    const lines = (await changes()).split('\n').filter((line) => !line.includes('meeting'));
+    const lines = (await changes()).split('\n');
+    const isOfNotes = (line: string) => /notes?[/.]|notes\./.test(line);
     expect(
-      lines.filter((line) => line.startsWith('??')).map((line) => line.slice(3).replace(/\d{4}_/, 'NNNN_')),
+      lines
+        .filter((line) => line.startsWith('??') && isOfNotes(line))
+        .map((line) => line.slice(3).replace(/\d{4}_/, 'NNNN_')),
     ).toEqual([
       'apps/api/src/notes/notes.test.ts',
       'apps/api/src/notes/routes.ts',
@@ -96,6 +154,7 @@ describe('a generated resource', () => {
       'docs/schema.md',
       'packages/client/src/openapi.d.ts',
       'packages/db/src/product/entities.ts',
+      'packages/db/src/product/privileges.ts',
       'packages/db/src/product/repositories.ts',
       'packages/db/src/schema/tables.ts',
     ]);
@@ -117,8 +176,9 @@ describe('a generated resource', () => {
 
   test('a generated resource passes its tests and the tests of all routes', async () => {
     const tests = [
-      'apps/api/src/notes',
-      'apps/api/src/meeting-minutes',
+      ...names.map((name) => `apps/api/src/${name}`),
+      'apps/api/src/api-keys',
+      'packages/db/src/row-security.test.ts',
       'apps/api/src/app.test.ts',
       'apps/api/src/http/openapi.test.ts',
     ];
@@ -132,7 +192,7 @@ describe('a generated resource', () => {
     const db = (...args: string[]) =>
       copy.run('env', `DATABASE_URL=${database}`, 'npm', 'run', '--silent', 'db', '--', ...args);
     await db('upgrade');
-    await db('downgrade');
+    await db('downgrade', '--to', 'base');
     await db('upgrade');
     expect(await db('check')).toBe('database, migrations and entities agree\n');
     expect(await db('docs', '--check')).toContain('up to date');

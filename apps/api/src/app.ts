@@ -53,7 +53,13 @@ import { taskRoutes } from './tasks/routes.ts';
 import { userRoutes } from './users/routes.ts';
 import { webhookRoutes } from './webhooks/routes.ts';
 
-type Register = (api: App, services: Services['product']) => void;
+/** Registers routes of the product. */
+type Register = (api: App, services: Services['product'], context: RouteContext) => void;
+export interface RouteContext extends Pick<Services, 'jobKinds'> {
+  config: Config;
+  database: Database;
+  clock: () => Date;
+}
 
 interface Options extends Pick<ServiceDependencies, 'clock' | 'transport' | 'hashCost'> {
   /** Undefined: no log. */
@@ -129,7 +135,8 @@ export async function buildApp(config: Config, database: Database, options: Opti
     auditEventRoutes(api, services);
     webhookRoutes(api, services);
     jobRoutes(api, services);
-    for (const register of registeredRoutes as Register[]) register(api, services.product);
+    for (const register of registeredRoutes as Register[])
+      register(api, services.product, { ...services, config, database, clock });
   };
   await app.register(api, { prefix: config.apiPrefix });
   const own = [...routes];

@@ -973,13 +973,13 @@ export interface paths {
         };
         /**
          * List the API keys of an organization (its admins)
-         * @description Those that all its members made for it. Expired keys stay in the list for a month.
+         * @description Includes keys created by any member. Expired keys stay in the list for a month.
          */
         get: operations["listOrganizationApiKeys"];
         put?: never;
         /**
          * Create an API key of an organization (its admins)
-         * @description For routes of this organization only. It acts as you, with your role at that time, and ends with your membership. The answer is the only one that contains the key: store it now.
+         * @description For routes of this organization only. It acts as you, with your current role, and ends with your membership. The answer is the only one that contains the key: store it now.
          */
         post: operations["createOrganizationApiKey"];
         delete?: never;
@@ -1196,7 +1196,7 @@ export interface paths {
         post?: never;
         /**
          * Delete an organization (its owners)
-         * @description All memberships end at once, and everything that belongs to the organization is deleted for good.
+         * @description Members lose access immediately. A background job deletes the data of the organization. Audit events remain.
          */
         delete: operations["deleteOrganization"];
         options?: never;
@@ -1237,7 +1237,7 @@ export interface paths {
         };
         /**
          * List the members of an organization
-         * @description For all members.
+         * @description For all members. Newest account first.
          */
         get: operations["listMembers"];
         put?: never;
@@ -1260,7 +1260,7 @@ export interface paths {
         post?: never;
         /**
          * Leave an organization, or remove a member (admins of the organization)
-         * @description The former member reaches nothing of the organization from the next request on. The API keys that they made for it and the invitations that they sent are void.
+         * @description The former member loses access with the next request. Their API keys for the organization and the invitations that they sent stop working.
          */
         delete: operations["removeMember"];
         options?: never;
@@ -1280,8 +1280,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the invitations that wait, newest first (admins of the organization)
-         * @description Without those that were accepted or have expired. Admins do not see invitations of owners.
+         * List pending invitations, newest first (admins of the organization)
+         * @description Without those that were accepted or have expired. Admins do not see invitations to the role `owner`.
          */
         get: operations["listInvitations"];
         put?: never;
@@ -1493,7 +1493,7 @@ export interface paths {
         };
         /**
          * Get a document
-         * @description With its whole text. The answer is 404 for documents of other users too.
+         * @description With its whole text. Answers 404 for documents of other users.
          */
         get: operations["getDocument"];
         put?: never;
@@ -1585,7 +1585,7 @@ export interface paths {
         };
         /**
          * Get a document
-         * @description With its whole text. The answer is 404 for documents of other users too.
+         * @description With its whole text. Answers 404 for documents of other organizations.
          */
         get: operations["getOrganizationDocument"];
         put?: never;
@@ -1818,7 +1818,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_owner" | "already_member" | "slug_taken" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_owner" | "already_member" | "already_exists" | "slug_taken" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
             /** @description Path of the request. */
             instance: string;
             /** @description `X-Request-Id` of the response; search the log for it. */
@@ -1855,7 +1855,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_owner" | "already_member" | "slug_taken" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_owner" | "already_member" | "already_exists" | "slug_taken" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
             /** @description Path of the request. */
             instance: string;
             /** @description `X-Request-Id` of the response; search the log for it. */
@@ -2047,7 +2047,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_owner" | "already_member" | "slug_taken" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_owner" | "already_member" | "already_exists" | "slug_taken" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
             /** @description Path of the request. */
             instance: string;
             /** @description `X-Request-Id` of the response; search the log for it. */
@@ -2080,7 +2080,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_owner" | "already_member" | "slug_taken" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_owner" | "already_member" | "already_exists" | "slug_taken" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
             /** @description Path of the request. */
             instance: string;
             /** @description `X-Request-Id` of the response; search the log for it. */
@@ -2144,7 +2144,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_owner" | "already_member" | "slug_taken" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_owner" | "already_member" | "already_exists" | "slug_taken" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
             /** @description `X-Request-Id` of the response; search the log for it. */
             request_id: string;
             /** @description With `mfa_required` at sign-in: for `POST /auth/mfa`, within five minutes and five tries. */
@@ -9598,7 +9598,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `last_admin`: The last active admin must stay. `last_owner`: The last owner must stay. */
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `last_admin`: The last active admin must stay. `last_owner`: Organization needs an owner. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9898,7 +9898,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `last_admin`: The last active admin must stay. `last_owner`: The last owner must stay. */
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `last_admin`: The last active admin must stay. `last_owner`: Organization needs an owner. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -10544,7 +10544,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `cannot_delete_self`: Admins cannot delete their own account here. `last_admin`: The last active admin must stay. `last_owner`: The last owner must stay. */
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `cannot_delete_self`: Admins cannot delete their own account here. `last_admin`: The last active admin must stay. `last_owner`: Organization needs an owner. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -11904,7 +11904,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `last_owner`: The last owner must stay. */
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `last_owner`: Organization needs an owner. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -12036,7 +12036,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `last_owner`: The last owner must stay. */
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `last_owner`: Organization needs an owner. */
             409: {
                 headers: {
                     [name: string]: unknown;

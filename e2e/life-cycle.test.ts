@@ -153,7 +153,7 @@ describe.runIf(testServerUrl)('WORKERS', () => {
   });
 
   test('SIGHUP replaces the workers without a failed request', async () => {
-    const server = await start({ WORKERS: '2', SHUTDOWN_DELAY_SECONDS: '0.3' });
+    const server = await start({ WORKERS: '2', SHUTDOWN_DELAY_SECONDS: '2' });
     await expect.poll(() => server.output.stdout).toContain('all workers have started');
     const before = await children(server.pid);
     let isOver = false;

@@ -5,7 +5,7 @@ import { startProxy, viaPort } from './proxy.ts';
 import { newDirectory, send, startServer } from './server.ts';
 
 const password = 'correct horse battery';
-const roundsMax = 4;
+const roundsMax = 10;
 const unanswered = { status: 0, body: undefined, headers: new Headers() };
 
 // A proxy counts the messages between the server and the database. The server is killed before the first one of a request, then before the second one of the

@@ -14,6 +14,8 @@ export function addLine(file: string, { anchor, imports, line }: Addition): void
     throw new Error(
       `${file}: restore the comment that marks where to add lines, or add the lines by hand:\n  ${anchor}`,
     );
+  const [header = ''] = /^(\/\/.*\n)+\n/.exec(head) ?? [];
   // The formatter sorts the imports.
-  writeFileSync(file, `${imports.map((one) => `${one}\n`).join('')}${head}${line}\n${anchor}\n${tail}`);
+  const text = [header, ...imports.map((one) => `${one}\n`), head.slice(header.length), `${line}\n${anchor}\n`, tail];
+  writeFileSync(file, text.join(''));
 }

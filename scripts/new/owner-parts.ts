@@ -93,6 +93,9 @@ export const ${plural}Reads = (context: Context) => {
   };
 }
 
+const throttleOf = (name: string, rate: number) =>
+  `throttle: { name: '${name}', address: { burst: ${rate}, perMinute: ${rate} } },`;
+
 /** Returns the parts of service and routes. */
 function routeOwnerParts({ kind, column, variable, isPublic, isWrittenByAdmins }: Owner, { path }: Names) {
   const access = {
@@ -100,14 +103,15 @@ function routeOwnerParts({ kind, column, variable, isPublic, isWrittenByAdmins }
     organization: `requiredScope: '${path}:write',${isWrittenByAdmins ? ` organizationRole: 'admin',` : ''}`,
     nobody: `admin: true, requiredScope: '${path}:write',`,
   }[kind];
-  const throttle = `throttle: { name: 'public reads', address: { burst: 600, perMinute: 600 } },`;
   return {
     collection: kind === 'nobody' ? `/${path}` : `/${kind}s/:${column}/${path}`,
     params: kind === 'user' ? 'OwnerParams' : 'OrganizationParams',
     'schema import':
       kind === 'user' ? 'type App, OwnerParams' : kind === 'organization' ? 'type App, OrganizationParams' : 'type App',
     'write access': access,
-    'read access': isPublic ? `public: true, ${throttle}` : `requiredScope: '${path}:read',`,
+    'read access': isPublic ? `public: true, ${throttleOf('public reads', 600)}` : `requiredScope: '${path}:read',`,
+    // A list with filters looks at thousands of rows.
+    'list access': isPublic ? `public: true, ${throttleOf('public lists', 120)}` : `requiredScope: '${path}:read',`,
     'owner location': kind === 'organization' ? `/organizations/\${organization_id}` : `/users/\${user_id}`,
     'owner column': column,
     'owner variable': variable,

@@ -4,12 +4,11 @@ import type { Owner } from './owner-parts.ts';
 
 // The parts of the templates that depend on the fields.
 
-const searched = (fields: Field[]) => fields.filter((field) => typeOf(field).isSearched);
+export const searched = (fields: Field[]) => fields.filter((field) => typeOf(field).isSearched);
 /** Fields that lists are filtered by: every boolean, and what `--filter` names. */
-const filtered = (fields: Field[]) => fields.filter(({ type, isFiltered }) => type === 'boolean' || isFiltered);
-const uniques = (fields: Field[]) => fields.filter(({ isUnique }) => isUnique);
-const isRequired = ({ isOptional, default: value }: Field) => !isOptional && value === undefined;
-const camel = (name: string) => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+export const filtered = (fields: Field[]) => fields.filter(({ type, isFiltered }) => type === 'boolean' || isFiltered);
+export const uniques = (fields: Field[]) => fields.filter(({ isUnique }) => isUnique);
+export const isRequired = ({ isOptional, default: value }: Field) => !isOptional && value === undefined;
 const wordsOf = ({ name }: Field) => name.replaceAll('_', ' ');
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
@@ -151,7 +150,7 @@ export function routeParts(fields: Field[], { words }: { words: string }, owner:
   return {
     'page import': hasFilter ? `import { scannedDescription } from '../http/page.ts';\n` : '',
     'list description': hasFilter ? '        description: scannedDescription,\n' : '',
-    'list problems': `${problemsOf([...refusal, ...(hasText && !owner.isPublic ? ['query_too_expensive'] : [])])}${hasText && !owner.isPublic ? concurrency : ''}`,
+    'list problems': `${problemsOf([...refusal, ...(hasText ? ['query_too_expensive'] : [])])}${hasText && !owner.isPublic ? concurrency : ''}`,
     'item problems': problemsOf([...refusal, ...missing]),
     'create problems': problemsOf([...refusal, ...(owner.kind === 'nobody' ? [] : missing), ...duplicate]),
     'update problems': problemsOf([...refusal, ...missing, ...duplicate]),
@@ -174,8 +173,8 @@ export function serviceParts(fields: Field[], { plural, table }: { plural: strin
       duplicates.length > 0
         ? `/** Constraints of unique fields. */\nconst uniqueFields = { ${duplicates.join(', ')} };\n\n`
         : '',
-    'duplicate import': duplicates.length > 0 ? `import { refusingDuplicates } from '../http/duplicates.ts';\n` : '',
-    'refuse duplicates': duplicates.length > 0 ? 'refusingDuplicates(uniqueFields, () => ' : '',
+    'duplicate import': duplicates.length > 0 ? `import { mapDuplicates } from '../http/map-duplicates.ts';\n` : '',
+    'refuse duplicates': duplicates.length > 0 ? 'mapDuplicates(uniqueFields, () => ' : '',
     'end refusal': duplicates.length > 0 ? ')' : '',
     'take filters': names.length > 0 ? `      const { ${names.join(', ')} } = query;` : '',
     'page helpers': [...(hasText ? ['listByText'] : []), 'pageFrom', 'pageRequest'].join(', '),
@@ -189,106 +188,4 @@ export function serviceParts(fields: Field[], { plural, table }: { plural: strin
 const filterType = (field: Field) => typeOf(field).filter?.(field.args) ?? 'never';
 
 /** Returns an example value of the field, as code. */
-const sample = (field: Field, isOther = false): string => typeOf(field).samples(field)[isOther ? 1 : 0];
-
-export function testParts(fields: Field[], owner: Owner) {
-  const all = (isOther = false) => fields.map((field) => `${field.name}: ${sample(field, isOther)}`).join(', ');
-  const optional = fields.filter((field) => !isRequired(field));
-  const nothing = fields.filter(({ isOptional }) => isOptional).map(({ name }) => `${name}: null`);
-  const changes = [`{ ${all(true)} }`, ...fields.map((field) => `{ ${field.name}: ${sample(field)} }`)];
-  if (nothing.length > 0) changes.push(`{ ${nothing.join(', ')} }`);
-  const refusals = fields.flatMap((field) => {
-    const refuse = (what: string, value: string) =>
-      `  ['${field.name}: ${what}', { ${field.name}: ${value} }, '/${field.name}'],`;
-    return [
-      ...(isRequired(field) ? [refuse('missing', 'undefined')] : []),
-      ...(field.isOptional ? [] : [refuse('null', 'null')]),
-      refuse('of another type', '[]'),
-      ...typeOf(field)
-        .refused(field.args)
-        .map(([what, value]) => refuse(what, value)),
-    ];
-  });
-  return {
-    'whole body': all(),
-    'required body': fields
-      .filter(isRequired)
-      .map((field) => `${field.name}: ${sample(field)}`)
-      .join(', '),
-    defaults: optional
-      .map((field) => {
-        const value = field.default === undefined ? 'null' : typeOf(field).default?.(field.default, field.args)?.json;
-        return `${field.name}: ${value}`;
-      })
-      .join(', '),
-    'new body': fields
-      .filter(isRequired)
-      .map((field) => `${field.name}: ${(field.isUnique && typeOf(field).unique?.(field)) || sample(field)}`)
-      .join(', '),
-    'new body function': newBodyFunction(fields),
-    count: uniques(fields).length > 0 ? '  n += 1;\n' : '',
-    'unique tests': uniqueTests(fields, owner),
-    changes: changes.join(', '),
-    refusals: refusals.join('\n'),
-    'filter tests': filterTests(fields),
-  };
-}
-
-function newBodyFunction(fields: Field[]): string {
-  if (uniques(fields).length === 0) return 'const newBody = () => whole;';
-  const values = uniques(fields).map((field) => `${field.name}: ${typeOf(field).unique?.(field)}`);
-  return `let n = 0;
-/** Returns a body whose unique fields no other row has. */
-const newBody = () => {
-  n += 1;
-  return { ...whole, ${values.join(', ')} };
-};`;
-}
-
-function filterTests(fields: Field[]): string {
-  const filters = filtered(fields).map((field) => {
-    const { name } = field;
-    return `    const value = ${sample(field)};
-    const { id: with_${name} } = await create(place, { ${name}: value });
-    const { id: without_${name} } = await create(place, { ${name}: ${sample(field, true)} });
-    const found = ids(await list(place, \`${name}=\${encodeURIComponent(String(value))}&limit=200\`));
-    expect(found).toContain(with_${name});
-    expect(found).not.toContain(without_${name});`;
-  });
-  const searches = searched(fields).map(
-    ({ name }) => `    const ${camel(name)} = await create(place, { ${name}: 'Buy 100% WOOL' });
-    await create(place, { ${name}: 'Buy 1000 nails' });
-    for (const q of ['100%25', 'wool']) expect(ids(await list(place, \`q=\${q}\`))).toEqual([${camel(name)}.id]);
-    await send('DELETE', \`\${place.collection}/\${${camel(name)}.id}\`, undefined, place.token);`,
-  );
-  const tests = (name: string, bodies: string[]) =>
-    bodies.map(
-      (body, place) => `
-  test('${name}: ${(name === 'is filtered' ? filtered(fields) : searched(fields))[place]?.name}', async () => {
-    const place = await newPlace();
-${body}
-  });`,
-    );
-  return [...tests('is filtered', filters), ...tests('is searched', searches)].join('\n');
-}
-
-function uniqueTests(fields: Field[], owner: Owner): string {
-  const elsewhere =
-    owner.kind === 'nobody'
-      ? ''
-      : `
-  const other = await newPlace();
-  expect((await send('POST', other.collection, body, other.token)).statusCode).toBe(201);`;
-  return uniques(fields)
-    .map(
-      ({ name }) => `
-test('${name} is unique${owner.kind === 'nobody' ? '' : ' for each owner'}', async () => {
-  const body = newBody();
-  expect((await send('POST', mine.collection, body)).statusCode).toBe(201);
-  expectProblem(await send('POST', mine.collection, { ...newBody(), ${name}: body.${name} }), 409, 'already_exists');
-  const { id } = await create();
-  expectProblem(await send('PATCH', \`\${mine.collection}/\${id}\`, { ${name}: body.${name} }), 409, 'already_exists');${elsewhere}
-});`,
-    )
-    .join('\n');
-}
+export const sample = (field: Field, isOther = false): string => typeOf(field).samples(field)[isOther ? 1 : 0];

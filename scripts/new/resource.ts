@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '@quoin/db/command';
-import { type Field, parseField, typeOf } from './field-types.ts';
+import { type Field, typeOf } from './field-types.ts';
 import { type Owner, type OwnerOptions, ownerParts, readOwner } from './owner-parts.ts';
-import { entityParts, repositoryParts, routeParts, schemaParts, serviceParts, testParts } from './resource-parts.ts';
+import { parseField } from './parse-field.ts';
+import { entityParts, repositoryParts, routeParts, schemaParts, serviceParts } from './resource-parts.ts';
+import { testParts } from './test-parts.ts';
 
 // The files that `npm run new -- resource` writes, from the names, the fields and the templates.
 

@@ -110,12 +110,10 @@ export function createServices({
     database,
     jobs,
     kinds: mailKinds,
-    issueSecret: (kind, recipient, data) =>
-      kind === 'sign_in_code'
-        ? emailCodes.issue(recipient, String(data.challenge))
-        : kind === 'invitation'
-          ? invitations.issue(recipient, data)
-          : oneTimeTokens.issue(kind, recipient),
+    issueSecret: (kind, recipient, data) => {
+      if (kind === 'sign_in_code') return emailCodes.issue(recipient, String(data.challenge));
+      return kind === 'invitation' ? invitations.issue(recipient, data) : oneTimeTokens.issue(kind, recipient);
+    },
     limiter,
     composeMail,
     transport,
@@ -127,12 +125,8 @@ export function createServices({
   const fingerprintOf = createFingerprint(config.secretKey);
   const beginSession = createBeginSession({ database, config, mail, limiter, fingerprintOf, clock });
   const emailCodes = createEmailCodes({ database, config, beginSession, mail, limiter, clock });
-  const totp = createTotp({
-    database,
-    sealed: createSealed(config.secretKey, config.previousSecretKeys),
-    config,
-    clock,
-  });
+  const sealed = createSealed(config.secretKey, config.previousSecretKeys);
+  const totp = createTotp({ database, sealed, config, clock });
   const changeFactors = createChangeFactors({ database, mail, clock });
   const requireSignInMethod = createRequireSignInMethod(config);
   const factors = createFactors({ database, totp, changeFactors, mail, limiter, clock });
@@ -167,7 +161,6 @@ export function createServices({
   jobs.schedule('find overdue deletions', hourly, accountDeletion.enqueueOverdue);
   const exports = createExports({ database, jobs, mail, clock });
   jobs.schedule('delete expired exports', hourly, exports.deleteExpired);
-  const sealed = createSealed(config.secretKey, config.previousSecretKeys);
   const publishWebhook = defineWebhookJobs({
     database,
     jobs,
@@ -204,6 +197,7 @@ export function createServices({
     jobKinds,
     jobAdministration: createJobAdministration({ database }),
     members: createMembers({ database }),
+    organizationDeletion,
     organizations: createOrganizations({ database, organizationDeletion, clock }),
     identities: createIdentities({
       database,

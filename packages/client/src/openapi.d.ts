@@ -1818,7 +1818,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_owner" | "already_member" | "already_exists" | "slug_taken" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_owner" | "already_member" | "already_exists" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
             /** @description Path of the request. */
             instance: string;
             /** @description `X-Request-Id` of the response; search the log for it. */
@@ -1855,7 +1855,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_owner" | "already_member" | "already_exists" | "slug_taken" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_owner" | "already_member" | "already_exists" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
             /** @description Path of the request. */
             instance: string;
             /** @description `X-Request-Id` of the response; search the log for it. */
@@ -2047,7 +2047,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_owner" | "already_member" | "already_exists" | "slug_taken" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_owner" | "already_member" | "already_exists" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
             /** @description Path of the request. */
             instance: string;
             /** @description `X-Request-Id` of the response; search the log for it. */
@@ -2080,7 +2080,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_owner" | "already_member" | "already_exists" | "slug_taken" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_owner" | "already_member" | "already_exists" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
             /** @description Path of the request. */
             instance: string;
             /** @description `X-Request-Id` of the response; search the log for it. */
@@ -2144,7 +2144,7 @@ export interface components {
              * @description Stable code, for programs.
              * @enum {string}
              */
-            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_owner" | "already_member" | "already_exists" | "slug_taken" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
+            code: "malformed_json" | "malformed_request" | "invalid_credentials" | "missing_token" | "invalid_token" | "expired_token" | "step_up_required" | "forbidden" | "account_inactive" | "wrong_password" | "mfa_required" | "insufficient_scope" | "csrf_failed" | "not_found" | "method_not_allowed" | "request_timeout" | "email_taken" | "username_taken" | "cannot_delete_self" | "last_admin" | "last_owner" | "already_member" | "already_exists" | "last_sign_in_method" | "identity_taken" | "job_conflict" | "idempotency_conflict" | "precondition_failed" | "payload_too_large" | "unsupported_media_type" | "expectation_failed" | "validation_failed" | "query_too_expensive" | "rate_limited" | "headers_too_large" | "internal_error" | "database_unavailable" | "overloaded" | "provider_unavailable" | "embedding_unavailable" | "shutting_down";
             /** @description `X-Request-Id` of the response; search the log for it. */
             request_id: string;
             /** @description With `mfa_required` at sign-in: for `POST /auth/mfa`, within five minutes and five tries. */
@@ -2946,7 +2946,7 @@ export interface components {
              */
             id: string;
             /**
-             * @description Display name: not blank, one line, no URL.
+             * @description Display name: not blank, one line.
              * @example The Masons
              */
             name: string;
@@ -2984,7 +2984,7 @@ export interface components {
         };
         NewOrganization: {
             /**
-             * @description Display name: not blank, one line, no URL.
+             * @description Display name: not blank, one line.
              * @example The Masons
              */
             name: string;
@@ -2996,7 +2996,7 @@ export interface components {
         };
         OrganizationChanges: {
             /**
-             * @description Display name: not blank, one line, no URL.
+             * @description Display name: not blank, one line.
              * @example The Masons
              */
             name?: string;
@@ -11140,7 +11140,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `slug_taken`: Slug already in use. */
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `already_exists`: Already exists. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -11534,7 +11534,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `slug_taken`: Slug already in use. */
+            /** @description `idempotency_conflict`: Idempotency-Key used for another request. `already_exists`: Already exists. */
             409: {
                 headers: {
                     [name: string]: unknown;

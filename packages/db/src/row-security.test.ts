@@ -114,7 +114,7 @@ describe('row level security of an organization', () => {
   };
   const document = () => ({ id: randomUUID(), title: 'Plan', content: 'Of the wall.', metadata: {}, embedding: null });
   /** Runs a statement without a condition as the member, and rolls it back. */
-  const careless = (scope: OrganizationScope, statement: string) =>
+  const runUnfiltered = (scope: OrganizationScope, statement: string) =>
     database.maintain(async (connection) => {
       await connection.execute(
         `begin; set local app.organization_id = '${scope.owner.organizationId}'; set local app.member_id = '${scope.actor.userId}'; set local role quoin_app`,
@@ -127,7 +127,7 @@ describe('row level security of an organization', () => {
       }
     });
 
-  test('limits queries without a where clause to the rows of the organization, and hides those of the member', async () => {
+  test('in an organization, row level security limits a query without a where clause to the rows of the organization', async () => {
     const [mine, theirs] = [await newMember(), await newMember()];
     const own = { ...mine, owner: { userId: mine.actor.userId } };
     await database.as(mine).documents.create([document()]);
@@ -135,32 +135,34 @@ describe('row level security of an organization', () => {
     await database.as(own).documents.create([document()]);
     await database.as(own).tasks.create({ title: 'Mine' });
     const { organizationId: organization_id } = mine.owner;
-    expect((await careless(mine, 'select organization_id from organization_documents')).rows).toEqual([
+    expect((await runUnfiltered(mine, 'select organization_id from organization_documents')).rows).toEqual([
       { organization_id },
     ]);
-    expect((await careless(mine, `update organization_documents set title = 'x'`)).affectedRows).toBe(1);
-    expect((await careless(mine, 'delete from organization_documents')).affectedRows).toBe(1);
-    expect((await careless(mine, 'select organization_id from memberships')).rows).toEqual([{ organization_id }]);
-    expect((await careless(mine, 'select id from organizations')).rows).toEqual([{ id: organization_id }]);
+    expect((await runUnfiltered(mine, `update organization_documents set title = 'x'`)).affectedRows).toBe(1);
+    expect((await runUnfiltered(mine, 'delete from organization_documents')).affectedRows).toBe(1);
+    expect((await runUnfiltered(mine, 'select organization_id from memberships')).rows).toEqual([{ organization_id }]);
+    expect((await runUnfiltered(mine, 'select id from organizations')).rows).toEqual([{ id: organization_id }]);
     for (const table of ['documents', 'tasks', 'users', 'user_sessions'])
-      expect([table, (await careless(mine, `select * from ${table}`)).rows]).toEqual([table, []]);
+      expect([table, (await runUnfiltered(mine, `select * from ${table}`)).rows]).toEqual([table, []]);
   });
 
-  test('shows nothing to a user who is no member, whatever organization the scope names', async () => {
+  test('row level security shows nothing of an organization to a user who is not a member', async () => {
     const mine = await newMember();
     await database.as(mine).documents.create([document()]);
     const stranger = { ...(await newUser()), owner: mine.owner };
     for (const table of ['organizations', 'memberships', 'invitations', 'organization_documents', 'audit_events'])
-      expect([table, (await careless(stranger, `select * from ${table}`)).rows]).toEqual([table, []]);
+      expect([table, (await runUnfiltered(stranger, `select * from ${table}`)).rows]).toEqual([table, []]);
     await expect(database.as(stranger).documents.create([document()])).rejects.toThrow(/row-level security/);
     expect((await database.as(stranger).members.list({ limit: 10 })).length).toBe(0);
   });
 
-  test.each([
-    'insert into memberships (organization_id, user_id, role) select organization_id, $1, role from memberships',
-  ])('a member may not run: %s', async (statement) => {
+  test('a member cannot make another user a member', async () => {
     const [member, other] = [await newMember(), await newUser()];
-    const refused = careless(member, statement.replace('$1', `'${other.owner.userId}'`));
+    const { organizationId } = member.owner;
+    const refused = runUnfiltered(
+      member,
+      `insert into memberships (organization_id, user_id, role) values ('${organizationId}', '${other.owner.userId}', 'member')`,
+    );
     await expect(refused).rejects.toMatchObject({ code: '42501' });
   });
 
@@ -172,7 +174,7 @@ describe('row level security of an organization', () => {
     for (let n = 0; n < 10; n++) expect([await count(other), await count(one)]).toEqual([0, 1]);
   });
 
-  test('public reads see no table, and write nothing', async () => {
+  test('public reads are refused for tables that no policy makes public', async () => {
     const run = (statement: string) =>
       database.inspect(({ queryWith }) => queryWith({ isPublic: true }, statement, []));
     for (const table of ['users', 'tasks', 'documents', 'organizations', 'organization_documents'])

@@ -34,13 +34,14 @@ export function apiScopesOnly(app: FastifyInstance): void {
     // On public routes there may be no caller.
     if (scope?.actor.via !== 'api_key') return done();
     // The key of an organization is for its rows, not for those of the key's owner.
-    const isElsewhere = scope.actor.organizationId !== undefined && !routeOptions.url?.includes('/:organization_id');
-    const isGranted = requiredScope !== undefined && scope.actor.scopes.includes(requiredScope) && !isElsewhere;
-    done(isGranted ? undefined : isElsewhere ? keyOfOrganization() : insufficientScope(requiredScope));
+    if (scope.actor.organizationId !== undefined && !routeOptions.url?.includes('/:organization_id'))
+      return done(outsideOrganization());
+    const isGranted = requiredScope !== undefined && scope.actor.scopes.includes(requiredScope);
+    done(isGranted ? undefined : insufficientScope(requiredScope));
   });
 }
 
-const keyOfOrganization = () =>
+const outsideOrganization = () =>
   new Problem('insufficient_scope', 'This API key is for the rows of an organization.', {
     headers: { 'www-authenticate': 'Bearer error="insufficient_scope"' },
   });

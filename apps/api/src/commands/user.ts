@@ -13,7 +13,7 @@ import { Problem } from '../http/errors.ts';
 import { checkBody } from '../http/validation.ts';
 import { openDatabase } from '../process/open-database.ts';
 import { createServices, type Services } from '../services.ts';
-import { keepingAnOwner } from '../users/last-owner.ts';
+import { mapLastOwner } from '../users/last-owner.ts';
 import { NewUser } from '../users/schemas.ts';
 import { erase } from './erase.ts';
 import { importUsers } from './import-users.ts';
@@ -117,7 +117,7 @@ const commands: Record<string, (context: Context) => Promise<number>> = {
     if (!isUuid(organization) || !known)
       throw new UsageError(`set-role needs --organization ID and --role ${organizationRoles.join(', ')}`);
     const user = await findUser(database, email);
-    const isMember = await keepingAnOwner(() =>
+    const isMember = await mapLastOwner(() =>
       database.system().transaction(async ({ organizations, auditEvents }) => {
         const from = await organizations.lockRole(organization, user.id);
         if (!from) return false;

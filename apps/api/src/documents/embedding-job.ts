@@ -45,12 +45,11 @@ export function defineEmbeddingJob(
     retrySeconds: 30,
     retrySecondsMax: 86_400,
     runBatch: async (running) => {
-      const [ofUsers, ofOrganizations] = [false, true].map((is) =>
-        running.filter(({ data }) => (data.organization_id !== undefined) === is),
-      );
+      const ofUsers = running.filter(({ data }) => data.organization_id === undefined);
+      const ofOrganizations = running.filter(({ data }) => data.organization_id !== undefined);
       const refused = new Map([
-        ...(await embedIn(documentEmbeddings, ofUsers ?? [])),
-        ...(await embedIn(organizationDocumentEmbeddings, ofOrganizations ?? [])),
+        ...(await embedIn(documentEmbeddings, ofUsers)),
+        ...(await embedIn(organizationDocumentEmbeddings, ofOrganizations)),
       ]);
       const failureOf = (job: RunningJob<EmbeddingJob>) =>
         job.data.document_ids.map((id) => refused.get(id)).find((error) => error !== undefined);

@@ -7,7 +7,7 @@ import { found, invalid, Problem } from '../http/errors.ts';
 import { pageFrom, pageRequest } from '../http/page.ts';
 import { invitationMail } from '../mail/kinds/invitation.ts';
 import type { Mail } from '../mail/mail.ts';
-import { allowed } from './allowed.ts';
+import { mapRefusals } from './map-refusals.ts';
 import type { NewInvitation, PageQuery } from './schemas.ts';
 
 interface Dependencies {
@@ -30,13 +30,14 @@ export function createInvitations({ database, mail, clock }: Dependencies) {
     create: async (scope: OrganizationScope, { email: address, role }: NewInvitation, client: Client) => {
       const email = normalizeEmail(address);
       const created_at = clock();
-      const inviter = found(await database.system().users.find(scope.actor.userId));
+      const { users } = database.system();
+      const inviter = found(await users.find(scope.actor.userId));
       if (!inviter.email_verified_at) throw new Problem('forbidden', 'Verify your email address first.');
-      const invitation = await allowed(() =>
+      const invited = await users.findByEmail(email);
+      const invitation = await mapRefusals(() =>
         database.as(scope).transaction(async (repositories) => {
-          const { invitations, members, organization, auditEvents } = repositories;
-          const { name } = found(await organization.find());
-          if (await members.findByEmail(email))
+          const { invitations, members, auditEvents } = repositories;
+          if (invited && (await members.find(invited.id)))
             throw new Problem('already_member', 'The user with this address is a member.');
           if ((await invitations.countOthers(email, created_at)) >= pendingMax)
             throw invalid('', `is refused: the organization has ${pendingMax} pending invitations. Revoke one first`);
@@ -47,7 +48,6 @@ export function createInvitations({ database, mail, clock }: Dependencies) {
           const data = {
             invitation_id: created.id,
             organization_id: created.organization_id,
-            organization_name: name,
             inviter_email: inviter.email,
           };
           await mail.send(repositories, invitationMail, email, data, client);

@@ -2,7 +2,7 @@ import type { Database, OrganizationScope } from '@quoin/db';
 import type { Client } from '../http/client.ts';
 import { forbidden, found } from '../http/errors.ts';
 import { pageFrom, pageRequest } from '../http/page.ts';
-import { allowed } from './allowed.ts';
+import { mapRefusals } from './map-refusals.ts';
 import type { MemberChanges, PageQuery } from './schemas.ts';
 
 /** Members of an organization. The database refuses to grant or take a role above one's own, and to remove the last owner. */
@@ -16,7 +16,7 @@ export function createMembers({ database }: { database: Database }) {
 
     /** @throws Problem `forbidden`, `not_found`, `last_owner` */
     setRole: (scope: OrganizationScope, userId: string, { role }: MemberChanges, client: Client) =>
-      allowed(() =>
+      mapRefusals(() =>
         database.as(scope).transaction(async ({ members, auditEvents }) => {
           const before = found(await members.find(userId));
           if (before.role === role) return before;
@@ -30,7 +30,7 @@ export function createMembers({ database }: { database: Database }) {
 
     /** Ends a membership: of the caller, or of a member whose role the caller may take away. @throws Problem `forbidden`, `not_found`, `last_owner` */
     remove: (scope: OrganizationScope, user: string, client: Client) =>
-      allowed(() =>
+      mapRefusals(() =>
         database.as(scope).transaction(async ({ members, auditEvents }) => {
           const { userId } = scope.actor;
           const memberId = user === 'me' ? userId : user;

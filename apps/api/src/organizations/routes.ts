@@ -69,7 +69,7 @@ function collectionRoutes(app: App, organizations: Organizations): void {
       },
       config: {
         throttle: newOrganizations,
-        problems: ['slug_taken'],
+        problems: ['already_exists'],
         location: ({ id }: Static<typeof Organization>) => `/organizations/${id}`,
       },
     },
@@ -106,7 +106,7 @@ function itemRoutes(app: App, organizations: Organizations): void {
         body: OrganizationChanges,
         response: { 200: Organization },
       },
-      config: { organizationRole: 'admin', isVersioned: true, problems: ['slug_taken'] },
+      config: { organizationRole: 'admin', isVersioned: true, problems: ['already_exists'] },
     },
     async (request) => {
       const { scope, params, body, versions } = request;

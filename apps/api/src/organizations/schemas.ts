@@ -13,9 +13,8 @@ const properties = {
   name: Type.String({
     minLength: 1,
     maxLength: 100,
-    // Invitations carry it, and a URL in a mail to a stranger is spam.
-    pattern: '^(?!.*(://|www\\.))[^\\u0000-\\u001f\\u007f]*\\S[^\\u0000-\\u001f\\u007f]*$',
-    description: 'Display name: not blank, one line, no URL.',
+    pattern: '^[^\\p{Cc}]*\\S[^\\p{Cc}]*$',
+    description: 'Display name: not blank, one line.',
     examples: ['The Masons'],
   }),
   slug: nullable(

@@ -1,13 +1,7 @@
-import {
-  type Database,
-  type OrganizationScope,
-  requireSession,
-  type Scope,
-  type Versions,
-  violatedConstraint,
-} from '@quoin/db';
+import { type Database, type OrganizationScope, requireSession, type Scope, type Versions } from '@quoin/db';
 import type { Client } from '../http/client.ts';
-import { found, invalid, Problem } from '../http/errors.ts';
+import { found, invalid } from '../http/errors.ts';
+import { mapDuplicates } from '../http/map-duplicates.ts';
 import { pageFrom, pageRequest } from '../http/page.ts';
 import { requireRow } from '../http/preconditions.ts';
 import type { OrganizationDeletion } from './deletion.ts';
@@ -19,15 +13,17 @@ interface Dependencies {
   clock: () => Date;
 }
 
+/** Constraints of unique fields. */
+const uniqueFields = { idx_organizations_slug: 'slug' };
 /** Organizations that one user may own. */
 const ownedMax = 100;
 
 /** Organizations: users work together in them. `auth/organization-access.ts` lets nobody but members in. */
 export function createOrganizations({ database, organizationDeletion, clock }: Dependencies) {
   return {
-    /** The caller becomes its owner. @throws Problem `slug_taken`, `validation_failed` */
+    /** The caller becomes its owner. @throws Problem `already_exists`, `validation_failed` */
     create: (scope: Scope, { name, slug = null }: NewOrganization, client: Client) =>
-      mapSlugTaken(() =>
+      mapDuplicates(uniqueFields, () =>
         database.system(scope).transaction(async ({ users, organizations, auditEvents }) => {
           const { userId } = requireSession(scope);
           found(await users.lock(userId));
@@ -49,9 +45,9 @@ export function createOrganizations({ database, organizationDeletion, clock }: D
 
     get: async (scope: OrganizationScope) => found(await database.as(scope).organization.find()),
 
-    /** Changes the given fields. @throws Problem `slug_taken`, `precondition_failed` */
+    /** Changes the given fields. @throws Problem `already_exists`, `precondition_failed` */
     update: (scope: OrganizationScope, changes: OrganizationChanges, versions: Versions, client: Client) =>
-      mapSlugTaken(() =>
+      mapDuplicates(uniqueFields, () =>
         database.as(scope).transaction(async ({ organization, auditEvents }) => {
           const fields = Object.keys(changes);
           const isEmpty = fields.length === 0;
@@ -85,12 +81,3 @@ export function createOrganizations({ database, organizationDeletion, clock }: D
 }
 
 export type Organizations = ReturnType<typeof createOrganizations>;
-
-async function mapSlugTaken<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (violatedConstraint(error) !== 'idx_organizations_slug') throw error;
-    throw new Problem('slug_taken', 'Choose another slug.', { cause: error });
-  }
-}

@@ -17,7 +17,7 @@ import { queueNameOf } from '../queue/boss.ts';
 import type { JobKind } from '../queue/job.ts';
 import type { Jobs } from '../queue/jobs.ts';
 import { actorColumns } from './account-changes.ts';
-import { keepingAnOwner, lastOwner } from './last-owner.ts';
+import { lastOwner, mapLastOwner } from './last-owner.ts';
 import { wrongPassword } from './reauthentication.ts';
 
 interface Dependencies {
@@ -97,7 +97,7 @@ export function createAccountDeletion({ database, jobs, organizationDeletion, ma
   /** Ends the memberships of an account. Resolves to the organizations that have no other member, marked as deleted. @throws Problem `last_owner` */
   const leaveOrganizations = async ({ organizations }: SystemRepositories, userId: string): Promise<string[]> => {
     const marked = await organizations.markDeletedOf(userId, clock());
-    await keepingAnOwner(() => organizations.leaveAll(userId));
+    await mapLastOwner(() => organizations.leaveAll(userId));
     return marked;
   };
 

@@ -9,7 +9,7 @@ export const lastOwner = (cause?: unknown) =>
   );
 
 /** Runs `work`. The database refuses to leave an organization without an owner. @throws Problem `last_owner` */
-export async function keepingAnOwner<T>(work: () => Promise<T>): Promise<T> {
+export async function mapLastOwner<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

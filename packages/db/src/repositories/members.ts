@@ -24,13 +24,6 @@ export const members = ({ db, scope }: OrganizationContext) => {
   return {
     find,
 
-    findByEmail: async (email: string): Promise<Member | undefined> => {
-      const { rows } = await sql<Member>`select * from quoin_members(null, null, null) where email = ${email}`.execute(
-        db,
-      );
-      return rows[0];
-    },
-
     /** Newest account first. `id` is the user's, for the cursor. */
     list: async ({ limit, after, skip = 0 }: PageRequest) => {
       const { rows } = await sql<Member & { id: string }>`

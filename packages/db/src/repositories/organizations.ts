@@ -1,4 +1,4 @@
-import { type Insertable, type RawBuilder, sql } from 'kysely';
+import { type Insertable, type Kysely, type RawBuilder, sql } from 'kysely';
 import { newId } from '../new-id.ts';
 import type { Tables } from '../schema/tables.ts';
 import type { OrganizationRole } from '../schema/values.ts';
@@ -15,20 +15,20 @@ const version = versionWith(sql.ref('memberships.role'));
 export type NewOrganization = Pick<Insertable<Tables['organizations']>, 'name' | 'slug'>;
 export type OrganizationChanges = Partial<NewOrganization>;
 
+/** The organizations of a user, with the role of the user. */
+const organizationsOf = (db: Kysely<Tables>, userId: string) =>
+  db
+    .selectFrom('memberships')
+    .innerJoin('organizations', 'organizations.id', 'memberships.organization_id')
+    .select(columns.map((column) => `organizations.${column}` as const))
+    .select('memberships.role')
+    .where('memberships.user_id', '=', userId)
+    .where('deleted_at', 'is', null);
+
 /** The organizations that the owner of the scope is a member of. */
 export const ownOrganizations = ({ db, scope }: OwnerContext) => ({
   /** Newest first. */
-  list: (page: PageRequest) =>
-    paged(
-      db
-        .selectFrom('memberships')
-        .innerJoin('organizations', 'organizations.id', 'memberships.organization_id')
-        .select(columns.map((column) => `organizations.${column}` as const))
-        .select('memberships.role')
-        .where('memberships.user_id', '=', scope.owner.userId)
-        .where('deleted_at', 'is', null),
-      page,
-    ).execute(),
+  list: (page: PageRequest) => paged(organizationsOf(db, scope.owner.userId), page).execute(),
 });
 
 /** The organization of the scope. */
@@ -37,17 +37,9 @@ export const organization = ({ db, fast, scope }: OrganizationContext) => {
   return {
     /** With the role of the actor. */
     find: (versions?: Versions) =>
-      fast
-        .selectFrom('organizations')
-        .innerJoin('memberships', (join) =>
-          join
-            .onRef('memberships.organization_id', '=', 'organizations.id')
-            .on('memberships.user_id', '=', scope.actor.userId),
-        )
-        .select(columns.map((column) => `organizations.${column}` as const))
-        .select(['memberships.role', version])
+      organizationsOf(fast, scope.actor.userId)
+        .select(version)
         .where('organizations.id', '=', organizationId)
-        .where('deleted_at', 'is', null)
         .where(hasVersion('organizations', versions))
         .executeTakeFirst(),
 
@@ -97,15 +89,7 @@ export const organizations = ({ db }: Context) => ({
 
   /** With the role of a member. */
   findOf: (id: string, userId: string) =>
-    db
-      .selectFrom('organizations')
-      .innerJoin('memberships', 'memberships.organization_id', 'organizations.id')
-      .select(columns.map((column) => `organizations.${column}` as const))
-      .select(['memberships.role', version])
-      .where('organizations.id', '=', id)
-      .where('memberships.user_id', '=', userId)
-      .where('deleted_at', 'is', null)
-      .executeTakeFirst(),
+    organizationsOf(db, userId).select(version).where('organizations.id', '=', id).executeTakeFirst(),
 
   /** Returns the role of a user in an organization, and keeps it until the transaction ends. */
   lockRole: async (organizationId: string, userId: string): Promise<OrganizationRole | undefined> => {

@@ -16,7 +16,7 @@ import type { OrganizationRole } from './values.ts';
 export const InvitationSchema = defineEntity({
   name: 'Invitation',
   tableName: 'invitations',
-  comment: 'Invitations to organizations that wait to be accepted. They end with the membership of whoever sent them.',
+  comment: 'Pending invitations to organizations. When the membership of the sender ends, PostgreSQL deletes them.',
   properties: {
     // Its comment is that of both columns.
     inviter: () =>
@@ -47,6 +47,8 @@ export const InvitationSchema = defineEntity({
   uniques: [
     { name: 'uq_invitations_email', properties: ['organization', 'email'] },
     { name: 'idx_invitations_token_hash', properties: ['token_hash'] },
+  ],
+  indexes: [
     {
       name: 'idx_invitations_invited_by',
       expression: 'create index "idx_invitations_invited_by" on "invitations" ("organization_id", "invited_by")',

@@ -24,8 +24,8 @@ export const OrganizationSchema = defineEntity({
     created_at: createdAt(),
     updated_at: updatedAt(),
   },
-  uniques: [
-    { name: 'idx_organizations_slug', properties: ['slug'] },
+  uniques: [{ name: 'idx_organizations_slug', properties: ['slug'] }],
+  indexes: [
     {
       name: 'idx_organizations_deleted_at',
       expression:

@@ -23,10 +23,9 @@ export const appPrivileges: Record<string, string> = {
   passkeys: '',
   known_clients: '',
   identities: '',
-  // Signing up for an organization, by creating it or by an invitation, is not something that a member does.
+  // Only quoin_system inserts memberships: when a user creates an organization or accepts an invitation.
   organizations: 'select, update (deleted_at, name, slug)',
   memberships: 'select, update (role), delete',
-  invitations: 'select, insert, update, delete',
   incoming_webhooks: '',
   api_keys: '',
   ...productPrivileges,

@@ -7,7 +7,7 @@ import { Problem } from './errors.ts';
  * @param fields by the name of the constraint, as clients see them
  * @throws Problem `already_exists`
  */
-export async function refusingDuplicates<T>(fields: Record<string, string>, work: () => Promise<T>): Promise<T> {
+export async function mapDuplicates<T>(fields: Record<string, string>, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

@@ -11,7 +11,7 @@ const rooms: [room: string, files: RegExp][] = [
   ['http', /^(http\/|product\/(errors|tags)\.ts)/],
   ['config', /^config\//],
   ['job queue', /^queue\/(?!run-jobs)/],
-  ['passwords and mail', /^(passwords|mail)\/|^product\/mails\.ts/],
+  ['passwords, mail and embeddings', /^(passwords|mail|embeddings)\/|^product\/mails\.ts/],
   ['users', /^users\//],
   ['auth', /^auth\/|^product\/scopes\.ts/],
   ['features', /^(?!process\/|commands\/|queue\/|product\/)[a-z-]+\/(kinds\/)?[a-z-]+\.ts$/],

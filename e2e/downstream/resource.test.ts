@@ -51,38 +51,33 @@ const everyType = [
   'external_id:uuid!',
   'other_id:uuid?',
 ];
-/** A resource for each kind of owner and access. */
+/** A resource for each kind of owner, access, relation and list: as one would type them. Later ones refer to earlier ones. */
 const shapes = [
-  [
-    'projects',
-    'name:string(80)!',
-    'budget:decimal(10,2)=0',
-    'status:enum(open,done)=open',
-    '--owned-by',
-    'organization',
-    '--filter',
-    'status',
-  ],
-  ['guidelines', 'title:string', 'body:text?', '--owned-by', 'organization', '--admin-write'],
-  [
-    'products',
-    'name:string(80)!',
-    'price:decimal(10,2)',
-    'kind:enum(a,b)=a',
-    '--owned-by',
-    'nobody',
-    '--public-read',
-    '--filter',
-    'kind',
-  ],
-  ['announcements', 'title:string', '--owned-by', 'nobody'],
-];
+  `projects name:string(80)! budget:decimal(10,2)=0 status:enum(open,done)=open --owned-by organization --filter status`,
+  `guidelines title:string body:text? --owned-by organization --admin-write --public-read --searchable --sort title`,
+  `project-steps project:parent(projects) title:string guideline:ref(guidelines)? --owned-by organization --filter guideline`,
+  `announcements title:string --owned-by nobody`,
+  `categories name:string(80)! --owned-by nobody --public-read`,
+  `products name:string(80) about:text? price:decimal(10,2) category:ref(categories) made_on:date?
+    --owned-by nobody --public-read --filter category --sort price,made_on --searchable --embedded`,
+  `variants product:parent(products) size:enum(s,m,l) code:string(20)! --owned-by nobody --public-read`,
+  `orders status:enum(new,paid)=new address:text total:decimal(10,2)=0 gift:boolean --read-by-members --read-only status,total
+    --filter status --sort total`,
+  `order-items order:parent(orders) product:ref(products) quantity:integer --read-by-members`,
+  `reviews product:ref(products) rating:integer body:text --public-read --filter product,rating --sort rating --embedded`,
+  `visits task:ref(tasks) review:ref(reviews)? due_at:timestamp --sort due_at`,
+].map((line) => line.split(/\s+/));
+/** Fields that are added to them. */
+const additions = ['products weight:integer?', 'reviews mood:enum(good,bad)=good', 'visits product:ref(products)?'];
 const names = ['notes', 'meeting-minutes', ...shapes.map(([name = '']) => name)];
 
 describe('a refused resource', () => {
   test('npm run new -- resource: a refusal gives a reason and changes nothing', async () => {
     await expect(make('tasks', 'title:string')).rejects.toThrow('tasks exists already');
     await expect(make('notes', 'title:varchar')).rejects.toThrow('the type must be string, text');
+    await expect(copy.run('npm', 'run', '--silent', 'new', '--', 'field', 'tasks', 'rank:integer')).rejects.toThrow(
+      'existing rows need a value',
+    );
     const file = join(copy.path, 'apps/api/src/product/routes.ts');
     const text = readFileSync(file, 'utf8');
     writeFileSync(file, text.replace(/.*Above this line.*\n/, ''));
@@ -127,9 +122,11 @@ describe('a generated resource', () => {
       'status,due_on,sequence,contact,external_id',
     );
     for (const shape of shapes) await make(...shape);
+    for (const addition of additions)
+      await copy.run('npm', 'run', '--silent', 'new', '--', 'field', ...addition.split(' '));
   });
 
-  test('a generated resource has eight new files and lines in files of the product', async () => {
+  test('a generated resource has nine new files and lines in files of the product', async () => {
     const lines = (await changes()).split('\n');
     const isOfNotes = (line: string) => /notes?[/.]|notes\./.test(line);
     expect(
@@ -141,16 +138,19 @@ describe('a generated resource', () => {
       'apps/api/src/notes/routes.ts',
       'apps/api/src/notes/schemas.ts',
       'apps/api/src/notes/service.ts',
+      'apps/api/testing/notes.ts',
       'packages/db/src/migrations/NNNN_add_notes.down.sql',
       'packages/db/src/migrations/NNNN_add_notes.up.sql',
       'packages/db/src/repositories/notes.ts',
       'packages/db/src/schema/note.ts',
     ]);
     expect(lines.filter((line) => line.startsWith('AM')).map((line) => line.slice(3))).toEqual([
+      'apps/api/src/product/jobs.ts',
       'apps/api/src/product/routes.ts',
       'apps/api/src/product/scopes.ts',
       'apps/api/src/product/services.ts',
       'apps/api/src/product/tags.ts',
+      'apps/api/src/tasks/routes.ts',
       'docs/schema.md',
       'packages/client/src/openapi.d.ts',
       'packages/db/src/product/entities.ts',

@@ -1,3 +1,5 @@
+import type { Target } from './target.ts';
+
 // The types of fields that `npm run new -- resource` knows: the column, the schema, and values for tests.
 
 export interface Field {
@@ -11,8 +13,12 @@ export interface Field {
   isUnique: boolean;
   /** Whether lists can be filtered by it, besides booleans. */
   isFiltered?: boolean;
+  /** Whether the code of the product writes it, and no client. */
+  isReadOnly?: boolean;
   /** Value of a new row without this field. */
   default?: string | undefined;
+  /** The resource that a `ref` refers to. */
+  target?: Target;
 }
 
 interface FieldType {
@@ -33,6 +39,8 @@ interface FieldType {
   filter?: (args: string[]) => string;
   /** Whether lists are searched (`q`) in it. */
   isSearched?: boolean;
+  /** Type of the column, by which lists can be sorted. Undefined: they cannot. */
+  sort?: string;
 }
 
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
@@ -69,6 +77,7 @@ export const fieldTypes: Record<string, FieldType> = {
     default: quotedDefault(/^[\w .-]+$/),
     filter: () => 'string',
     isSearched: true,
+    sort: 'varchar',
   },
   text: {
     column: () => 'p.text()',
@@ -100,6 +109,7 @@ export const fieldTypes: Record<string, FieldType> = {
     ],
     default: rawDefault(/^-?\d{1,9}$/),
     filter: () => 'number',
+    sort: 'integer',
   },
   bigint: {
     column: () => "p.string().columnType('bigint')",
@@ -114,6 +124,7 @@ export const fieldTypes: Record<string, FieldType> = {
     default: (text) =>
       /^-?\d{1,18}$/.test(text) ? { column: `.defaultRaw('${text}')`, json: `'${BigInt(text)}'` } : undefined,
     filter: () => 'string',
+    sort: 'bigint',
   },
   number: {
     column: () => "p.float().columnType('double precision')",
@@ -121,6 +132,7 @@ export const fieldTypes: Record<string, FieldType> = {
     samples: () => ['1.5', '-0.25'],
     refused: () => [['as a text', "'1'"]],
     default: rawDefault(/^-?\d{1,9}(\.\d{1,6})?$/),
+    sort: 'double precision',
   },
   decimal: {
     checkArgs: (args) => {
@@ -140,6 +152,7 @@ export const fieldTypes: Record<string, FieldType> = {
       new RegExp(decimalPattern(args)).test(text)
         ? { column: `.defaultRaw('${text}')`, json: `'${fixed(Number(text), args)}'` }
         : undefined,
+    sort: 'numeric',
   },
   date: {
     column: () => "p.string().columnType('date')",
@@ -150,6 +163,7 @@ export const fieldTypes: Record<string, FieldType> = {
       ['30 February', "'2026-02-30'"],
     ],
     filter: () => 'string',
+    sort: 'date',
   },
   timestamp: {
     column: () => 'timestamp()',
@@ -159,6 +173,7 @@ export const fieldTypes: Record<string, FieldType> = {
       ['a word', "'yesterday'"],
       ['30 February', "'2026-02-30T00:00:00Z'"],
     ],
+    sort: 'timestamptz',
   },
   enum: {
     checkArgs: (args) =>
@@ -203,6 +218,14 @@ export const fieldTypes: Record<string, FieldType> = {
     schema: (_args, _about, meaning) => `Id('${meaning}.')`,
     samples: () => ["'0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4'", "'0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d5'"],
     unique: () => 'crypto.randomUUID()',
+    refused: () => [['no UUID', "'0199e0f5'"]],
+    filter: () => 'string',
+  },
+  /** Of the entity, only the column's name is used: the relation is written elsewhere. */
+  ref: {
+    column: () => 'p.uuid()',
+    schema: (_args, _about, meaning) => `Id('${meaning}.')`,
+    samples: () => ["'0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d4'", "'0199e0f5-7c1e-7b3a-9a53-0f5ce9a1c2d5'"],
     refused: () => [['no UUID', "'0199e0f5'"]],
     filter: () => 'string',
   },

@@ -1,5 +1,3 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-
 /** A line to add to a file, above the comment that marks the place. */
 export interface Addition {
   anchor: string;
@@ -7,15 +5,19 @@ export interface Addition {
   line: string;
 }
 
-/** Adds a line and its imports to a file. @throws Error if the comment is not there */
-export function addLine(file: string, { anchor, imports, line }: Addition): void {
-  const [head = '', tail, ...more] = readFileSync(file, 'utf8').split(`${anchor}\n`);
+/** Returns a file with a line and its imports added. @throws Error if the comment is not there */
+export function withLine(file: string, text: string, { anchor, imports, line }: Addition): string {
+  const [head = '', tail, ...more] = text.split(`${anchor}\n`);
   if (tail === undefined || more.length > 0)
     throw new Error(
       `${file}: restore the comment that marks where to add lines, or add the lines by hand:\n  ${anchor}`,
     );
-  const [header = ''] = /^(\/\/.*\n)+\n/.exec(head) ?? [];
-  // The formatter sorts the imports.
-  const text = [header, ...imports.map((one) => `${one}\n`), head.slice(header.length), `${line}\n${anchor}\n`, tail];
-  writeFileSync(file, text.join(''));
+  return withImports([head, `${line}\n${anchor}\n`, tail].join(''), imports);
+}
+
+/** Returns a file with imports added, except for those that it has. The formatter sorts and merges them. */
+export function withImports(text: string, imports: string[]): string {
+  const [header = ''] = /^(\/\/.*\n)+\n/.exec(text) ?? [];
+  const missing = imports.filter((one) => !text.includes(one));
+  return [header, ...missing.map((one) => `${one}\n`), text.slice(header.length)].join('');
 }

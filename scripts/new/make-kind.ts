@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { dirname } from 'node:path';
 import { UsageError } from '@quoin/db/command';
 import { allOrNothing } from './command.ts';
-import { addLine } from './insert-lines.ts';
+import { withLine } from './insert-lines.ts';
 
 /** A kind of job or mail: its files by template, and the file that lists it. */
 interface Kind {
@@ -69,7 +69,7 @@ async function make({ files, list, anchor, imports, line, next }: Kind, names: N
       mkdirSync(dirname(file), { recursive: true });
       writeFileSync(file, filled(template, names));
     }
-    addLine(list, { anchor, imports, line });
+    writeFileSync(list, withLine(list, readFileSync(list, 'utf8'), { anchor, imports, line }));
     await run('node_modules/.bin/biome', ['check', '--write', ...Object.keys(files), list]);
   };
   const revert = () => {

@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { UsageError } from '@quoin/db/command';
 import { describe, expect, test } from 'vitest';
-import { parseResource, resourceFiles } from './resource.ts';
+import { parseResource } from './parse-resource.ts';
+import { resourceFiles } from './resource-files.ts';
 
 const formatted = (path: string, text: string) =>
   execFileSync('node_modules/.bin/biome', ['check', '--write', `--stdin-file-path=${path}`], {
@@ -60,6 +61,33 @@ describe('arguments', () => {
   ])('parseResource rejects %j with a message', (texts, sentence) => {
     expect(() => parseResource(texts)).toThrow(UsageError);
     expect(() => parseResource(texts)).toThrow(sentence);
+  });
+
+  test.each([
+    [['notes', 'a:string', 'task:ref(nothings)'], {}, 'there is no resource nothings'],
+    [['notes', 'a:string', 'task:parent(tasks)?'], {}, 'cannot be optional'],
+    [['notes', 'a:string', 'task:parent(tasks)', 'other:parent(tasks)'], {}, 'at most one parent'],
+    [['notes', 'a:string', 'task:parent(tasks)', 'task:ref(tasks)'], {}, 'task_id appears twice'],
+    [['notes', 'a:string', 'task:parent(tasks)'], { 'owned-by': 'organization' }, 'tasks belong to user'],
+    [['notes', 'a:string', 'task:ref(tasks)'], { 'owned-by': 'organization' }, 'belong to another kind of owner'],
+    [['notes', 'a:string', 'task:parent(tasks)'], { 'public-read': true }, 'tasks are not public'],
+    [['notes', 'a:string', 'task:parent(tasks)'], { 'read-by-members': true }, 'tasks are not read by members'],
+    [['notes', 'a:string'], { 'owned-by': 'nobody', 'read-by-members': true }, 'needs --owned-by'],
+    [['notes', 'a:string'], { 'admin-write': true }, 'needs --owned-by'],
+    [['notes', 'a:string'], { filter: 'b' }, '--filter: there is no field b'],
+    [['notes', 'a:string', 'b:json'], { filter: 'b' }, 'cannot be filtered'],
+    [['notes', 'a:string', 'b:json'], { sort: 'b' }, 'cannot be sorted'],
+    [['notes', 'a:integer'], { searchable: true }, 'needs a string or a text'],
+    [['notes', 'a:integer', 'b:string?'], { embedded: true }, 'needs a required string or text'],
+    [['notes', 'a:string', 'task:parent(tasks)'], { embedded: true }, 'without a parent'],
+  ] as [string[], object, string][])('parseResource rejects %j with the options %j', (texts, options, sentence) => {
+    expect(() => parseResource(texts, options)).toThrow(UsageError);
+    expect(() => parseResource(texts, options)).toThrow(sentence);
+  });
+
+  test('parseResource rejects a name that PostgreSQL would cut', () => {
+    const name = 'a-very-long-name-of-forty-characters-xx'.concat('s');
+    expect(() => parseResource([name, `${'a'.repeat(30)}:string`])).toThrow('too long for a table of this name');
   });
 
   test('parseResource accepts an explicit singular', () => {

@@ -21,10 +21,10 @@ import { createRequireSignInMethod } from './auth/sign-in-method.ts';
 import { createStepUp } from './auth/step-up.ts';
 import type { Config } from './config/config.ts';
 import { createSealed } from './config/sealed.ts';
-import { createEmbedder } from './documents/embedder.ts';
 import { defineEmbeddingJob } from './documents/embedding-job.ts';
 import { createDocuments } from './documents/service.ts';
 import { createEmailCodes } from './email-codes/service.ts';
+import { createEmbedder } from './embeddings/embedder.ts';
 import { createExports } from './exports/service.ts';
 import { createFactors } from './factors/service.ts';
 import { createTotp } from './factors/totp.ts';
@@ -172,7 +172,7 @@ export function createServices({
   jobs.schedule('delete old webhooks', hourly, () => deleteOldWebhooks(database, clock));
   jobs.schedule('maintain the audit trail', hourly, () => maintainAuditTrail({ database, config, clock }));
 
-  const productDependencies = { database, config, clock, jobs, log, mail, publishWebhook };
+  const productDependencies = { database, config, clock, jobs, embedder, log, mail, publishWebhook };
   const jobKinds = createAll(registeredJobs, productDependencies);
 
   return {

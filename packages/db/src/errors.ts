@@ -105,3 +105,9 @@ export function violatedConstraint(error: unknown): string | undefined {
 
 /** Whether a row level security policy, or a missing privilege, refused a statement. */
 export const isRefusedByPolicy = (error: unknown): boolean => codeOf(error) === '42501';
+
+/** Whether a statement was refused because of rows that refer to each other. */
+export const isReferenceViolation = (error: unknown): boolean => codeOf(error) === '23503';
+
+/** Whether a text is no value of the type that a statement converts it to. */
+export const isInvalidValue = (error: unknown): boolean => /^22/.test(codeOf(error));

@@ -13,6 +13,8 @@ export type {
 export {
   AlreadyAnswered,
   DatabaseUnavailable,
+  isInvalidValue,
+  isReferenceViolation,
   isRefusedByPolicy,
   StatementTimeout,
   violatedConstraint,
@@ -24,8 +26,8 @@ export { newId } from './new-id.ts';
 export type { ApiKey } from './repositories/api-keys.ts';
 export type { AuditFilter, NewAuditEvent } from './repositories/audit-events.ts';
 export type { Caller, CookieKeys, Credential } from './repositories/callers.ts';
-export type { DocumentEmbeddings, DocumentKey, DocumentText } from './repositories/document-embeddings.ts';
 export type { DocumentChanges, DocumentSearch, NewDocument, OwnDocument } from './repositories/documents.ts';
+export type { Embeddings, Nearest, RowKey, RowText } from './repositories/embeddings.ts';
 export type { Trace } from './repositories/erasure.ts';
 export type { Factors } from './repositories/factors.ts';
 export type { Identity } from './repositories/identities.ts';
@@ -34,12 +36,16 @@ export type { Member } from './repositories/members.ts';
 export type { PresentedOneTimeToken } from './repositories/one-time-tokens.ts';
 export type { NewOrganization, OrganizationChanges } from './repositories/organizations.ts';
 export type { PageRequest } from './repositories/page.ts';
-export type {
-  OrganizationRepositories,
-  OwnerRepositories,
-  SharedRepositories,
-  SystemRepositories,
+export {
+  type EmbeddingName,
+  embeddingNames,
+  type OrganizationRepositories,
+  type OwnerRepositories,
+  type PublicRepositories,
+  type SharedRepositories,
+  type SystemRepositories,
 } from './repositories/repositories.ts';
+export type { Position, Sort, SortedPageRequest } from './repositories/sorted-page.ts';
 export type { TaskChanges, TaskFilter } from './repositories/tasks.ts';
 export { type PreferenceChanges, versionOfDefaults } from './repositories/user-preferences.ts';
 export type {

@@ -24,7 +24,8 @@ export function organizationIdOf({ params }: FastifyRequest): string | undefined
 export function membersOnly(app: FastifyInstance): void {
   app.addHook('onRequest', (request, _reply, done) => {
     const organizationId = organizationIdOf(request);
-    if (organizationId === undefined || request.is404) return done();
+    // A public route, such as that of an unsupported method, has no caller.
+    if (organizationId === undefined || request.is404 || request.routeOptions.config.public) return done();
     const { user, scope, routeOptions } = request;
     // A key for the rows of its owner, or of another organization, is a stranger too.
     const isStranger = scope.actor.via === 'api_key' && scope.actor.organizationId !== organizationId;

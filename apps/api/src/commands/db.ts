@@ -2,7 +2,7 @@ import type { Database } from '@quoin/db';
 import { type Command, dbCommand, refusePending } from '@quoin/db/cli';
 import { runCommand, type Terminal } from '@quoin/db/command';
 import { ConfigError, parseConfig } from '../config/config.ts';
-import { createEmbedder, EmbeddingError } from '../documents/embedder.ts';
+import { createEmbedder, EmbeddingError } from '../embeddings/embedder.ts';
 import { reembed } from './reembed.ts';
 
 // The database commands, and `reembed`, which also needs the embedding service.

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { colour, runCommand } from '@quoin/db/command';
 import { type Config, readConfig } from '../config/config.ts';
 import type { ProviderConfig } from '../config/providers.ts';
-import { createEmbedder } from '../documents/embedder.ts';
+import { createEmbedder } from '../embeddings/embedder.ts';
 import { createProvider } from '../identities/provider.ts';
 import { explain } from '../process/explain.ts';
 import { checkDatabase, isOurs } from './doctor-database.ts';

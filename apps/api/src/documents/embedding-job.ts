@@ -1,17 +1,14 @@
-import type { Database, DocumentEmbeddings, DocumentKey, DocumentText, OwnerScope } from '@quoin/db';
+import type { Database, Embeddings, OwnerScope, RowKey } from '@quoin/db';
 import { type Static, Type } from 'typebox';
-import { type JobKind, PermanentFailure, type RunningJob } from '../queue/job.ts';
+import { createEmbedRows, rowsPerRequest } from '../embeddings/embed-rows.ts';
+import type { Embedder } from '../embeddings/embedder.ts';
+import type { JobKind, RunningJob } from '../queue/job.ts';
 import type { Jobs } from '../queue/jobs.ts';
-import { type Embedder, EmbeddingError } from './embedder.ts';
 
 interface Dependencies {
   database: Database;
   embedder: Embedder;
 }
-
-/** Documents that are embedded with one request, and by one job. */
-const documentsPerRequest = 32;
-const effort = { timeoutMs: 60_000, attemptsMax: 3 };
 
 export const EmbeddingJob = Type.Object({
   document_ids: Type.Array(Type.String()),
@@ -22,8 +19,8 @@ export type EmbeddingJob = Static<typeof EmbeddingJob>;
 
 /** Splits the ids of new texts of an owner into jobs. */
 export const embeddingJobsFor = (ids: readonly string[], { owner }: OwnerScope): EmbeddingJob[] =>
-  Array.from({ length: Math.ceil(ids.length / documentsPerRequest) }, (_, index) => ({
-    document_ids: ids.slice(index * documentsPerRequest, (index + 1) * documentsPerRequest),
+  Array.from({ length: Math.ceil(ids.length / rowsPerRequest) }, (_, index) => ({
+    document_ids: ids.slice(index * rowsPerRequest, (index + 1) * rowsPerRequest),
     ...(owner.organizationId !== undefined && { organization_id: owner.organizationId }),
   }));
 
@@ -34,8 +31,8 @@ export function defineEmbeddingJob(
 ): JobKind<EmbeddingJob> {
   const { documentEmbeddings, organizationDocumentEmbeddings } = database.system();
   /** @throws EmbeddingError if the service does not work */
-  const embedIn = async (embeddings: DocumentEmbeddings, running: RunningJob<EmbeddingJob>[]) =>
-    createEmbedDocuments({ embeddings, embedder })(await embeddings.findWithout(running.flatMap(keysOf)));
+  const embedIn = async (embeddings: Embeddings, running: RunningJob<EmbeddingJob>[]) =>
+    createEmbedRows({ embeddings, embedder })(await embeddings.findWithout(running.flatMap(keysOf)));
 
   return jobs.define({
     name: 'embed documents',
@@ -58,34 +55,5 @@ export function defineEmbeddingJob(
   });
 }
 
-const keysOf = ({ userId, data }: RunningJob<EmbeddingJob>): DocumentKey[] =>
+const keysOf = ({ userId, data }: RunningJob<EmbeddingJob>): RowKey[] =>
   data.document_ids.map((id) => ({ owner_id: data.organization_id ?? userId ?? '', id }));
-
-/** Returns a function that embeds documents, request by request. It resolves to the errors of the documents that the service refuses, by id. */
-export function createEmbedDocuments({ embeddings, embedder }: { embeddings: DocumentEmbeddings; embedder: Embedder }) {
-  /** @throws EmbeddingError if the service does not work */
-  const embedDocuments = async (documents: readonly DocumentText[]): Promise<Map<string, PermanentFailure>> => {
-    const refused = new Map<string, PermanentFailure>();
-    for (let start = 0; start < documents.length; start += documentsPerRequest)
-      await embed(documents.slice(start, start + documentsPerRequest), refused);
-    return refused;
-  };
-  return embedDocuments;
-
-  async function embed(documents: readonly DocumentText[], refused: Map<string, PermanentFailure>): Promise<void> {
-    try {
-      const texts = documents.map(({ title, content }) => `${title}\n\n${content}`);
-      const vectors = await embedder.embed(texts, effort);
-      const embedded = documents.flatMap((document, index) => {
-        const embedding = vectors[index];
-        return embedding ? [{ ...document, embedding }] : [];
-      });
-      await embeddings.set(embedded, embedder.model);
-    } catch (error) {
-      if (!(error instanceof EmbeddingError) || !error.isPermanent) throw error;
-      // The service may refuse one text of the batch. The others must not fail with it.
-      if (documents.length > 1) for (const one of documents) await embed([one], refused);
-      else refused.set(documents[0]?.id ?? '', new PermanentFailure(error.message, { cause: error }));
-    }
-  }
-}

@@ -6,7 +6,7 @@ import { jobsIn, makeJobsDue } from '../../testing/jobs.ts';
 import { expectProblem, startTestApp, type TestApp, testEnvironment } from '../../testing/test-app.ts';
 import { reembedding } from '../commands/db.ts';
 import { reembed } from '../commands/reembed.ts';
-import { createEmbedder, EmbeddingError } from './embedder.ts';
+import { createEmbedder, EmbeddingError } from '../embeddings/embedder.ts';
 
 // Uses a local server with OpenAI's embeddings protocol, which fails on demand.
 

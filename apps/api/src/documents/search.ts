@@ -1,13 +1,11 @@
-import { type DocumentSearch as SearchRequest, StatementTimeout } from '@quoin/db';
+import type { DocumentSearch as SearchRequest } from '@quoin/db';
+import { type Embedder, EmbeddingError } from '../embeddings/embedder.ts';
 import { invalid, Problem } from '../http/errors.ts';
-import { type Embedder, EmbeddingError } from './embedder.ts';
 import type { DocumentSearch } from './schemas.ts';
 import { toVector } from './vector.ts';
 
 // What a search looks for, and the errors of searches that cost too much.
 
-/** Longest time of a search in the database. */
-export const searchMsMax = 2_000;
 /** Ranking compares words with each other: 16 words cost 2 ms for the largest document, 60 words cost 30 ms. */
 const wordsMax = 16;
 /** Short, because a request waits for the response. */
@@ -52,24 +50,7 @@ export async function interpretSearch(
 const countWords = (query: string) =>
   (query.match(/[\p{L}\p{M}\p{N}]+/gu) ?? []).filter((word) => !/^or$/i.test(word)).length;
 
-/** Returns the problem of a search that failed because it costs too much; otherwise the error itself. */
-export const searchError = (error: unknown): unknown =>
-  error instanceof StatementTimeout || isTooComplex(error) ? tooExpensive(error) : error;
-
-/** PostgreSQL refuses more than 32 nested operators, such as 40 hyphens before a word: with 54000, or with an internal error. */
-const isTooComplex = (error: unknown) => {
-  const { code, message = '' } = (error ?? {}) as { code?: string; message?: string };
-  return code === '54000' || (code === 'XX000' && message.includes('tsquery'));
-};
-
 const tooManyWords = () =>
   new Problem('query_too_expensive', `Search for at most ${wordsMax} words by keyword, or by meaning.`, {
     errors: [{ in: 'body', pointer: '/query', message: `must have at most ${wordsMax} words` }],
   });
-
-const tooExpensive = (cause: unknown) =>
-  new Problem(
-    'query_too_expensive',
-    `The search is too complex, or took longer than ${searchMsMax / 1000} s. Search for fewer words.`,
-    { errors: [{ in: 'body', pointer: '/query', message: 'takes too long to search for' }], cause },
-  );

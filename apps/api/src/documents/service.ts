@@ -1,13 +1,14 @@
 import { type Database, newId, type OwnerScope, type SharedRepositories, type Versions } from '@quoin/db';
+import type { Embedder } from '../embeddings/embedder.ts';
+import { searchError, searchMsMax } from '../embeddings/search-limits.ts';
 import { found, Problem } from '../http/errors.ts';
 import { pageFrom, pageRequest } from '../http/page.ts';
 import { requireRow } from '../http/preconditions.ts';
 import { createTurns } from '../http/throttle/turns.ts';
 import type { JobKind } from '../queue/job.ts';
-import type { Embedder } from './embedder.ts';
 import { type EmbeddingJob, embeddingJobsFor } from './embedding-job.ts';
 import type { DocumentChanges, DocumentQuery, DocumentSearch, NewDocument } from './schemas.ts';
-import { interpretSearch, searchError, searchMsMax } from './search.ts';
+import { interpretSearch } from './search.ts';
 import { toVector } from './vector.ts';
 
 interface Dependencies {

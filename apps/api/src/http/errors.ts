@@ -28,6 +28,7 @@ export const foundationProblems = {
   last_owner: { status: 409, title: 'Organization needs an owner' },
   already_member: { status: 409, title: 'Already a member' },
   already_exists: { status: 409, title: 'Already exists' },
+  in_use: { status: 409, title: 'Still in use' },
   last_sign_in_method: { status: 409, title: 'The last way to sign in must stay' },
   identity_taken: { status: 409, title: 'Account at the provider already linked' },
   job_conflict: { status: 409, title: 'Job cannot be changed now' },

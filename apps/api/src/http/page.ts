@@ -8,7 +8,7 @@ import { bytesOf, idBytes, uuidOf } from './uuid-bytes.ts';
 // Keyset pagination (docs/decisions/003): a cursor contains the id of the last row of a page. Insertions and deletions do not shift pages, and page
 // 10,000 costs as much as page 1. A cursor is only a position: filters and row level security decide which rows a page contains.
 
-const limitDefault = 50;
+export const limitDefault = 50;
 const limitMax = 200;
 const checksumBytes = 4;
 

@@ -1,14 +1,17 @@
 import {
   AlreadyAnswered,
   DatabaseUnavailable,
+  isInvalidValue,
+  isReferenceViolation,
   isRefusedByPolicy,
   StatementTimeout,
   violatedConstraint,
 } from '@quoin/db';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { discardBody, unsupportedMediaType } from './body.ts';
-import { notFound, Problem, type ProblemCode, problems } from './errors.ts';
+import { invalid, notFound, Problem, type ProblemCode, problems } from './errors.ts';
 import { oauthError, oauthStatusOf } from './oauth-errors.ts';
+import { invalidQuery } from './page.ts';
 import { securityHeaders } from './security-headers.ts';
 import { inputErrors, validationProblem } from './validation.ts';
 
@@ -29,6 +32,7 @@ const details: Partial<Record<ProblemCode, string>> = {
   internal_error: 'The server logged the error under this request_id.',
   database_unavailable: 'The database cannot be reached. Try again later.',
   overloaded: 'The database took too long. Try again later.',
+  in_use: 'Other rows refer to it. Change or delete them first.',
 };
 
 export function problemResponses(app: FastifyInstance) {
@@ -63,7 +67,9 @@ function toProblem(error: FastifyError, request: FastifyRequest): Problem {
   }
   // idempotency.ts replaces this response with the stored one.
   if (error instanceof AlreadyAnswered) return plain('idempotency_conflict', error);
-  if (isOwnerGone(error, request)) return notFound(error);
+  const violation = referenceProblem(error, request) ?? refusedInOrganization(error, request);
+  if (violation) return violation;
+  if (isForgedCursor(error, request)) return invalidQuery('/cursor', 'is not a cursor of this list in this order');
   if (error.validation) return validationProblem(inputErrors(error));
   if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return unsupportedMediaType(request, error);
   const code = fastifyCodes[error.code];
@@ -75,12 +81,25 @@ function toProblem(error: FastifyError, request: FastifyRequest): Problem {
 }
 
 /**
- * Whether a write violated the foreign key to an account or an organization that was deleted during the request, or the policy of an organization, because the membership
- * of the caller has ended during the request. The caller gets 404.
+ * Returns the problem of a write that violated a foreign key. The last part of its name is the column: `fk_products_category_id`. The body named a row that does
+ * not exist for its owner; or the account, the organization or the parent in the path is gone; or the deleted row is referred to.
  */
-const isOwnerGone = (error: unknown, { routeOptions }: FastifyRequest) =>
-  /^fk_\w+_(user_id|organization_id|membership)$/.test(violatedConstraint(error) ?? '') ||
-  (isRefusedByPolicy(error) && routeOptions.url?.includes('/:organization_id'));
+function referenceProblem(error: unknown, { method, body }: FastifyRequest): Problem | undefined {
+  if (!isReferenceViolation(error)) return undefined;
+  const constraint = violatedConstraint(error) ?? '';
+  const field = Object.keys((body ?? {}) as object).find((name) => name !== 'id' && constraint.endsWith(`_${name}`));
+  if (field !== undefined) return invalid(`/${field}`, 'does not exist');
+  if (method === 'DELETE') return plain('in_use', error);
+  return /_(id|membership)$/.test(constraint) ? notFound(error) : undefined;
+}
+
+/** Returns the problem of a write that the policy of an organization refused: the membership of the caller has ended during the request. */
+const refusedInOrganization = (error: unknown, { routeOptions }: FastifyRequest): Problem | undefined =>
+  isRefusedByPolicy(error) && routeOptions.url?.includes('/:organization_id') ? notFound(error) : undefined;
+
+/** Whether a cursor of a sorted list contains a value that is not of the column's type. Only a client that makes up cursors can cause it. */
+const isForgedCursor = (error: unknown, { query }: FastifyRequest) =>
+  isInvalidValue(error) && ['sort', 'cursor'].every((name) => name in ((query ?? {}) as object));
 
 const tooExpensive = (cause: unknown) =>
   new Problem('query_too_expensive', 'The database took too long. Narrow the request with filters.', {

@@ -152,6 +152,13 @@ describe('who may do what in an organization', () => {
     ['DELETE ', undefined, { guest: 401, stranger: 404, member: 403, admin: 403, owner: 204 }],
   ];
 
+  test('an unknown method answers 405, to members and to strangers', async () => {
+    const [mine, theirs] = [await api.newOrganization(), await api.newOrganization()];
+    for (const user of [mine.owner, theirs.owner])
+      for (const path of [mine.path, `${mine.path}/members`])
+        expectProblem(await send('PUT', path, user, {}), 405, 'method_not_allowed');
+  });
+
   test('each request answers each role as the matrix says, and strangers get 404 whatever they send', async () => {
     const organization = await api.newOrganization();
     const { owner, admin, member } = organization;

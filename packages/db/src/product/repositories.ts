@@ -19,3 +19,8 @@ export const productPublicFactories = {
 export const productSystemFactories = {
   // Above this line `npm run new -- resource` adds its own: owned by nobody.
 };
+
+/** Embeddings in tables of the product. */
+export const productEmbeddingFactories = {
+  // Above this line `npm run new -- resource` adds its own: with embeddings.
+};

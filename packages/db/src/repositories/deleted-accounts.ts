@@ -85,13 +85,20 @@ export const deletedAccounts = ({ db }: Context) => ({
       .forNoKeyUpdate()
       .executeTakeFirst(),
 
-  /** Returns the tables whose rows are deleted with an account, or with an organization. */
+  /** Returns the tables whose rows are deleted with an account, or with an organization: tables that refer to others come before them. */
   dependentTables: async (of: 'users' | 'organizations' = 'users'): Promise<DependentTable[]> => {
     const { rows } = await sql<DependentTable>`
+      with recursive reference as (
+        select distinct conrelid, confrelid from pg_constraint
+        where contype = 'f' and confdeltype in ('a', 'r') and conrelid <> confrelid and conparentid = 0
+      ), chain as (
+        select confrelid as relation, 0 as steps from reference
+        union select conrelid, steps + 1 from chain join reference on confrelid = relation where steps < 100
+      )
       select conrelid::regclass::text as name, attname as column
       from pg_constraint join pg_attribute on attrelid = conrelid and attnum = conkey[1]
       where confrelid = ${of}::regclass and contype = 'f' and confdeltype = 'c' and conparentid = 0
-      order by 1`.execute(db);
+      order by coalesce((select max(steps) from chain where relation = conrelid), 0) desc, 1`.execute(db);
     return rows;
   },
 

@@ -1,4 +1,5 @@
 import {
+  productEmbeddingFactories,
   productOrganizationFactories,
   productOwnerFactories,
   productPublicFactories,
@@ -12,8 +13,8 @@ import { callers } from './callers.ts';
 import { challenges } from './challenges.ts';
 import type { Context, OrganizationContext, OwnerContext } from './context.ts';
 import { deletedAccounts } from './deleted-accounts.ts';
-import { documentEmbeddings, organizationDocumentEmbeddings } from './document-embeddings.ts';
 import { documents } from './documents.ts';
+import { documentEmbeddings, organizationDocumentEmbeddings } from './embeddings.ts';
 import { erasure } from './erasure.ts';
 import { factors } from './factors.ts';
 import { idempotencyKeys } from './idempotency-keys.ts';
@@ -64,15 +65,22 @@ const organizationFactories = {
 /** The repositories of `database.public()`: rows that everybody may read. */
 const publicFactories = { ...productPublicFactories };
 
+/** Embeddings of the rows of all owners. */
+const embeddingFactories = { documentEmbeddings, organizationDocumentEmbeddings, ...productEmbeddingFactories };
+
+/** The names of the repositories that `npm run db -- reembed` goes through. */
+export const embeddingNames = Object.keys(embeddingFactories) as EmbeddingName[];
+export type EmbeddingName = keyof typeof embeddingFactories;
+
 /** The repositories of `database.system()`: rows of all users. */
 const systemFactories = {
+  ...embeddingFactories,
   accountExports,
   apiKeys,
   auditEvents,
   callers,
   challenges,
   deletedAccounts,
-  documentEmbeddings,
   erasure,
   factors,
   idempotencyKeys,
@@ -82,7 +90,6 @@ const systemFactories = {
   invitationTokens,
   knownClients,
   oneTimeTokens,
-  organizationDocumentEmbeddings,
   organizations,
   passkeys,
   refreshTokens,

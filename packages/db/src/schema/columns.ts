@@ -51,10 +51,21 @@ const currentUser = '(select quoin_user_id())';
  * - `quoin_system`, the role of `database.system()`, sees and writes every row.
  *
  * @param column the column with the id of the user
+ * @param publicRows condition of the rows that everybody reads, if any
+ * @param memberRows condition of the rows that members of the organization of `database.as(scope)` read, if any
  */
-export const ownedBy = (table: string, column: string) => ({
+export const ownedBy = (
+  table: string,
+  column: string,
+  { publicRows, memberRows }: { publicRows?: string; memberRows?: string } = {},
+) => ({
   rowLevelSecurity: 'force' as const,
-  policies: [ownerPolicy(table, `${column} = ${currentUser}`), systemPolicy(table)],
+  policies: [
+    ownerPolicy(table, `${column} = ${currentUser}`),
+    ...(memberRows ? [appPolicy(table, 'members', { command: 'select', using: memberRows })] : []),
+    ...(publicRows ? [publicPolicy(table, publicRows)] : []),
+    systemPolicy(table),
+  ],
 });
 
 /** The organization of `database.as(scope)`, if the actor is a member of it; evaluated once per statement. Null outside of it. */
@@ -67,23 +78,26 @@ export const mayGrant = `((select quoin_organization_role()) = 'owner' or (selec
  * Row level security of a table whose rows belong to an organization: its members read and write them.
  *
  * @param writers `admins`: only owners and admins write
+ * @param publicRows condition of the rows that everybody reads, if any
  */
 export const ownedByOrganization = (
   table: string,
-  { writers = 'members' }: { writers?: 'members' | 'admins' } = {},
+  { writers = 'members', publicRows }: { writers?: 'members' | 'admins'; publicRows?: string } = {},
 ) => ({
   rowLevelSecurity: 'force' as const,
-  policies:
-    writers === 'members'
-      ? [ownerPolicy(table, `organization_id = ${currentOrganization}`), systemPolicy(table)]
+  policies: [
+    ...(writers === 'members'
+      ? [ownerPolicy(table, `organization_id = ${currentOrganization}`)]
       : [
           appPolicy(table, 'members', { command: 'select', using: `organization_id = ${currentOrganization}` }),
           ownerPolicy(
             table,
             `organization_id = ${currentOrganization} and (select quoin_organization_role()) in ('owner', 'admin')`,
           ),
-          systemPolicy(table),
-        ],
+        ]),
+    ...(publicRows ? [publicPolicy(table, publicRows)] : []),
+    systemPolicy(table),
+  ],
 });
 
 /**

@@ -1,6 +1,6 @@
 import { p } from '@mikro-orm/core';
 import { createdAt, id, increaseUpdatedAt, notExported, updatedAt } from './columns.ts';
-import { embeddingWidth, type Vector } from './vector.ts';
+import { embeddingColumns } from './embedding-columns.ts';
 
 // What documents of users and of organizations have in common.
 
@@ -12,17 +12,7 @@ export const documentColumns = () => ({
     .json<Record<string, unknown>>()
     .defaultRaw(`'{}'::jsonb`)
     .comment('Metadata of the product: a JSON object. Searches filter by containment.'),
-  embedding: p
-    .string()
-    .$type<Vector>()
-    .columnType(`vector(${embeddingWidth})`)
-    .nullable()
-    .comment(`Embedding of the text, scaled to length 1; null until there is one. ${notExported}`),
-  embedding_model: p
-    .string()
-    .length(100)
-    .nullable()
-    .comment('Model that computed the embedding; null if the client sent it.'),
+  ...embeddingColumns(),
   search: p
     .string()
     .columnType('tsvector')

@@ -23,7 +23,7 @@ const commands: Record<string, (string | undefined)[]> = {
 
 const readByConfig = new Set(
   [
-    ...globSync('apps/api/src/config/*.ts')
+    ...globSync('apps/api/src/{config,product}/*.ts')
       .map(read)
       .join('\n')
       .matchAll(/(?:read\.\w+\(\s*|env\.)'?([A-Z][A-Z0-9_]+)'?/g),

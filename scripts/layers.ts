@@ -9,7 +9,7 @@ import { posix } from 'node:path';
  */
 const rooms: [room: string, files: RegExp][] = [
   ['http', /^(http\/|product\/(errors|tags)\.ts)/],
-  ['config', /^config\//],
+  ['config', /^config\/|^product\/config\.ts/],
   ['job queue', /^queue\/(?!run-jobs)/],
   ['passwords, mail and embeddings', /^(passwords|mail|embeddings)\/|^product\/mails\.ts/],
   ['users', /^users\//],

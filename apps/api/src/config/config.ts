@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { defaultDatabaseUrl } from '@quoin/db';
 import { isEmail } from '../http/email.ts';
+import { registeredConfig, registeredSecrets } from '../product/config.ts';
 import { providers } from './providers.ts';
 import { previousSecretKeys, secretKey, signingKeys } from './token-keys.ts';
 import { createReaders, quoted, type Readers, withSecrets } from './variables.ts';
@@ -27,7 +28,7 @@ export function readConfig(): Config {
 /** Same as `readConfig`, from the given variables. */
 export function parseConfig(env: NodeJS.ProcessEnv): Config {
   const problems: string[] = [];
-  const config = parse(withSecrets(env, problems), problems);
+  const config = parse(withSecrets(env, problems, registeredSecrets), problems);
   if (problems.length > 0) {
     throw new ConfigError(`the configuration is not valid:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
   }
@@ -38,6 +39,7 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
   const read = createReaders(env, problems);
   const environment = read.oneOf('NODE_ENV', ['development', 'production', 'test'], 'development');
   return {
+    ...registeredConfig(read),
     environment,
     host: read.text('HOST', '127.0.0.1'),
     port: read.integer('PORT', 8000, { min: 0, max: 65_535 }),

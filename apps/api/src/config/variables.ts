@@ -17,8 +17,12 @@ const secrets = [
   'FIRST_ADMIN_PASSWORD',
 ];
 
-/** Returns the environment with the contents of the files that `NAME_FILE` variables name. */
-export function withSecrets(env: NodeJS.ProcessEnv, problems: string[]): NodeJS.ProcessEnv {
+/**
+ * Returns the environment with the contents of the files that `NAME_FILE` variables name.
+ *
+ * @param more names of secrets of the product
+ */
+export function withSecrets(env: NodeJS.ProcessEnv, problems: string[], more: readonly string[]): NodeJS.ProcessEnv {
   const read = (name: string) => {
     try {
       return readSecret(env, name);
@@ -30,7 +34,7 @@ export function withSecrets(env: NodeJS.ProcessEnv, problems: string[]): NodeJS.
   const providerSecrets = Object.keys(env).flatMap(
     (name) => /^(OIDC_\w+_CLIENT_SECRET)(_FILE)?$/.exec(name)?.[1] ?? [],
   );
-  return { ...env, ...Object.fromEntries([...secrets, ...providerSecrets].map((name) => [name, read(name)])) };
+  return { ...env, ...Object.fromEntries([...secrets, ...providerSecrets, ...more].map((name) => [name, read(name)])) };
 }
 
 export type Readers = ReturnType<typeof createReaders>;

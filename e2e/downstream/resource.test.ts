@@ -64,7 +64,7 @@ const shapes = [
   `orders status:enum(new,paid)=new address:text total:decimal(10,2)=0 gift:boolean --read-by-members --read-only status,total
     --filter status --sort total`,
   `order-items order:parent(orders) product:ref(products) quantity:integer --read-by-members`,
-  `reviews product:ref(products) rating:integer body:text --public-read --filter product,rating --sort rating --embedded`,
+  `reviews product:ref(products) rating:integer(1,5)=5 body:text --public-read --filter product,rating --sort rating --embedded`,
   `visits task:ref(tasks) review:ref(reviews)? due_at:timestamp --sort due_at`,
 ].map((line) => line.split(/\s+/));
 /** Fields that are added to them. */

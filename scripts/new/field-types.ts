@@ -37,6 +37,8 @@ interface FieldType {
   default?: (text: string, args: string[]) => { column: string; json: string } | undefined;
   /** Type of a filter in TypeScript. Undefined: lists cannot be filtered by it. */
   filter?: (args: string[]) => string;
+  /** Condition of the column that a constraint checks, after its name. */
+  check?: (args: string[]) => string | undefined;
   /** Whether lists are searched (`q`) in it. */
   isSearched?: boolean;
   /** Type of the column, by which lists can be sorted. Undefined: they cannot. */
@@ -57,6 +59,12 @@ const decimalPattern = (args: string[]) => {
   const { precision, scale } = decimals(args);
   return `^-?\\d{1,${precision - scale}}${scale > 0 ? `(\\.\\d{1,${scale}})?` : ''}$`;
 };
+/** The bounds of an `integer`: by default what PostgreSQL stores. */
+const range = ([min = '-2147483648', max = '2147483647']: string[]) => ({ min: whole(min), max: whole(max) });
+const whole = (text: string) =>
+  /^-?\d{1,10}$/.test(text) && Math.abs(Number(text)) <= 2 ** 31 ? Number(text) : Number.NaN;
+/** Writes a number as code: `10_000`. */
+const grouped = (value: number) => String(value).replace(/\B(?=(\d{3})+$)/g, '_');
 const fixed = (value: number, args: string[]) => value.toFixed(decimals(args).scale);
 
 export const fieldTypes: Record<string, FieldType> = {
@@ -99,15 +107,22 @@ export const fieldTypes: Record<string, FieldType> = {
     filter: () => 'boolean',
   },
   integer: {
+    checkArgs: (args) => args.length === 0 || (args.length === 2 && range(args).min < range(args).max),
     column: () => 'p.integer()',
-    schema: (_, about) => `Type.Integer({ minimum: -2_147_483_648, maximum: 2_147_483_647, ${about} })`,
-    samples: () => ['42', '-7'],
+    schema: (args, about) =>
+      `Type.Integer({ minimum: ${grouped(range(args).min)}, maximum: ${grouped(range(args).max)}, ${about} })`,
+    samples: ({ args }) => (args.length > 0 ? [grouped(range(args).max), grouped(range(args).min)] : ['42', '-7']),
     unique: () => 'n',
-    refused: () => [
+    refused: (args) => [
       ['a fraction', '0.5'],
-      ['out of range', '2 ** 31'],
+      ['out of range', grouped(range(args).max + 1)],
+      ...(args.length > 0 ? [['too small', grouped(range(args).min - 1)] as [string, string]] : []),
     ],
-    default: rawDefault(/^-?\d{1,9}$/),
+    default: (text, args) => {
+      const isInRange = /^-?\d{1,10}$/.test(text) && Number(text) >= range(args).min && Number(text) <= range(args).max;
+      return isInRange ? { column: `.default(${Number(text)})`, json: String(Number(text)) } : undefined;
+    },
+    check: (args) => (args.length > 0 ? `between ${range(args).min} and ${range(args).max}` : undefined),
     filter: () => 'number',
     sort: 'integer',
   },
@@ -184,6 +199,7 @@ export const fieldTypes: Record<string, FieldType> = {
     refused: () => [['another word', "'something else'"]],
     default: (text, args) => (args.includes(text) ? { column: `.default('${text}')`, json: `'${text}'` } : undefined),
     filter: (args) => args.map((one) => `'${one}'`).join(' | '),
+    check: (args) => `in (${args.map((one) => `'${one}'`).join(', ')})`,
   },
   email: {
     column: () => 'p.string().length(255)',

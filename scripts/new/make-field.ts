@@ -4,8 +4,8 @@ import { applyChanges } from './apply-changes.ts';
 import { withImports } from './insert-lines.ts';
 import { parseField, parseParent } from './parse-field.ts';
 import { checkFields } from './parse-resource.ts';
-import { columnOf, indexOn, reference, referenceColumns } from './parts/entity.ts';
-import { isRequired, quoted, type Reference, references, sample } from './parts/fields.ts';
+import { checkOf, columnOf, indexOn, reference, referenceColumns } from './parts/entity.ts';
+import { isRequired, type Reference, references, sample } from './parts/fields.ts';
 import { newPropertyOf, propertyOf } from './parts/schemas.ts';
 import { fieldTest, referenceTests } from './parts/test-of-shapes.ts';
 import { readTarget, type Target } from './target.ts';
@@ -115,8 +115,8 @@ function withColumn(text: string, file: string, target: Target, field: Changed):
       ? changed.replace(new RegExp(`^ {2}${name}: \\[`, 'm'), (found) => `${found}${item}, `)
       : put(changed, file, /[\s\S]*?(?=^ {2}triggers: )/m, `  ${name}: [${item}],\n`);
   };
-  if (field.type === 'enum')
-    option('checks', `{ name: 'chk_${table}_${field.name}', expression: "${field.name} in (${quoted(field.args)})" }`);
+  const check = checkOf(table, field);
+  if (check) option('checks', check);
   if (field.target) option('indexes', indexOn(table, field.name, referenceColumns(field as Reference, owner)));
   const imports = [
     ...(field.type === 'timestamp' ? [`import { timestamp } from './columns.ts';`] : []),

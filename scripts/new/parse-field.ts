@@ -48,7 +48,8 @@ export function parseField(text: string): Field {
     throw new UsageError(`${name}: ${type}(${args.join(',')}) is not a type: write ${examples[type] ?? type}`);
   const isOptional = marks.includes('?');
   const isUnique = marks.includes('!');
-  if (isUnique && !known.unique) throw new UsageError(`${name}: a field of type ${type} cannot be unique`);
+  if (isUnique && (!known.unique || (type === 'integer' && args.length > 0)))
+    throw new UsageError(`${name}: a field of type ${type} cannot be unique`);
   if (value !== undefined && isOptional) throw new UsageError(`${name}: ? and a default exclude each other`);
   if (value !== undefined && !known.default?.(value, args))
     throw new UsageError(`${name}: ${value} cannot be the default of a field of type ${type}`);
@@ -64,6 +65,7 @@ export function parseField(text: string): Field {
 
 const examples: Record<string, string> = {
   string: 'string or string(80)',
+  integer: 'integer or integer(1,5)',
   decimal: 'decimal(10,2)',
   enum: 'enum(new,paid)',
 };

@@ -29,9 +29,7 @@ export function entityParts({ names, fields, owner, parent, sorts, isSearchable,
     ...(isSearchable && isReadByAll(owner) ? [trigramIndex(table, searched(fields))] : []),
     ...(isEmbedded && isReadByAll(owner) ? [vectorIndex(table)] : []),
   ];
-  const checks = fields
-    .filter(({ type }) => type === 'enum')
-    .map(({ name, args }) => `{ name: 'chk_${table}_${name}', expression: "${name} in (${quoted(args)})" }`);
+  const checks = fields.flatMap((field) => checkOf(table, field) ?? []);
   const uniqueKeys = uniques(fields).map(
     ({ name }) => `{ name: 'uq_${table}_${name}', properties: [${isOwned ? `'${kind}', ` : ''}'${name}'] }`,
   );
@@ -68,6 +66,12 @@ export function entityParts({ names, fields, owner, parent, sorts, isSearchable,
     trigger,
     policies: policies(names, owner, parent),
   };
+}
+
+/** Returns the constraint that checks a field; undefined if there is none. */
+export function checkOf(table: string, field: Field): string | undefined {
+  const condition = typeOf(field).check?.(field.args);
+  return condition && `{ name: 'chk_${table}_${field.name}', expression: "${field.name} ${condition}" }`;
 }
 
 /** Returns the line of a column. */

@@ -8,7 +8,7 @@ import { newDirectory, send, startServer } from '../e2e/server.ts';
 import { createTexts } from './texts.ts';
 import { median, printHelp, requireWrk, startPostgres, wrk } from './tools.ts';
 
-// Measures recall and throughput of vector search for users who own all documents, 1 %, and 0.03 % of them. Recall is relative to the exact result.
+// Measures recall and throughput of vector search for users who own all documents, 1 %, and 0.03 % of them, and for an organization that owns 1 %. Recall is relative to the exact result.
 // Throughput over HTTP is compared with pgbench, which runs the same statement without authentication, transaction, role and JSON. Prints a table.
 
 printHelp(`Usage: npm run -s bench:search -- [DOCUMENTS…]
@@ -27,36 +27,49 @@ const isolationUsers = 8;
 const password = 'correct horse battery';
 const run = promisify(execFile);
 
-const statement = `select d.id, d.user_id, d.title, d.content, d.metadata, d.created_at, d.updated_at, d.embedding is not null as has_embedding, m.score
-  from semantic_matches($1::vector, '{}'::jsonb, 10) m join documents d on d.id = m.id order by m.score desc, d.id desc`;
+const statementOn = ({
+  table,
+  column,
+}: Owner) => `select d.id, d.${column}, d.title, d.content, d.metadata, d.created_at, d.updated_at, d.embedding is not null as has_embedding, m.score
+  from semantic_matches($1::vector, '{}'::jsonb, 10) m join ${table} d on d.id = m.id order by m.score desc, d.id desc`;
 
-async function load(connection: Connection, total: number, userId: string, nextText: () => Vector): Promise<void> {
+async function load(
+  connection: Connection,
+  total: number,
+  { table, column, id }: Owner,
+  nextText: () => Vector,
+): Promise<void> {
   // Building the index at the end is ten times as fast as building it row by row.
   const { rows } = await connection.query<{ indexdef: string }>(
-    "select indexdef from pg_indexes where indexname = 'idx_documents_embedding'",
+    'select indexdef from pg_indexes where indexname = $1',
+    [`idx_${table}_embedding`],
   );
-  await connection.execute('drop index idx_documents_embedding; truncate documents');
+  await connection.execute(`drop index idx_${table}_embedding; truncate ${table}`);
   for (let done = 0; done < total; done += 500) {
     const values = Array.from({ length: 500 }, nextText);
     await connection.query(
-      `insert into documents (id, user_id, title, content, embedding)
+      `insert into ${table} (id, ${column}, title, content, embedding)
        select id, $2, 'Document', 'A text of some length, as documents have one.', embedding
        from (values ${values.map((_, index) => `(($1::uuid[])[${index + 1}], $${index + 3}::vector)`).join()}) as rows (id, embedding)`,
-      [values.map(() => randomUUID()), userId, ...values],
+      [values.map(() => randomUUID()), id, ...values],
     );
   }
   await connection.execute("set maintenance_work_mem = '1GB'");
   await connection.execute(rows[0]?.indexdef ?? '');
-  await connection.execute('vacuum analyze documents');
+  await connection.execute(`vacuum analyze ${table}`);
 }
 
-/** The true nearest ten of each query, among the user's documents. */
-async function exactAnswers(connection: Connection, userId: string, queries: Vector[]): Promise<string[][]> {
+/** The true nearest ten of each query, among the owner's documents. */
+async function exactAnswers(
+  connection: Connection,
+  { table, column, id: owner }: Owner,
+  queries: Vector[],
+): Promise<string[][]> {
   const answers: string[][] = [];
   for (const query of queries) {
     const { rows } = await connection.query<{ id: string }>(
-      'select id from documents where user_id = $1 order by (embedding <=> $2::vector) + 0 limit 10',
-      [userId, query],
+      `select id from ${table} where ${column} = $1 order by (embedding <=> $2::vector) + 0 limit 10`,
+      [owner, query],
     );
     answers.push(rows.map(({ id }) => id));
   }
@@ -65,14 +78,14 @@ async function exactAnswers(connection: Connection, userId: string, queries: Vec
 
 async function measure(
   connection: Connection,
-  who: User,
+  who: Owner,
   queries: Vector[],
   { serverUrl, databaseUrl, bindir, directory }: Place,
 ) {
   const bodies = queries.map((query) => ({ embedding: JSON.parse(String(query)), mode: 'semantic', limit: 10 }));
-  const searchUrl = `${serverUrl}/api/v1/users/me/documents/search`;
+  const searchUrl = `${serverUrl}/api/v1${who.path}/documents/search`;
 
-  const exact = await exactAnswers(connection, who.id, queries);
+  const exact = await exactAnswers(connection, who, queries);
   let found = 0;
   let expected = 0;
   for (const [index, body] of bodies.entries()) {
@@ -99,11 +112,11 @@ request = function() n = n % #bodies + 1; return bodies[n] end`,
   const asked = queries.slice(0, 10);
   const files = asked.map((_, index) => {
     const file = join(directory, `search-${index}.sql`);
-    writeFileSync(file, `${statement.replace('$1', `:q${index}`).replaceAll('\n', ' ')};\n`);
+    writeFileSync(file, `${statementOn(who).replace('$1', `:q${index}`).replaceAll('\n', ' ')};\n`);
     return file;
   });
   const pgbench = async () => {
-    const options = `-c role=quoin_app -c app.user_id=${who.id}`;
+    const options = `-c role=quoin_app ${who.settings}`;
     const vectors = asked.flatMap((query, index) => ['-D', `q${index}=${query}`]);
     const scripts = files.flatMap((file) => ['-f', file]);
     const { stdout } = await run(
@@ -130,10 +143,10 @@ request = function() n = n % #bodies + 1; return bodies[n] end`,
 }
 
 /** Eight users search at the same time for a minute, in every mode. Prints the number of responses and of documents of other users in them. */
-async function isolation(users: User[], queries: Vector[], { serverUrl }: Place): Promise<string> {
+async function isolation(users: Owner[], queries: Vector[], { serverUrl }: Place): Promise<string> {
   const end = performance.now() + isolationSeconds * 1000;
   const counts = { answers: 0, documents: 0, foreign: 0 };
-  const one = async ({ id, token }: User, client: number) => {
+  const one = async ({ id, token }: Owner, client: number) => {
     for (let n = client; performance.now() < end; n++) {
       const mode = ['semantic', 'keyword', 'hybrid'][n % 3];
       const body = { query: 'text', embedding: JSON.parse(String(queries[n % queries.length])), mode, limit: 20 };
@@ -153,6 +166,14 @@ async function isolation(users: User[], queries: Vector[], { serverUrl }: Place)
 interface User {
   id: string;
   token: string;
+}
+/** Whose documents are searched: a user's, or an organization's, and as whom. */
+interface Owner extends User {
+  table: 'documents' | 'organization_documents';
+  column: 'user_id' | 'organization_id';
+  path: string;
+  /** Settings of the session in PostgreSQL. */
+  settings: string;
 }
 interface Place {
   serverUrl: string;
@@ -177,10 +198,24 @@ try {
     env: { DATABASE_URL: databaseUrl, NODE_ENV: 'test', LOG_LEVEL: 'error' },
   });
   const place = { serverUrl: server.url, databaseUrl, bindir, directory: directory.path };
-  const signUp = async (email: string): Promise<User> => {
+  const signUp = async (email: string): Promise<Owner> => {
     const { id } = (await send(`${server.url}/api/v1/auth/register`, { body: { email, password } })).body;
     const { access_token } = (await send(`${server.url}/api/v1/auth/login`, { body: { email, password } })).body;
-    return { id, token: access_token };
+    const settings = `-c app.user_id=${id}`;
+    return { id, token: access_token, table: 'documents', column: 'user_id', path: '/users/me', settings };
+  };
+  const found = async (connection: Connection, name: string, { id: member, token }: User): Promise<Owner> => {
+    await connection.query('update users set email_verified_at = now() where id = $1', [member]);
+    const { id } = (await send(`${server.url}/api/v1/organizations`, { body: { name }, token })).body;
+    const settings = `-c app.organization_id=${id} -c app.member_id=${member}`;
+    return {
+      id,
+      token,
+      table: 'organization_documents',
+      column: 'organization_id',
+      path: `/organizations/${id}`,
+      settings,
+    };
   };
   const table: Record<string, unknown>[] = [];
   let isolated = '';
@@ -193,21 +228,22 @@ try {
     await database.maintain(async (connection) => {
       const nextText = createTexts(size);
       const start = performance.now();
-      await load(connection, size, most.id, nextText);
+      await load(connection, size, most, nextText);
       process.stderr.write(
         `${size} documents loaded and indexed in ${Math.round((performance.now() - start) / 1000)} s\n`,
       );
       const queries = Array.from({ length: queriesTotal }, nextText);
-      const give = (user: User, share: number) =>
+      const give = ({ id, table, column }: Owner, share: number, from = most) =>
         connection.query(
-          `update documents set user_id = $1 where id in (select id from documents where user_id = $2 order by md5(id::text) limit $3)`,
-          [user.id, most.id, Math.round(size * share)],
+          `update ${table} set ${column} = $1 where id in (select id from ${table} where ${column} = $2 order by md5(id::text) limit $3)`,
+          [id, from.id, Math.round(size * share)],
         );
-      const add = async (share: string, user: User) => {
+      const add = async (share: string, owner: Owner) => {
         table.push({
           documents: size,
-          'of them, the user has': share,
-          ...(await measure(connection, user, queries, place)),
+          'of them, the owner has': share,
+          owner: owner.column === 'user_id' ? 'user' : 'organization',
+          ...(await measure(connection, owner, queries, place)),
         });
       };
       await add('all', most);
@@ -216,6 +252,15 @@ try {
       await connection.execute('vacuum analyze documents');
       await add('1 %', some);
       await add('0.03 %', few);
+      const [others, team] = [
+        await found(connection, 'Others', most),
+        await found(connection, `Team of ${size}`, some),
+      ];
+      await load(connection, size, others, nextText);
+      await give(team, 0.01, others);
+      await connection.execute('vacuum analyze organization_documents');
+      await add('1 %', team);
+      await connection.execute('truncate organization_documents');
       if (size !== sizes.at(-1)) return;
       const users = [most, some, few];
       for (let n = users.length; n < isolationUsers; n++) {

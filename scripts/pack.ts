@@ -36,7 +36,8 @@ for (const manifest of globSync('packages/*/package.json')) {
   for (const file of globSync(['*.d.ts', 'migrations/*.sql'], { cwd: join(from, 'src') }))
     for (const built of globSync(['dist/src', 'dist/cjs/src'], { cwd: to }))
       cpSync(join(from, 'src', file), join(to, built, file));
-  for (const file of [join(from, 'README.md'), 'LICENSE']) cpSync(file, join(to, basename(file)));
+  // A product has no LICENSE until it chooses one.
+  for (const file of [join(from, 'README.md'), ...globSync('LICENSE*')]) cpSync(file, join(to, basename(file)));
   writeFileSync(join(to, 'package.json'), published(readFileSync(manifest, 'utf8')));
   const tarball = execFileSync('npm', ['pack', '--silent', '--pack-destination', out, `./${to}`], { encoding: 'utf8' });
   process.stdout.write(`${join(out, tarball.trim())}\n`);

@@ -27,7 +27,7 @@ export function runIn(cwd: string, command: string, args: string[], env: NodeJS.
     execFile(
       command,
       args,
-      { cwd, env: { ...Object.fromEntries(inherited), ...env }, maxBuffer: 2 ** 26, timeout: 240_000 },
+      { cwd, env: { ...Object.fromEntries(inherited), ...env }, maxBuffer: 2 ** 26, timeout: 900_000 },
       (error, stdout, stderr) => {
         if (error) reject(new Error(`${command} ${args.join(' ')}:\n${stdout}${stderr}`, { cause: error }));
         else resolve(stdout);

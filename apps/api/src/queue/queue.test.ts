@@ -238,6 +238,22 @@ describe('a process that stops', () => {
     expect(await jobsIn(database)).toMatchObject([{ state: 'created', retry_count: 0 }]);
   });
 
+  test('waking a kind of job that has no queue yet logs no warning', async () => {
+    const warnings: unknown[] = [];
+    const ran = Promise.withResolvers<void>();
+    const jobs = createJobs();
+    const empty = jobs.define({ name: 'no work', data: Data, run: async () => {} });
+    const some = jobs.define({ name: 'some work', data: Data, run: async () => ran.resolve() });
+    const runner = createRunner({ database, jobs, log: { ...quiet, warn: (warning) => void warnings.push(warning) } });
+    runner.start();
+    await some.enqueue(database.system(), [{ n: 1 }]);
+    empty.wake();
+    some.wake();
+    await ran.promise;
+    await runner.stop(60_000);
+    expect(warnings).toEqual([]);
+  });
+
   test('a batch that is interrupted hands back only the jobs that are not done', async () => {
     const started = Promise.withResolvers<void>();
     const one = startProcess(

@@ -74,11 +74,17 @@ export function createRunner({ database, jobs, log, onEnded = () => {}, inTrace 
   /** Claims and runs one batch. Resolves to whether there was one. */
   const runBatch = async (definition: JobDefinition, onClaimed: () => void = () => {}): Promise<boolean> => {
     const boss = await open();
-    const claimed: JobWithMetadata<object>[] = await boss.fetch(queueNameOf(definition.name), {
-      batchSize: definition.batchSize ?? 1,
-      ...(definition.perUser && { groupConcurrency: definition.perUser }),
-      includeMetadata: true,
-    });
+    const claimed: JobWithMetadata<object>[] = await boss
+      .fetch(queueNameOf(definition.name), {
+        batchSize: definition.batchSize ?? 1,
+        ...(definition.perUser && { groupConcurrency: definition.perUser }),
+        includeMetadata: true,
+      })
+      .catch((error: { code?: string }) => {
+        // A queue is created with its first job.
+        if (error.code === 'PGBOSS_QUEUE_NOT_FOUND') return [];
+        throw error;
+      });
     if (claimed.length === 0) return false;
     onClaimed();
     await enqueueNextTick(definition, claimed);

@@ -11,7 +11,10 @@ const rooms: [room: string, files: RegExp][] = [
   ['http', /^(http\/|product\/(errors|tags)\.ts)/],
   ['config', /^config\/|^product\/config\.ts/],
   ['job queue', /^queue\/(?!run-jobs)/],
-  ['passwords, mail and embeddings', /^(passwords|mail|embeddings)\/|^product\/mails\.ts/],
+  [
+    'passwords, mail, embeddings and webhooks of others',
+    /^(passwords|mail|embeddings|incoming-webhooks)\/|^product\/mails\.ts/,
+  ],
   ['users', /^users\//],
   ['auth', /^auth\/|^product\/scopes\.ts/],
   ['features', /^(?!process\/|commands\/|queue\/|product\/)[a-z-]+\/(kinds\/)?[a-z-]+\.ts$/],

@@ -44,6 +44,7 @@ import { passkeyRoutes, relatedOriginRoutes } from './passkeys/routes.ts';
 import { preferenceRoutes } from './preferences/routes.ts';
 import type { Metrics } from './process/metrics.ts';
 import type { Tracing } from './process/tracing.ts';
+import type { RouteContext } from './product/route-context.ts';
 import { registeredRoutes } from './product/routes.ts';
 import { runJobs } from './queue/run-jobs.ts';
 import { createRunner } from './queue/runner.ts';
@@ -55,11 +56,6 @@ import { webhookRoutes } from './webhooks/routes.ts';
 
 /** Registers routes of the product. */
 type Register = (api: App, services: Services['product'], context: RouteContext) => void;
-export interface RouteContext extends Pick<Services, 'jobKinds'> {
-  config: Config;
-  database: Database;
-  clock: () => Date;
-}
 
 interface Options extends Pick<ServiceDependencies, 'clock' | 'transport' | 'hashCost'> {
   /** Undefined: no log. */

@@ -34,6 +34,7 @@ import { createLimiter } from './http/throttle/limiter.ts';
 import type { ThrottleStore } from './http/throttle/memory-store.ts';
 import { createResolveAccount } from './identities/account.ts';
 import { createIdentities } from './identities/service.ts';
+import { deleteOldWebhooks } from './incoming-webhooks/incoming.ts';
 import { createJobAdministration } from './jobs/service.ts';
 import { defineMailJob } from './mail/delivery.ts';
 import { mailKinds } from './mail/kinds.ts';
@@ -60,7 +61,6 @@ import { createOwnAccount } from './users/own-account.ts';
 import { createRegistration } from './users/registration.ts';
 import { createUsers } from './users/service.ts';
 import { defineWebhookJobs } from './webhooks/delivery.ts';
-import { deleteOldWebhooks } from './webhooks/incoming.ts';
 import { createWebhooks } from './webhooks/service.ts';
 
 export interface ServiceDependencies {

@@ -244,7 +244,11 @@ describe('a process that stops', () => {
     const jobs = createJobs();
     const empty = jobs.define({ name: 'no work', data: Data, run: async () => {} });
     const some = jobs.define({ name: 'some work', data: Data, run: async () => ran.resolve() });
-    const runner = createRunner({ database, jobs, log: { ...quiet, warn: (warning) => void warnings.push(warning) } });
+    const runner = createRunner({
+      database,
+      jobs,
+      log: { ...quiet, warn: (warning: unknown) => void warnings.push(warning) },
+    });
     runner.start();
     await some.enqueue(database.system(), [{ n: 1 }]);
     empty.wake();

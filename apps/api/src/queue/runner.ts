@@ -75,7 +75,7 @@ export function createRunner({ database, jobs, log, onEnded = () => {}, inTrace 
   const runBatch = async (definition: JobDefinition, onClaimed: () => void = () => {}): Promise<boolean> => {
     const boss = await open();
     const claimed: JobWithMetadata<object>[] = await boss
-      .fetch(queueNameOf(definition.name), {
+      .fetch<object>(queueNameOf(definition.name), {
         batchSize: definition.batchSize ?? 1,
         ...(definition.perUser && { groupConcurrency: definition.perUser }),
         includeMetadata: true,

@@ -2,11 +2,11 @@ import { type Database, newId, type OwnerRepositories } from '@quoin/db';
 import { type Static, Type } from 'typebox';
 import type { Sealed } from '../config/sealed.ts';
 import type { Outbound } from '../http/outbound.ts';
+import { signStandardWebhook } from '../incoming-webhooks/signature.ts';
 import { webhookDisabledMail } from '../mail/kinds/webhook-disabled.ts';
 import type { Mail } from '../mail/mail.ts';
 import { PermanentFailure, type RunningJob } from '../queue/job.ts';
 import type { Jobs } from '../queue/jobs.ts';
-import { signStandardWebhook } from './signature.ts';
 
 interface Dependencies {
   database: Database;

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createCategory } from '../../testing/categories.ts';
 import { createProduct } from '../../testing/products.ts';
 import { expectProblem, startTestApp, type TestApp } from '../../testing/test-app.ts';
-import { signStandardWebhook } from '../webhooks/signature.ts';
+import { signStandardWebhook } from '../incoming-webhooks/signature.ts';
 
 const key = Buffer.alloc(32, 'payment');
 const orders = '/users/me/orders';

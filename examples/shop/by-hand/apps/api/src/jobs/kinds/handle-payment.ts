@@ -1,7 +1,7 @@
 import type { Database } from '@quoin/db';
+import { WebhookMessage } from '../../incoming-webhooks/incoming.ts';
 import type { JobKind } from '../../queue/job.ts';
 import type { Jobs } from '../../queue/jobs.ts';
-import { WebhookMessage } from '../../webhooks/incoming.ts';
 
 /** What the payment service says about a payment: `{"type": "payment.succeeded", "data": {"user_id", "order_id", "amount"}}`. */
 interface Payment {

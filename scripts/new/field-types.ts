@@ -1,3 +1,4 @@
+import { decimalPattern, decimals, fixed, grouped, number, range } from './numbers.ts';
 import type { Target } from './target.ts';
 
 // The types of fields that `npm run new -- resource` knows: the column, the schema, and values for tests.
@@ -47,26 +48,12 @@ interface FieldType {
 
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 const titleOf = ({ name }: Field) => capital(name.replaceAll('_', ' '));
-const number = (text: string | undefined) => (/^\d+$/.test(text ?? '') ? Number(text) : Number.NaN);
 const quotedDefault = (pattern: RegExp) => (text: string) =>
   pattern.test(text) ? { column: `.default('${text}')`, json: `'${text}'` } : undefined;
 const rawDefault = (pattern: RegExp) => (text: string) =>
   pattern.test(text) ? { column: `.default(${text})`, json: text } : undefined;
 /** The length of a `string`. */
 const lengthOf = (args: string[]) => number(args[0] ?? '200');
-const decimals = (args: string[]) => ({ precision: number(args[0]), scale: number(args[1]) });
-const decimalPattern = (args: string[]) => {
-  const { precision, scale } = decimals(args);
-  return `^-?\\d{1,${precision - scale}}${scale > 0 ? `(\\.\\d{1,${scale}})?` : ''}$`;
-};
-/** The bounds of an `integer`: by default what PostgreSQL stores. */
-const range = ([min = '-2147483648', max = '2147483647']: string[]) => ({ min: whole(min), max: whole(max) });
-const whole = (text: string) =>
-  /^-?\d{1,10}$/.test(text) && Math.abs(Number(text)) <= 2 ** 31 ? Number(text) : Number.NaN;
-/** Writes a number as code: `10_000`. */
-const grouped = (value: number) => String(value).replace(/\B(?=(\d{3})+$)/g, '_');
-const fixed = (value: number, args: string[]) => value.toFixed(decimals(args).scale);
-
 export const fieldTypes: Record<string, FieldType> = {
   string: {
     checkArgs: (args) => args.length < 2 && lengthOf(args) >= 1 && lengthOf(args) <= 10_000,

@@ -6,6 +6,7 @@ import { routeParts } from './parts/routes.ts';
 import { schemaParts } from './parts/schemas.ts';
 import { serviceParts } from './parts/service.ts';
 import { testParts } from './parts/test.ts';
+import { fixtureParts } from './parts/testing.ts';
 import type { Resource } from './resource.ts';
 
 /** Returns the files of a resource by path, not formatted. */
@@ -20,6 +21,7 @@ export function resourceFiles(resource: Resource): Map<string, string> {
     serviceParts(resource),
     routeParts(resource),
     testParts(resource),
+    fixtureParts(resource),
   ]);
   const fill = (template: string) =>
     readFileSync(join(import.meta.dirname, 'templates', `${template}.template`), 'utf8').replace(

@@ -1,7 +1,7 @@
 import { type Field, typeOf } from '../field-types.ts';
-import { camel, type Names } from '../names.ts';
+import { camel } from '../names.ts';
 import type { Resource } from '../resource.ts';
-import { createRow, filtered, isRequired, literal, references, sample, searched, uniques, writable } from './fields.ts';
+import { createRow, filtered, isRequired, references, sample, searched, uniques, writable } from './fields.ts';
 import { createWith, readerTests, referenceTests, searchParts, sortTests } from './test-of-shapes.ts';
 
 // The parts of the test and of the rows for tests.
@@ -25,12 +25,6 @@ export function testParts(resource: Resource): Record<string, string> {
   );
   const newBody = refs.length > 0 ? 'newBody(place)' : 'newBody()';
   return {
-    'whole body': literal(sent)
-      .map((field) => `${field.name}: ${sample(field)}`)
-      .join(', '),
-    'new body function': newBodyFunction(names, fields),
-    'except references': refs.length > 0 ? ' except ids of other rows' : '',
-    ...fixtureParts(resource),
     'test imports': [
       `import { ${refs.length > 0 || parent || owner.isReadByMembers ? importedForRows(resource) : `new${Singular}Body as newBody`} } from '../../testing/${path}.ts';\n`,
       ...[...relations.values()].map(
@@ -139,39 +133,6 @@ function placeParts({ fields, owner, parent, segment }: Resource) {
       ? `    expectProblem(await send('GET', mine.collection, undefined, stranger.token), 404, 'not_found');\n`
       : `    expect((await send('GET', mine.collection, undefined, stranger.token)).json().items).toEqual([]);\n`,
   };
-}
-
-function fixtureParts({ fields, owner, parent, segment }: Resource) {
-  const refs = references(fields);
-  const relations = new Map(
-    [...refs.map(({ target }) => target), ...(parent ? [parent] : [])].map((one) => [one.path, one]),
-  );
-  const isOwned = owner.kind !== 'nobody';
-  const place = '{ base, token }';
-  return {
-    'fixture imports': [...relations.values()]
-      .map((target) => `import { create${target.Singular} } from './${target.path}.ts';\n`)
-      .join(''),
-    'fixture owner': isOwned ? ', { base, token }: { base: string; token: string }' : '',
-    'of a place': isOwned ? ' for the user, or the organization, of a path' : '',
-    'fixture targets': [
-      ...(isOwned ? [] : ['  const { token } = await api.signUpAdmin();\n']),
-      ...(parent ? [`  const ${parent.singular} = ${createRow(parent, place)};\n`] : []),
-    ].join(''),
-    'fixture collection': parent ? `\${${parent.singular}.path}/${segment}` : `${isOwned ? `\${base}` : ''}/${segment}`,
-    'fixture references': refs.map((field) => ` ${field.name}: (${createRow(field.target, place)}).id,`).join(''),
-  };
-}
-
-function newBodyFunction({ Singular }: Names, fields: Field[]): string {
-  const values = uniques(fields).map((field) => `${field.name}: ${typeOf(field).unique?.(field)}`);
-  if (values.length === 0) return `export const new${Singular}Body = () => ({ ...whole${Singular} });`;
-  return `let n = 0;
-/** Returns a body whose unique fields no other row has. */
-export const new${Singular}Body = () => {
-  n += 1;
-  return { ...whole${Singular}, ${values.join(', ')} };
-};`;
 }
 
 function refusalsOf(fields: Field[]): string {

@@ -99,7 +99,7 @@ export function ${route.prefix}${names.Singular}Routes(app: App, { ${names.plura
       },
       config: {
         ${route.access[1]}
-        ${problemsOf(problems)}${hasText && isMembers ? concurrencyOf(words) : ''}
+        ${problemsOf(problems)}${hasText ? concurrencyOf(words) : ''}
       },
     },
     async ({ ${listHandler} }) => ${names.plural}.${route.methods[0]}(${[...first, ...parent, 'query'].join(', ')}),
@@ -127,7 +127,7 @@ ${
         resource,
         params: '',
         results: `Public${names.Singular}Results`,
-        access: `public: true, ${throttleOf('public searches', 30)}`,
+        access: `public: true, ${throttleOf('public searches', 30)} concurrency: { name: '${words} by meaning', perUser: 2 },`,
         problems: `'embedding_unavailable', 'query_too_expensive'`,
         call: `async ({ ip, body }) => ${names.plural}.searchPublic(ip, body)`,
       })

@@ -53,7 +53,7 @@ export function routeParts(resource: Resource): Record<string, string> {
     'owner kind': kind,
     'other owners': kind === 'user' ? 'other users' : 'other organizations',
     ...listDescription(resource),
-    'list problems': `${problemsOf(problems)}${hasText && !isGuests ? concurrencyOf(names['plural words']) : ''}`,
+    'list problems': `${problemsOf(problems)}${hasText ? concurrencyOf(names['plural words']) : ''}`,
     'item problems': problemsOf([...refusal, ...missing]),
     'create problems': problemsOf([...refusal, ...(kind === 'nobody' ? missingParent : missing), ...duplicate]),
     'update problems': problemsOf([...refusal, ...missing, ...duplicate]),
@@ -95,7 +95,8 @@ function searchRoute(resource: Resource): string {
   const isGuests = owner.kind === 'nobody' && owner.isPublic;
   const access = isGuests
     ? `public: true, ${throttleOf('public searches', 30)}`
-    : `requiredScope: '${names.path}:read', concurrency: { name: '${names['plural words']} by meaning', perUser: 2 },`;
+    : `requiredScope: '${names.path}:read',`;
+  const limit = `concurrency: { name: '${names['plural words']} by meaning', perUser: 2 },`;
   const refusal = owner.kind === 'user' ? [`'forbidden', `] : [];
   const listParams = parent ? '' : { user: 'OwnerParams', organization: 'OrganizationParams', nobody: '' }[owner.kind];
   const caller = isGuests ? 'ip' : 'scope';
@@ -106,7 +107,7 @@ function searchRoute(resource: Resource): string {
     resource,
     params: listParams ? `\n        params: ${listParams},` : '',
     results: `${names.Singular}Results`,
-    access,
+    access: `${access} ${limit}`,
     problems: `${refusal.join('')}'embedding_unavailable', 'query_too_expensive'`,
     call: `async ({ ${handler} }) => ${names.plural}.search(${args})`,
   });

@@ -38,6 +38,33 @@ test('concurrency: the third concurrent request of a user gets 429 until a handl
   }
 });
 
+test('concurrency: requests without a user are counted by address', async () => {
+  const database = await createTestDatabase();
+  const app = await buildApp(parseConfig(testEnvironment({ RATE_LIMIT: 'true' })), database, {});
+  const gate = Promise.withResolvers<void>();
+  let running = 0;
+  const config = { public: true, concurrency: { name: 'slow', perUser: 2 } };
+  app.get('/slow', { schema: { hide: true }, config }, async () => {
+    running += 1;
+    await gate.promise;
+    return { done: true };
+  });
+  const get = (remoteAddress: string) => app.inject({ url: '/slow', remoteAddress });
+  try {
+    const begun = [get('2001:db8::1'), get('2001:db8::2')];
+    await expect.poll(() => running).toBe(2);
+    expectProblem(await get('2001:db8::3'), 429, 'rate_limited');
+    const others = get('192.0.2.1');
+    await expect.poll(() => running).toBe(3);
+    gate.resolve();
+    for (const response of await Promise.all([...begun, others])) expect(response.statusCode).toBe(200);
+    expect((await get('2001:db8::3')).statusCode).toBe(200);
+  } finally {
+    await app.close();
+    await database.close();
+  }
+});
+
 test('searches, batches, document lists, text filters, exports and admin lists have concurrency limits per user', async () => {
   const database = await createTestDatabase();
   const app = await buildApp(parseConfig(testEnvironment()), database, {});

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest, RouteHandlerMethod } from 'fastify';
+import { addressOf, networksOf } from '../address.ts';
 import { keyOf, tooManyRequests } from './limiter.ts';
 import { createMemoryStore } from './memory-store.ts';
 
@@ -8,8 +9,8 @@ import { createMemoryStore } from './memory-store.ts';
 declare module 'fastify' {
   interface FastifyContextConfig {
     /**
-     * How many requests of one user may be handled at the same time. Routes of one name share the count. With `when`, only the requests for which it
-     * returns true count.
+     * How many requests of one user, or of one address without a user, may be handled at the same time. Routes of one name share the count. With `when`, only
+     * the requests for which it returns true count.
      */
     concurrency?: { name: string; perUser: number; when?: (request: FastifyRequest) => boolean };
   }
@@ -46,12 +47,14 @@ function limitConcurrency(app: FastifyInstance): void {
     if (left > 0) running.set(key, left);
     else running.delete(key);
   };
-  const keyOfRequest = ({ routeOptions, scope }: FastifyRequest) =>
-    `${routeOptions.config.concurrency?.name} ${scope.actor.userId}`;
+  const keyOfRequest = (request: FastifyRequest) => {
+    const caller = request.scope?.actor.userId ?? networksOf(addressOf(request))[0]?.network;
+    return `${request.routeOptions.config.concurrency?.name} ${caller}`;
+  };
 
   app.addHook('onRequest', (request, reply, done) => {
     const { concurrency } = request.routeOptions.config;
-    if (!concurrency || !request.scope || concurrency.when?.(request) === false) return done();
+    if (!concurrency || concurrency.when?.(request) === false) return done();
     const key = keyOfRequest(request);
     const count = running.get(key) ?? 0;
     if (count >= concurrency.perUser) return done(tooManyRequests({ waitMs: retryMs }));

@@ -33,16 +33,18 @@ export async function applyChanges({ files, message, oldCode, finish, hint }: Ch
     }
     await run('node_modules/.bin/biome', ['check', '--write', ...files.keys()]);
 
-    step('generating the migration, the table types and docs/schema.md');
-    await run(process.execPath, ['apps/api/src/commands/db.ts', 'generate', '-m', message]);
+    step('generating the migration, the table types, docs/schema.md and the client');
+    const generation = await Promise.allSettled([
+      run(process.execPath, ['apps/api/src/commands/db.ts', 'generate', '-m', message]),
+      run('npm', ['run', '-s', 'client']),
+    ]);
+    // Not before both have ended: they write files.
+    for (const result of generation) if (result.status === 'rejected') throw result.reason;
     const [migration] = migrations().filter((file) => !known.includes(file) && file.endsWith('.up.sql'));
     if (migration) {
       writeFileSync(migration, readFileSync(migration, 'utf8').replace(placeholder, oldCode));
       finish?.(migration);
     }
-
-    step('generating the client');
-    await run('npm', ['run', '-s', 'client']);
     const written = migrations().filter((file) => !known.includes(file));
     const said = [...files.keys(), ...written, ...generated];
     process.stdout.write(

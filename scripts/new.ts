@@ -15,7 +15,7 @@ resource   Adds a table with its own API. Writes entity, repository, schemas, se
            generates the migration, docs/schema.md and the client.
            NAME is a plural: notes, meeting-notes. If its singular is not regular, add --singular WORD.
            FIELD is name:type. Types: string (one line) or string(80), text, boolean, integer or integer(1,5), bigint and
-           decimal(10,2) (strings in JSON), number, date, timestamp, enum(new,paid), email, url, json, uuid. After the type: ? for a
+           decimal(10,2), or decimal(10,2,0) from 0 (strings in JSON), number, date, timestamp, enum(new,paid), email, url, json, uuid. After the type: ? for a
            field that may be null, ! for one that is unique for each owner, =VALUE for a default (quote the field in a shell).
            category:ref(categories) adds category_id, the id of a category. order:parent(orders) puts the rows under an
            order, in the path too; they are deleted with it.

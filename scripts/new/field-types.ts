@@ -139,17 +139,19 @@ export const fieldTypes: Record<string, FieldType> = {
   decimal: {
     checkArgs: (args) => {
       const { precision, scale } = decimals(args);
-      return args.length === 2 && precision <= 100 && scale < precision;
+      return (args.length === 2 || args[2] === '0') && args.length < 4 && precision <= 100 && scale < precision;
     },
-    column: (args) => `p.string().columnType('numeric(${args.join(',')})')`,
+    column: (args) => `p.string().columnType('numeric(${args.slice(0, 2).join(',')})')`,
     schema: (args, about) =>
       `Type.String({ maxLength: ${decimals(args).precision + 3}, pattern: '${decimalPattern(args).replaceAll('\\', '\\\\')}', ${about} })`,
-    samples: ({ args }) => [`'${fixed(1.5, args)}'`, `'${fixed(-2, args)}'`],
+    samples: ({ args }) => [`'${fixed(1.5, args)}'`, `'${fixed(decimals(args).isSigned ? -2 : 0, args)}'`],
     refused: (args) => [
       ['a number', '1.5'],
       ['with too many digits', `'${'9'.repeat(decimals(args).precision - decimals(args).scale + 1)}'`],
       ['a word', "'much'"],
+      ...(decimals(args).isSigned ? [] : [['negative', "'-1'"] as [string, string]]),
     ],
+    check: (args) => (decimals(args).isSigned ? undefined : '>= 0'),
     default: (text, args) =>
       new RegExp(decimalPattern(args)).test(text)
         ? { column: `.defaultRaw('${text}')`, json: `'${fixed(Number(text), args)}'` }

@@ -18,6 +18,8 @@ export function withLine(file: string, text: string, { anchor, imports, line }: 
 /** Returns a file with imports added, except for those that it has. The formatter sorts and merges them. */
 export function withImports(text: string, imports: string[]): string {
   const [header = ''] = /^(\/\/.*\n)+\n/.exec(text) ?? [];
-  const missing = imports.filter((one) => !text.includes(one));
-  return [header, ...missing.map((one) => `${one}\n`), text.slice(header.length)].join('');
+  const missing = imports.filter((one) => !text.includes(one)).map((one) => `${one}\n`);
+  const rest = text.slice(header.length);
+  const gap = missing.length > 0 && !rest.startsWith('import ') ? '\n' : '';
+  return [header, ...missing, gap, rest].join('');
 }

@@ -2,10 +2,15 @@
 
 export const number = (text: string | undefined) => (/^\d+$/.test(text ?? '') ? Number(text) : Number.NaN);
 
-export const decimals = (args: string[]) => ({ precision: number(args[0]), scale: number(args[1]) });
+/** Digits of a `decimal`, and whether it may be negative: a third argument 0 forbids it. */
+export const decimals = ([precision, scale, min]: string[]) => ({
+  precision: number(precision),
+  scale: number(scale),
+  isSigned: min === undefined,
+});
 export const decimalPattern = (args: string[]) => {
-  const { precision, scale } = decimals(args);
-  return `^-?\\d{1,${precision - scale}}${scale > 0 ? `(\\.\\d{1,${scale}})?` : ''}$`;
+  const { precision, scale, isSigned } = decimals(args);
+  return `^${isSigned ? '-?' : ''}\\d{1,${precision - scale}}${scale > 0 ? `(\\.\\d{1,${scale}})?` : ''}$`;
 };
 /** The bounds of an `integer`: by default what PostgreSQL stores. */
 export const range = ([min = '-2147483648', max = '2147483647']: string[]) => ({ min: whole(min), max: whole(max) });

@@ -66,6 +66,6 @@ export function parseField(text: string): Field {
 const examples: Record<string, string> = {
   string: 'string or string(80)',
   integer: 'integer or integer(1,5)',
-  decimal: 'decimal(10,2)',
+  decimal: 'decimal(10,2), or decimal(10,2,0) if it must not be negative',
   enum: 'enum(new,paid)',
 };

@@ -1,4 +1,4 @@
-// A later Quoin does not change the files of this folder, so that an update merges without conflicts (docs/upgrading.md).
+// Later versions of the foundation do not change the files of this folder, so updates merge without conflicts (docs/upgrading.md).
 
 /** Services of the product: each entry is a function that creates one. */
 export const registeredServices = {

@@ -106,7 +106,7 @@ export function defineWebhookJobs({ database, jobs, sealed, outbound, mail, cloc
     });
     return {
       'content-type': 'application/json',
-      'user-agent': 'Quoin-Webhooks',
+      'user-agent': 'quoin-webhooks',
       'webhook-id': messageId,
       'webhook-timestamp': timestamp,
       'webhook-signature': signatures.join(' '),

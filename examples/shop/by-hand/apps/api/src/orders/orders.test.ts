@@ -54,6 +54,8 @@ test.each([
   const { id } = await productWith(5);
   const items = quantities.map((quantity) => ({ product_id: id, quantity }));
   expectProblem(await place((await api.signUp()).token, items), 422, 'validation_failed');
+  const unknown = [{ product_id: crypto.randomUUID(), quantity: 1 }];
+  expectProblem(await place((await api.signUp()).token, unknown), 422, 'validation_failed');
 });
 
 test('of 60 orders at the same time, as many succeed as there are pieces', async () => {
